@@ -1,0 +1,141 @@
+//! THE OUTSIDE WORLD. One folder per kind of system; each answers what it can do, observes before it acts, applies
+//! only what differs, reads back and returns evidence.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::run::{Account, Capability, Evidence};
+use crate::workflow::{ActionKind, Facet};
+
+/// One request to a system.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// What to do.
+    pub action: ActionKind,
+    /// Rendered parameters of the action; fit [`crate::workflow::params`].
+    pub with: Map<String, Value>,
+    /// The immutable id of the account it is about; `None` for actions on a system as a whole.
+    pub account: Option<String>,
+    /// The same for every attempt of a step: `run_12/disable/ldap`.
+    pub idempotency_key: String,
+    /// This attempt's number.
+    pub fence: i64,
+    /// Virtual time at the claim, for what a target dates by itself (the sandbox).
+    pub now: jiff::Timestamp,
+}
+
+/// What a look at the target shows about a call's goal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Observation {
+    /// The goal is reached; how we know.
+    Reached(Evidence),
+    /// It is not reached; what was seen.
+    NotReached(String),
+    /// This goal cannot be seen there (a password).
+    Unobservable,
+}
+
+/// Why an attempt did not reach its goal, and what may be done about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ActionError {
+    /// Certainly no effect; trying again may help (busy, refused for now, connection refused).
+    #[error("{reason}")]
+    Retry {
+        /// The target's own words.
+        reason: String,
+        /// How long the target asked us to wait.
+        after: Option<Duration>,
+    },
+    /// Certainly no effect; trying again does not help (no such account, no right).
+    #[error("{reason}")]
+    Fail {
+        /// The target's own words.
+        reason: String,
+    },
+    /// The request may or may not have had its effect (cut, time-out, nonsense in the answer).
+    #[error("{reason}")]
+    Unknown {
+        /// What happened.
+        reason: String,
+    },
+}
+
+impl ActionError {
+    /// Certainly no effect; trying again may help.
+    pub fn retry(reason: impl std::fmt::Display) -> Self {
+        Self::Retry { reason: reason.to_string(), after: None }
+    }
+
+    /// Certainly no effect; trying again does not help.
+    pub fn fail(reason: impl std::fmt::Display) -> Self {
+        Self::Fail { reason: reason.to_string() }
+    }
+
+    /// May or may not have had its effect.
+    pub fn unknown(reason: impl std::fmt::Display) -> Self {
+        Self::Unknown { reason: reason.to_string() }
+    }
+}
+
+/// What a system is and whether it answers (`usher systems list`, `usher systems test`).
+#[derive(Clone, Debug)]
+pub struct Reach {
+    /// What was found, one line each.
+    pub findings: Vec<String>,
+    /// Whether everything needed works.
+    pub ok: bool,
+}
+
+/// What the interface of every kind of system is; the methods of [`Connector`] hand over to the kind's own.
+#[derive(Debug)]
+pub enum Connector {}
+
+impl Connector {
+    /// What the system offers.
+    pub fn facets(&self) -> Vec<Facet> {
+        match *self {}
+    }
+
+    /// What it can do for `account` (or as a whole).
+    pub fn capability(&self, _action: ActionKind, _account: Option<&Account>) -> Capability {
+        match *self {}
+    }
+
+    /// Looks whether the goal of `call` is reached, changing nothing.
+    ///
+    /// # Errors
+    /// When the target cannot be asked.
+    pub async fn observe(&self, _call: &Call) -> Result<Observation, ActionError> {
+        match *self {}
+    }
+
+    /// Does it, or finds it done; reads back.
+    ///
+    /// # Errors
+    /// See [`ActionError`].
+    pub async fn perform(&self, _call: &Call) -> Result<Evidence, ActionError> {
+        match *self {}
+    }
+
+    /// One page of the system's accounts, and where the next begins.
+    ///
+    /// # Errors
+    /// When the target cannot be asked.
+    pub async fn accounts(&self, _from: Option<String>) -> Result<(Vec<Account>, Option<String>), ActionError> {
+        match *self {}
+    }
+
+    /// One account, read now by its immutable id; `None` when there is none.
+    ///
+    /// # Errors
+    /// When the target cannot be asked.
+    pub async fn read(&self, _external_id: &str) -> Result<Option<Account>, ActionError> {
+        match *self {}
+    }
+
+    /// Whether the system answers, and with which rights.
+    pub async fn test(&self) -> Reach {
+        match *self {}
+    }
+}

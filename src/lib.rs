@@ -1,0 +1,6 @@
+//! usher ushers people in and out of a company.
+
+pub mod clock;
+pub mod connectors;
+pub mod run;
+pub mod workflow;

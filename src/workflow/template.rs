@@ -1,0 +1,133 @@
+//! `{{ }}` in strings and bare expressions in conditions: minijinja, everywhere the same.
+//!
+//! Unknown names are errors when a file is checked, not empty strings when a step runs.
+
+use std::sync::{Arc, LazyLock};
+
+use minijinja::{Environment, UndefinedBehavior};
+use serde::Serialize;
+use serde_json::Value;
+
+/// Text that may contain `{{ expressions }}`; known to compile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    source: Arc<str>,
+}
+
+/// A bare expression that is true or false; known to compile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Condition {
+    source: Arc<str>,
+}
+
+/// Why a template or condition cannot be compiled or rendered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct TemplateError {
+    /// What is wrong, without the place.
+    pub message: String,
+}
+
+impl From<minijinja::Error> for TemplateError {
+    fn from(error: minijinja::Error) -> Self {
+        let detail = error.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
+        Self { message: format!("{}{detail}", error.kind()) }
+    }
+}
+
+/// What expressions may refer to. The same names everywhere.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Scope {
+    /// The person, field by field (`person.display_name`, `person.manager.email`, …); null for other subjects.
+    pub person: Value,
+    /// The frozen inputs.
+    pub inputs: Value,
+    /// The account of the step, where it has one (`account.id`, `account.login`, `account.system`).
+    pub account: Value,
+    /// The run (`run.id`, `run.started`, `run.workflow`).
+    pub run: Value,
+}
+
+static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_fuel(Some(20_000));
+    environment
+});
+
+impl Template {
+    /// Compiles `source`.
+    ///
+    /// # Errors
+    /// When it is not a valid template.
+    pub fn parse(source: &str) -> Result<Self, TemplateError> {
+        ENVIRONMENT.template_from_str(source)?;
+        Ok(Self { source: source.into() })
+    }
+
+    /// The text as written.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Fills the template. Where the whole text is one `{{ expression }}`, the value keeps its type (null, number,
+    /// boolean, list); everything else gives text.
+    ///
+    /// # Errors
+    /// When a name is unknown or an expression fails.
+    pub fn render(&self, scope: &Scope) -> Result<Value, TemplateError> {
+        if let Some(expression) = self.single_expression() {
+            let value = ENVIRONMENT.compile_expression(expression)?.eval(scope)?;
+            if value.is_undefined() {
+                return Err(TemplateError { message: format!("`{expression}` is not known") });
+            }
+            return serde_json::to_value(&value).map_err(|error| TemplateError { message: error.to_string() });
+        }
+        Ok(Value::String(ENVIRONMENT.template_from_str(&self.source)?.render(scope)?))
+    }
+
+    /// Fills the template as text; null gives the empty string.
+    ///
+    /// # Errors
+    /// As [`Template::render`].
+    pub fn render_text(&self, scope: &Scope) -> Result<String, TemplateError> {
+        Ok(match self.render(scope)? {
+            Value::Null => String::new(),
+            Value::String(text) => text,
+            other => other.to_string(),
+        })
+    }
+
+    fn single_expression(&self) -> Option<&str> {
+        let inner = self.source.trim().strip_prefix("{{")?.strip_suffix("}}")?;
+        (!inner.contains("{{") && !inner.contains("}}")).then(|| inner.trim())
+    }
+}
+
+impl Condition {
+    /// Compiles `source`.
+    ///
+    /// # Errors
+    /// When it is not a valid expression.
+    pub fn parse(source: &str) -> Result<Self, TemplateError> {
+        ENVIRONMENT.compile_expression(source)?;
+        Ok(Self { source: source.into() })
+    }
+
+    /// The expression as written.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Whether it holds: null, false, zero and empty do not.
+    ///
+    /// # Errors
+    /// When a name is unknown or the expression fails.
+    pub fn holds(&self, scope: &Scope) -> Result<bool, TemplateError> {
+        let value = ENVIRONMENT.compile_expression(&self.source)?.eval(scope)?;
+        if value.is_undefined() {
+            return Err(TemplateError { message: format!("`{}` is not known", self.source) });
+        }
+        Ok(value.is_true())
+    }
+}
