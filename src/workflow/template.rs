@@ -55,6 +55,10 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment
 });
 
+fn values(scope: &Scope) -> minijinja::Value {
+    minijinja::Value::from_serialize(scope)
+}
+
 impl Template {
     /// Compiles `source`.
     ///
@@ -77,13 +81,13 @@ impl Template {
     /// When a name is unknown or an expression fails.
     pub fn render(&self, scope: &Scope) -> Result<Value, TemplateError> {
         if let Some(expression) = self.single_expression() {
-            let value = ENVIRONMENT.compile_expression(expression)?.eval(scope)?;
+            let value = ENVIRONMENT.compile_expression(expression)?.eval(values(scope))?;
             if value.is_undefined() {
                 return Err(TemplateError { message: format!("`{expression}` is not known") });
             }
             return serde_json::to_value(&value).map_err(|error| TemplateError { message: error.to_string() });
         }
-        Ok(Value::String(ENVIRONMENT.template_from_str(&self.source)?.render(scope)?))
+        Ok(Value::String(ENVIRONMENT.template_from_str(&self.source)?.render(values(scope))?))
     }
 
     /// Fills the template as text; null gives the empty string.
@@ -124,7 +128,7 @@ impl Condition {
     /// # Errors
     /// When a name is unknown or the expression fails.
     pub fn holds(&self, scope: &Scope) -> Result<bool, TemplateError> {
-        let value = ENVIRONMENT.compile_expression(&self.source)?.eval(scope)?;
+        let value = ENVIRONMENT.compile_expression(&self.source)?.eval(values(scope))?;
         if value.is_undefined() {
             return Err(TemplateError { message: format!("`{}` is not known", self.source) });
         }
