@@ -56,7 +56,7 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
 });
 
 fn values(scope: &Scope) -> minijinja::Value {
-    minijinja::Value::from_serialize(scope)
+    minijinja::Value::from(minijinja::value::Serde(scope))
 }
 
 impl Template {
