@@ -2,7 +2,7 @@
 
 /// The name that `word` most likely stands for, where one is close enough.
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (word.chars().count() / 3).max(2);
+    let limit = (word.chars().count() / 3).max(1);
     known
         .into_iter()
         .map(|name| (strsim::damerau_levenshtein(word, name), name))

@@ -71,8 +71,6 @@ fn account_fields(account: &Account) -> Value {
         "id": account.external_id,
         "login": account.login,
         "system": account.system,
-        "status": account.status.as_str(),
-        "attributes": account.attributes,
     })
 }
 

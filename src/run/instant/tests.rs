@@ -160,3 +160,21 @@ fn check_overlap(zone: &TimeZone, at: Timestamp, after: Offset, seconds: i64) ->
     }
     1
 }
+
+proptest::proptest! {
+    #[test]
+    fn a_delay_never_ends_before_it_begins(
+        seconds in 1_700_000_000..2_000_000_000_i64,
+        days in 0..400_i32,
+        hours in 0..100_i32,
+        place in 0..ZONES.len(),
+        destructive in proptest::bool::ANY,
+    ) {
+        let (zone, end) = (zone(ZONES[place]).unwrap(), Timestamp::from_second(seconds).unwrap());
+        let delay = Span::parse(&format!("{days} days {hours} hours")).unwrap();
+        let due = after_delay(end, &delay, &zone, &Holidays::default(), destructive);
+        proptest::prop_assert!(due >= end + SignedDuration::from_hours(i64::from(hours)));
+        let wall = zone.to_datetime(end).checked_add(jiff::Span::new().days(days)).unwrap();
+        proptest::prop_assert!(hours > 0 || zone.to_datetime(due) >= wall, "never early on the local clock");
+    }
+}
