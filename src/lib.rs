@@ -3,4 +3,5 @@
 pub mod clock;
 pub mod connectors;
 pub mod run;
+pub mod secret;
 pub mod workflow;
