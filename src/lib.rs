@@ -4,4 +4,5 @@ pub mod clock;
 pub mod connectors;
 pub mod run;
 pub mod secret;
+pub mod store;
 pub mod workflow;

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::book::{Book, Step};
 use super::business::Holidays;
 use super::capability::Capability;
-use super::instant::after_delay;
+use super::instant::{after_delay, zone};
 use super::plan::PlannedStep;
 use super::state::{HoldReason, IllegalTransition, RunState, SkipReason, StepEvent, StepState};
 use crate::clock::plus;
@@ -93,7 +93,7 @@ fn due_when_passed(book: &Book, step: &Step, holidays: &Holidays) -> Option<Time
         end = end.max(passed(book, book.step(*need)?)?);
     }
     let after = match &step.delay {
-        Some(delay) => after_delay(end, delay, &book.run.zone, holidays, step.action.is_destructive()),
+        Some(delay) => after_delay(end, delay, &zone(&book.run.zone).ok()?, holidays, step.action.is_destructive()),
         None => end,
     };
     Some(step.at.as_ref().map_or(after, |at| at.at.max(after)))
@@ -136,9 +136,9 @@ fn revoke_again(book: &Book) -> Option<PlannedStep> {
     let revocations = || book.steps.iter().filter(|s| s.action == ActionKind::SessionsRevoke);
     for revoke in revocations() {
         let StepState::Done { at: revoked, .. } = revoke.state else { continue };
-        let late = cuts_before(book, revoke).into_iter().find(
-            |cut| matches!(cut.state, StepState::Done { at, .. } if at > revoked),
-        );
+        let late = cuts_before(book, revoke)
+            .into_iter()
+            .find(|cut| matches!(cut.state, StepState::Done { at, .. } if at > revoked));
         let Some(late) = late else { continue };
         let covered = revocations().any(|other| {
             other.ordinal > revoke.ordinal && other.account == revoke.account && other.system == revoke.system
@@ -195,7 +195,9 @@ pub fn run_state(book: &Book) -> RunState {
     let exception = book.steps.iter().any(|step| {
         matches!(
             step.state,
-            StepState::Failed { .. } | StepState::Cancelled | StepState::Skipped { reason: SkipReason::ByPerson(_), .. }
+            StepState::Failed { .. }
+                | StepState::Cancelled
+                | StepState::Skipped { reason: SkipReason::ByPerson(_), .. }
         )
     });
     match (over, attention) {

@@ -10,8 +10,7 @@ use crate::workflow::{ActionKind, Param, Params, Scope, SubjectKind};
 /// What a step's expressions see, with the person as they are now.
 pub fn step_scope(book: &Book, person: Option<&Person>, manager: Option<&Person>, account: Option<&Account>) -> Scope {
     let run = &book.run;
-    let facts =
-        RunFacts { id: Some(run.public_id()), workflow: run.workflow.name.clone(), started: run.start };
+    let facts = RunFacts { id: Some(run.public_id()), workflow: run.workflow.name.clone(), started: run.start };
     let subject = match (run.subject, person, account) {
         (SubjectKind::Person, Some(person), _) => {
             Subject::Person { person: Box::new(person.clone()), manager: manager.cloned().map(Box::new) }
@@ -31,8 +30,8 @@ pub fn parameters(book: &Book, step: &Step, scope: &Scope) -> Result<Map<String,
     let Some(definition) = book.definition(step) else { return Ok(Map::new()) };
     let mut with = definition.with.clone();
     if definition.action != step.action {
-        let known = Params::keys(step.action);
-        with.retain(|key, _| known.contains(&key.as_str()));
+        let known = Params::fields(step.action);
+        with.retain(|key, _| known.iter().any(|field| field.name == key));
     }
     let rendered = render_params(&with, scope).map_err(|error| error.message)?;
     // What renders to nothing is as good as not written.
@@ -65,7 +64,9 @@ pub fn items(book: &Book, step: &Step, scope: &Scope) -> Vec<String> {
         Some(Param::List(items)) => items
             .iter()
             .map(|item| match item {
-                Param::Template(template) => template.render_text(scope).unwrap_or_else(|_| template.source().to_owned()),
+                Param::Template(template) => {
+                    template.render_text(scope).unwrap_or_else(|_| template.source().to_owned())
+                }
                 Param::Literal(Value::String(text)) => text.clone(),
                 other => format!("{other:?}"),
             })

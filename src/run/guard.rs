@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::advance::held_for_lateness;
+use super::asking;
 use super::book::{Book, Step};
-use super::prepare;
 use super::state::{HoldReason, RunState, SkipReason, StepState};
 use super::subject::{Account, AccountStatus, Person};
 use crate::workflow::{ActionKind, Nature, Place, Scope};
@@ -128,7 +128,7 @@ fn asks(c: &Circumstances<'_>) -> Verdict {
     if c.step.action == ActionKind::Approval {
         return Verdict::AskApproval;
     }
-    Verdict::AskPerson(prepare::instruction(c.book, c.step, c.scope))
+    Verdict::AskPerson(asking::instruction(c.book, c.step, c.scope))
 }
 
 fn grant(c: &Circumstances<'_>) -> Verdict {

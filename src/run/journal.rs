@@ -149,7 +149,9 @@ pub enum Broken {
         seq: i64,
     },
     /// The chain does not end where the run says it ends.
-    #[error("the run's record ends with entry {expected}, its journal with entry {found}: entries were cut off or added")]
+    #[error(
+        "the run's record ends with entry {expected}, its journal with entry {found}: entries were cut off or added"
+    )]
     End {
         /// The run's last entry.
         expected: i64,
@@ -268,10 +270,9 @@ pub fn replay<'a>(facts: impl IntoIterator<Item = (i64, Option<usize>, &'a Fact)
             Fact::Added { .. } => replayed.steps.push(StepState::Blocked),
             Fact::Run { state, .. } => replayed.run = *state,
             Fact::Step { change } => {
-                let slot = step.and_then(|index| replayed.steps.get_mut(index)).ok_or_else(|| ReplayError {
-                    seq,
-                    why: "it speaks of a step that the run does not have".into(),
-                })?;
+                let slot = step
+                    .and_then(|index| replayed.steps.get_mut(index))
+                    .ok_or_else(|| ReplayError { seq, why: "it speaks of a step that the run does not have".into() })?;
                 *slot = slot.next(change).map_err(|illegal| ReplayError { seq, why: illegal.to_string() })?;
             }
             Fact::Intent { .. } | Fact::Approved { .. } | Fact::Ordered { .. } | Fact::Ticked { .. } => {}

@@ -1,16 +1,23 @@
 //! WHAT HAPPENS. Pure: plans, states, verdicts and the journal's form; no clock, no I/O.
 
+pub mod advance;
 pub mod anchor;
+pub mod asking;
+pub mod book;
 pub mod business;
 pub mod capability;
+pub mod guard;
 pub mod inputs;
 pub mod instant;
+pub mod journal;
 mod nearest;
+pub mod orders;
 pub mod plan;
 pub mod planning;
 pub mod prepare;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod settle;
 pub mod state;
 pub mod subject;
 

@@ -61,9 +61,8 @@ pub fn cancel(book: &mut Book, reason: &str, by: &Arc<str>, now: Timestamp) -> R
 
 /// Whether a finished step's effect is still in force: it can be taken back, and its ending has not run.
 fn lasting(book: &Book, step: &Step) -> bool {
-    let ended = book.steps.iter().any(|other| {
-        other.of == Some(step.ordinal) && matches!(other.state, StepState::Done { .. })
-    });
+    let ended =
+        book.steps.iter().any(|other| other.of == Some(step.ordinal) && matches!(other.state, StepState::Done { .. }));
     step.action.inverse().is_some() && !ended && step.of.is_none()
 }
 
@@ -217,15 +216,14 @@ pub fn approve(
 
 /// `valid:` of the step, 30 days where the file is silent.
 fn valid_until(book: &Book, ordinal: u16, now: Timestamp) -> Timestamp {
-    let days = book
-        .step(ordinal)
-        .and_then(|step| book.definition(step))
-        .and_then(|def| match def.with.get("valid") {
-            Some(crate::workflow::Param::Template(text)) => Span::parse(text.source()).ok(),
-            _ => None,
-        });
+    let days = book.step(ordinal).and_then(|step| book.definition(step)).and_then(|def| match def.with.get("valid") {
+        Some(crate::workflow::Param::Template(text)) => Span::parse(text.source()).ok(),
+        _ => None,
+    });
     let span = days.unwrap_or_else(|| Span::Calendar(crate::workflow::span::FixedSpan(jiff::Span::new().days(30))));
-    super::instant::after_delay(now, &span, &book.run.zone, &super::business::Holidays::default(), false)
+    // A zone that has vanished from the database of zones moves the end by hours at most.
+    let zone = super::instant::zone(&book.run.zone).unwrap_or(jiff::tz::TimeZone::UTC);
+    super::instant::after_delay(now, &span, &zone, &super::business::Holidays::default(), false)
 }
 
 /// Refuses an approval, or says that a task will not be done.

@@ -41,9 +41,7 @@ pub enum Outcome {
 pub fn retry_policy(book: &Book, step: &Step) -> Retry {
     book.definition(step).and_then(|def| def.retry).unwrap_or_else(|| match step.action.nature() {
         Nature::Cut => Retry { max: None, backoff: Duration::from_secs(5), cap: Duration::from_secs(300) },
-        Nature::Destructive => {
-            Retry { max: Some(5), backoff: Duration::from_secs(60), cap: Duration::from_secs(3600) }
-        }
+        Nature::Destructive => Retry { max: Some(5), backoff: Duration::from_secs(60), cap: Duration::from_secs(3600) },
         _ => Retry { max: Some(10), backoff: Duration::from_secs(30), cap: Duration::from_secs(3600) },
     })
 }

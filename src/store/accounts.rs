@@ -93,7 +93,7 @@ impl Store {
         Ok(SyncCount { read: accounts.len(), new })
     }
 
-    async fn count_accounts(&self, conn: &mut sqlx::any::AnyConnection) -> Result<i64, StoreError> {
+    async fn count_accounts(&self, conn: &mut sqlx::AnyConnection) -> Result<i64, StoreError> {
         Ok(sqlx::query_scalar("SELECT COUNT(*) FROM accounts").fetch_one(conn).await?)
     }
 

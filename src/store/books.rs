@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::any::{AnyConnection, AnyRow};
+use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
 use sqlx::{FromRow, Row};
 
 use super::sql::{Text, keys, rows};
@@ -97,7 +98,8 @@ const RUNS_FREE: Text = keys!(
 const STEPS: Text = Text {
     sqlite: "SELECT s.* FROM json_each($1) AS k JOIN steps s
              ON s.id >= k.value * 1024 AND s.id < k.value * 1024 + 1024 ORDER BY s.id",
-    postgres: "SELECT s.* FROM (SELECT CAST(value AS BIGINT) AS value FROM json_array_elements_text(CAST($1 AS json))) AS k
+    postgres:
+        "SELECT s.* FROM (SELECT CAST(value AS BIGINT) AS value FROM json_array_elements_text(CAST($1 AS json))) AS k
                JOIN steps s ON s.id >= k.value * 1024 AND s.id < k.value * 1024 + 1024 ORDER BY s.id",
 };
 
@@ -129,8 +131,7 @@ impl Store {
             Hold::Skip => RUNS_FREE,
         };
         let list = json(&ids);
-        let runs: Vec<RunColumns> =
-            sqlx::query_as(text.of(self.dialect())).bind(list).fetch_all(&mut *conn).await?;
+        let runs: Vec<RunColumns> = sqlx::query_as(text.of(self.dialect())).bind(list).fetch_all(&mut *conn).await?;
         let held: Vec<i64> = runs.iter().map(|run| run.id).collect();
         let steps = sqlx::query(STEPS.of(self.dialect())).bind(json(&held)).fetch_all(&mut *conn).await?;
         let mut by_run: BTreeMap<i64, Vec<Step>> = BTreeMap::new();
@@ -190,7 +191,9 @@ impl Store {
         let dialect = self.dialect();
         let written = sqlx::query(UPDATE_RUNS.of(dialect)).bind(json(&changes.runs)).fetch_all(tx.conn()).await?;
         if written.len() != changes.runs.len() {
-            return Err(StoreError::Conflict(changes.runs.iter().map(|r| public_id(r.id)).collect::<Vec<_>>().join(", ")));
+            return Err(StoreError::Conflict(
+                changes.runs.iter().map(|r| public_id(r.id)).collect::<Vec<_>>().join(", "),
+            ));
         }
         // Leases that end are written before leases that begin: one account has one at a time.
         for updated in [&changes.settled, &changes.leased].into_iter().filter(|rows| !rows.is_empty()) {
@@ -431,9 +434,7 @@ fn step(row: &AnyRow) -> Result<Step, StoreError> {
         account: row.try_get("account_id")?,
         needs: parse("step's needs", &needs)?,
         at: at_instant.map(|at| local_instant(row, at)).transpose()?,
-        delay: delay
-            .map(|text| Span::parse(&text).map_err(|why| StoreError::corrupt("delay", why)))
-            .transpose()?,
+        delay: delay.map(|text| Span::parse(&text).map_err(|why| StoreError::corrupt("delay", why))).transpose()?,
         of: of.and_then(|of| u16::try_from(of).ok()),
         state: state(row)?,
         attempts: row.try_get("fence")?,

@@ -1,8 +1,9 @@
 //! Stops on everything, a system or a workflow. A claim reads them in its own transaction.
 
 use serde::Serialize;
-use sqlx::any::{AnyConnection, AnyRow};
+use sqlx::AnyConnection;
 use sqlx::Row;
+use sqlx::any::AnyRow;
 
 use super::books::Hold;
 use super::turn::usher;

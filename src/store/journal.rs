@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use sqlx::AnyConnection;
 use sqlx::Row;
-use sqlx::any::{AnyConnection, AnyRow};
+use sqlx::any::AnyRow;
 
 use super::books::{Hold, Key, Loaded, parse, place};
 use super::{Store, StoreError};
@@ -169,7 +170,12 @@ fn replay_problem(loaded: &Loaded, entries: &[Entry]) -> Result<Option<String>, 
             replayed.steps[index].as_str(),
             states[index].as_str()
         )),
-        None => (advance::run_state(&loaded.book) != loaded.book.run.state)
-            .then(|| format!("the run is {} while its steps say {}", loaded.book.run.state.as_str(), advance::run_state(&loaded.book).as_str())),
+        None => (advance::run_state(&loaded.book) != loaded.book.run.state).then(|| {
+            format!(
+                "the run is {} while its steps say {}",
+                loaded.book.run.state.as_str(),
+                advance::run_state(&loaded.book).as_str()
+            )
+        }),
     })
 }

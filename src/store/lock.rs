@@ -42,7 +42,11 @@ impl FileLock {
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
                 file.read_to_string(&mut holder).ok();
-                let who = if holder.is_empty() { "another daemon".into() } else { format!("another daemon (process {holder})") };
+                let who = if holder.is_empty() {
+                    "another daemon".into()
+                } else {
+                    format!("another daemon (process {holder})")
+                };
                 Err(StoreError::Refused(format!(
                     "{who} is already serving {}; one SQLite file has one daemon. Stop it first, or use PostgreSQL for several",
                     database.display()

@@ -39,7 +39,10 @@ pub(super) async fn bring_up(store: &Store, opening: Opening) -> Result<(), Stor
     let newest = newest();
     match found {
         Some(found) if found > newest => Err(StoreError::Version {
-            message: format!("the database {} is of version {found}; this usher knows up to version {newest}", store.place()),
+            message: format!(
+                "the database {} is of version {found}; this usher knows up to version {newest}",
+                store.place()
+            ),
             help: "a newer usher has used it: run that one, or restore a backup made before the upgrade".into(),
         }),
         Some(found) if found == newest => Ok(()),
@@ -49,10 +52,10 @@ pub(super) async fn bring_up(store: &Store, opening: Opening) -> Result<(), Stor
         }),
         _ => {
             let mut conn = store.inner.writer.acquire().await?;
-            migrator(store.dialect()).run(&mut *conn).await.map_err(|error| StoreError::Open {
-                url: store.place(),
-                reason: error.to_string(),
-            })
+            migrator(store.dialect())
+                .run(&mut *conn)
+                .await
+                .map_err(|error| StoreError::Open { url: store.place(), reason: error.to_string() })
         }
     }
 }

@@ -24,7 +24,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sqlx::any::{AnyConnection, AnyPoolOptions};
+use sqlx::AnyConnection;
+use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyPool, Connection, Row};
 
 pub use accounts::{Binding, SyncCount};
@@ -258,9 +259,8 @@ impl Store {
     /// When an attempt is in flight, or the database cannot be written.
     pub async fn fast_forward(&self, to: Timestamp) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        let leased: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM steps WHERE state = 'leased'")
-            .fetch_one(tx.conn())
-            .await?;
+        let leased: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM steps WHERE state = 'leased'").fetch_one(tx.conn()).await?;
         if leased > 0 {
             return Err(StoreError::Refused(format!("{leased} attempts are in flight; time jumps only between them")));
         }
@@ -357,7 +357,9 @@ impl Store {
                 if synchronous < 2 || mode != "wal" {
                     return Err(StoreError::Open {
                         url: self.place(),
-                        reason: format!("it runs with synchronous={synchronous}, journal_mode={mode}; FULL and wal are needed to be durable"),
+                        reason: format!(
+                            "it runs with synchronous={synchronous}, journal_mode={mode}; FULL and wal are needed to be durable"
+                        ),
                     });
                 }
             }
@@ -444,8 +446,11 @@ pub fn sqlite_path(url: &str) -> Option<std::path::PathBuf> {
 }
 
 fn sqlite_pool(size: u32) -> AnyPoolOptions {
-    AnyPoolOptions::new().max_connections(size).min_connections(0).acquire_timeout(Duration::from_secs(10)).after_connect(
-        |conn, _| {
+    AnyPoolOptions::new()
+        .max_connections(size)
+        .min_connections(0)
+        .acquire_timeout(Duration::from_secs(10))
+        .after_connect(|conn, _| {
             Box::pin(async move {
                 for pragma in [
                     "PRAGMA busy_timeout = 10000",
@@ -457,8 +462,7 @@ fn sqlite_pool(size: u32) -> AnyPoolOptions {
                 }
                 Ok(())
             })
-        },
-    )
+        })
 }
 
 /// A connection that landed on a standby is of no use: it is dropped before it is handed out.

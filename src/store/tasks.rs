@@ -6,8 +6,8 @@ use sqlx::Row;
 use super::books::{Hold, STEPS_PER_RUN};
 use super::{Store, StoreError};
 use crate::run::StepState;
+use crate::run::asking;
 use crate::run::book::Step;
-use crate::run::prepare;
 
 /// A step that waits for a person: something to do, to tick, to approve, or to decide.
 #[derive(Clone, Debug, Serialize)]
@@ -47,9 +47,7 @@ impl Store {
         let keys: Vec<i64> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
         let mut runs: Vec<i64> = keys.iter().map(|key| key / STEPS_PER_RUN).collect();
         runs.dedup();
-        let people = self
-            .load(&mut conn, &runs, Hold::No)
-            .await?;
+        let people = self.load(&mut conn, &runs, Hold::No).await?;
         let ids = people.iter().filter_map(|loaded| loaded.book.run.person).collect();
         let names = self.people_with_managers(&mut conn, &ids).await?;
         let mut waiting = Vec::new();
@@ -59,7 +57,7 @@ impl Store {
             let manager = person
                 .and_then(|person| person.manager_number.as_ref())
                 .and_then(|number| names.values().find(|other| other.employee_number == *number));
-            let scope = prepare::scope(person, manager, None, &book.run);
+            let scope = asking::step_scope(book, person, manager, None);
             for step in &book.steps {
                 let Some(what) = what(step) else { continue };
                 waiting.push(Waiting {
@@ -69,12 +67,12 @@ impl Store {
                     action: step.action.name(),
                     state: step.state.as_str(),
                     what,
-                    items: prepare::items(book, step, &scope)
+                    items: asking::items(book, step, &scope)
                         .into_iter()
                         .enumerate()
                         .map(|(index, item)| (item, step.decision.ticked.contains(&(index + 1))))
                         .collect(),
-                    confirm: prepare::confirmation(book, step, &scope),
+                    confirm: asking::confirmation(book, step, &scope),
                 });
             }
         }
@@ -95,9 +93,9 @@ impl Store {
         let manager = person
             .and_then(|person| person.manager_number.as_ref())
             .and_then(|number| names.values().find(|other| other.employee_number == *number));
-        let scope = prepare::scope(person, manager, None, &book.run);
+        let scope = asking::step_scope(book, person, manager, None);
         let Some(step) = book.step(ordinal) else { return Ok((None, Vec::new())) };
-        Ok((prepare::confirmation(book, step, &scope), prepare::items(book, step, &scope)))
+        Ok((asking::confirmation(book, step, &scope), asking::items(book, step, &scope)))
     }
 }
 

@@ -21,7 +21,7 @@ use crate::run::book::Step;
 use crate::run::guard::{self, Circumstances, Freeze, Verdict};
 use crate::run::journal::Fact;
 use crate::run::settle::{self, Outcome};
-use crate::run::{Account, AccountStatus, HoldReason, Person, RunState, StepEvent, StepState, prepare};
+use crate::run::{Account, AccountStatus, HoldReason, Person, RunState, StepEvent, StepState, asking, prepare};
 use crate::workflow::{ActionKind, Class, Nature};
 
 /// What a turn is asked to do.
@@ -115,10 +115,8 @@ const DUE: Text = Text::same(
      ORDER BY s.due_at LIMIT $3",
 );
 
-const LEASED: Text = keys!(
-    "SELECT id, account_id FROM steps WHERE state = 'leased' AND account_id IS NOT NULL AND account_id",
-    ""
-);
+const LEASED: Text =
+    keys!("SELECT id, account_id FROM steps WHERE state = 'leased' AND account_id IS NOT NULL AND account_id", "");
 
 /// Whoever starts an attempt on an account has its row: two daemons never find the same account free.
 const ACCOUNTS: Text = keys!(
@@ -193,9 +191,9 @@ impl Store {
     /// Applies one outcome; false when another attempt has the step.
     fn settle(&self, loaded: &mut Loaded, completion: &Completion, now: Timestamp) -> Result<bool, StoreError> {
         let book = &mut loaded.book;
-        let held = book.step(completion.ordinal).filter(
-            |step| matches!(step.state, StepState::Leased { fence, .. } if fence == completion.fence),
-        );
+        let held = book
+            .step(completion.ordinal)
+            .filter(|step| matches!(step.state, StepState::Leased { fence, .. } if fence == completion.fence));
         let Some(step) = held else { return Ok(false) };
         let event = settle::settle(book, step, completion.fence, completion.outcome.clone(), now);
         book.apply(completion.ordinal, event, &usher(), now)?;
@@ -212,12 +210,8 @@ impl Store {
         let mut runs = BTreeSet::new();
         let (now, mut left) = (tx.now.as_millisecond(), i64::try_from(permits).unwrap_or(i64::MAX));
         for lane in [0_i64, 1] {
-            let found: Vec<i64> = sqlx::query_scalar(DUE.of(self.dialect()))
-                .bind(lane)
-                .bind(now)
-                .bind(left)
-                .fetch_all(tx.conn())
-                .await?;
+            let found: Vec<i64> =
+                sqlx::query_scalar(DUE.of(self.dialect())).bind(lane).bind(now).bind(left).fetch_all(tx.conn()).await?;
             left -= i64::try_from(found.len()).unwrap_or(i64::MAX);
             runs.extend(found);
             if left <= 0 {
@@ -284,7 +278,7 @@ impl Store {
         let person = loaded.book.run.person.and_then(|id| desk.people.get(&id));
         let account = step.account.and_then(|id| desk.accounts.get(&id));
         let manager = person.and_then(|person| desk.manager(person));
-        let scope = prepare::scope(person, manager, account, &loaded.book.run);
+        let scope = asking::step_scope(&loaded.book, person, manager, account);
         let verdict = guard::verdict(&Circumstances {
             book: &loaded.book,
             step,
@@ -297,12 +291,10 @@ impl Store {
             now: tx.now,
         });
         let event = match verdict {
-            Verdict::Proceed => {
-                match prepare::parameters(&loaded.book, step, &scope) {
-                    Ok(with) => return start(tx, loaded, ordinal, with, desk, request, report),
-                    Err(why) => StepEvent::Held { reason: HoldReason::Missing(why) },
-                }
-            }
+            Verdict::Proceed => match asking::parameters(&loaded.book, step, &scope) {
+                Ok(with) => return start(tx, loaded, ordinal, with, desk, request, report),
+                Err(why) => StepEvent::Held { reason: HoldReason::Missing(why) },
+            },
             Verdict::Hold(reason) => StepEvent::Held { reason },
             Verdict::Skip(reason) => StepEvent::Skipped { at: tx.now, reason },
             Verdict::AskApproval => StepEvent::ApprovalAsked,
@@ -393,7 +385,11 @@ impl Store {
         let lease_until = plus(tx.real, lease).as_millisecond();
         let pairs: Vec<Pair> = held
             .iter()
-            .map(|(run, ordinal, fence)| Pair { id: super::books::step_key(*run, *ordinal), fence: *fence, lease_until })
+            .map(|(run, ordinal, fence)| Pair {
+                id: super::books::step_key(*run, *ordinal),
+                fence: *fence,
+                lease_until,
+            })
             .collect();
         let renewed = sqlx::query(RENEW.of(self.dialect())).bind(json(&pairs)).fetch_all(tx.conn()).await?;
         self.commit(tx).await?;
@@ -437,11 +433,13 @@ impl Store {
     }
 }
 
-async fn lapsed_on(conn: &mut sqlx::any::AnyConnection, horizon: i64) -> Result<Vec<i64>, StoreError> {
-    Ok(sqlx::query_scalar("SELECT id FROM steps WHERE lease_until IS NOT NULL AND lease_until < $1 ORDER BY id LIMIT 5000")
-        .bind(horizon)
-        .fetch_all(conn)
-        .await?)
+async fn lapsed_on(conn: &mut sqlx::AnyConnection, horizon: i64) -> Result<Vec<i64>, StoreError> {
+    Ok(sqlx::query_scalar(
+        "SELECT id FROM steps WHERE lease_until IS NOT NULL AND lease_until < $1 ORDER BY id LIMIT 5000",
+    )
+    .bind(horizon)
+    .fetch_all(conn)
+    .await?)
 }
 
 /// A step that ends its process again and again backs off; the first time it is looked at right away.
@@ -560,7 +558,9 @@ fn seen_row(loaded: &Loaded, completion: &Completion, now: Timestamp) -> Option<
     let seen = completion.seen?;
     let step = loaded.book.step(completion.ordinal)?;
     let purge = loaded.book.steps.iter().find(|other| {
-        other.of == Some(step.ordinal) && other.action == ActionKind::AccountPurge && step.action == ActionKind::AccountDelete
+        other.of == Some(step.ordinal)
+            && other.action == ActionKind::AccountPurge
+            && step.action == ActionKind::AccountDelete
     });
     let purge_due = purge.and_then(|purge| purge.state.due()).map(|due| due.as_millisecond()).or(seen.purge_due);
     Some(SeenRow {

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, PoisonError};
 
+use sqlx::AnyConnection;
 use sqlx::Row;
-use sqlx::any::AnyConnection;
 
 use super::{Store, StoreError, Tx};
 use crate::workflow::{self, Workflow};
@@ -20,16 +20,14 @@ impl Store {
         }
         let id = self.take_keys(tx, "version", 1).await?;
         let now = tx.now.as_millisecond();
-        sqlx::query(
-            "INSERT INTO workflow_versions (id, name, version, source, added_at) VALUES ($1, $2, $3, $4, $5)",
-        )
-        .bind(id)
-        .bind(&workflow.name)
-        .bind(&workflow.version)
-        .bind(workflow.source.as_ref())
-        .bind(now)
-        .execute(tx.conn())
-        .await?;
+        sqlx::query("INSERT INTO workflow_versions (id, name, version, source, added_at) VALUES ($1, $2, $3, $4, $5)")
+            .bind(id)
+            .bind(&workflow.name)
+            .bind(&workflow.version)
+            .bind(workflow.source.as_ref())
+            .bind(now)
+            .execute(tx.conn())
+            .await?;
         Ok(id)
     }
 
@@ -38,7 +36,8 @@ impl Store {
         if let Some(known) = self.inner.versions.lock().unwrap_or_else(PoisonError::into_inner).get(&id) {
             return Ok(Arc::clone(known));
         }
-        let row = sqlx::query("SELECT name, source FROM workflow_versions WHERE id = $1").bind(id).fetch_one(conn).await?;
+        let row =
+            sqlx::query("SELECT name, source FROM workflow_versions WHERE id = $1").bind(id).fetch_one(conn).await?;
         let (name, source): (String, String) = (row.try_get("name")?, row.try_get("source")?);
         let (compiled, _) = workflow::parse(&name, &source).map_err(|mistakes| {
             StoreError::corrupt("workflow version", mistakes.first().map_or(String::new(), |m| m.message.clone()))
