@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod connectors;
+pub mod queue;
 pub mod run;
 pub mod secret;
 pub mod store;

@@ -19,7 +19,3 @@ pub use params::Params;
 pub use schedule::next_after;
 pub use span::Span;
 pub use template::{Condition, Scope, Template, TemplateError};
-/// TEMP until parser merged
-pub fn parse(_f: &str, _t: &str) -> Result<(Workflow, Vec<Diagnostic>), Vec<Diagnostic>> {
-    Err(vec![])
-}
