@@ -2,20 +2,34 @@
 
 pub mod action;
 pub mod at;
+mod check;
 pub mod definition;
 pub mod diagnostic;
+pub mod inputs;
+mod lint;
 mod names;
 pub mod params;
+pub mod parse;
 mod report;
 pub mod schedule;
+pub mod shipped;
 pub mod span;
+mod steps;
+mod systems;
 pub mod template;
+#[cfg(test)]
+mod tests;
+mod triggers;
+mod with;
 pub mod yaml;
 
 pub use action::{ActionKind, Class, Facet, Nature, Place};
 pub use definition::*;
 pub use diagnostic::{Diagnostic, Severity};
 pub use params::Params;
+pub use parse::{Checked, check_all, parse};
 pub use schedule::next_after;
+pub use shipped::SHIPPED;
 pub use span::Span;
+pub use systems::check_systems;
 pub use template::{Condition, Scope, Template, TemplateError};

@@ -103,6 +103,19 @@ impl Node {
         matches!(&self.value, Yaml::Scalar(scalar) if scalar.json().is_null())
     }
 
+    /// Whether it is `false`.
+    pub fn is_false(&self) -> bool {
+        matches!(&self.value, Yaml::Scalar(scalar) if scalar.json() == Value::Bool(false))
+    }
+
+    /// The value of `key`, where this is a mapping that has it.
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        match &self.value {
+            Yaml::Map(entries) => entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value),
+            _ => None,
+        }
+    }
+
     /// What it is, for messages.
     pub fn kind(&self) -> &'static str {
         match &self.value {
