@@ -197,10 +197,16 @@ pub struct Calendar {
 }
 
 impl SandboxAccount {
-    /// Whether `address` reaches it: its first address, an alias or the sign-in name, upper and lower case alike.
+    /// Whether `address` reaches it: its first address, an alias or the sign-in name. `A` and `a` are alike, `Ä` and `ä`
+    /// are not.
     pub fn answers_to(&self, address: &str) -> bool {
-        let same = |own: &String| own.to_lowercase() == address.to_lowercase();
-        self.email.iter().chain(&self.aliases).any(same) || same(&self.login)
+        let address = address.to_ascii_lowercase();
+        self.names().any(|name| name == address)
+    }
+
+    /// Its addresses and its sign-in name in lower case.
+    pub(super) fn names(&self) -> impl Iterator<Item = String> {
+        self.email.iter().chain(&self.aliases).chain([&self.login]).map(|name| name.to_ascii_lowercase())
     }
 
     /// The account as connectors hand it out.

@@ -177,9 +177,10 @@ impl Company {
                 if !ids.insert((name, &account.id)) {
                     found.push(format!("system `{name}` has two accounts with the id `{}`", account.id));
                 }
-                for address in account.aliases.iter().chain(&holder.email) {
-                    if !addresses.insert((name, address.to_lowercase())) {
-                        found.push(format!("system `{name}` has two accounts with the address `{address}`"));
+                let own = account.aliases.iter().chain(&holder.email).chain(&account.login);
+                for address in own.map(|address| address.to_ascii_lowercase()).collect::<BTreeSet<_>>() {
+                    if !addresses.insert((name, address.clone())) {
+                        found.push(format!("system `{name}` has two accounts that answer to `{address}`"));
                     }
                 }
                 found.extend(account.mistakes(name, &system.facets));

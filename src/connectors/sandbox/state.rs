@@ -38,6 +38,9 @@ pub(super) struct SystemState {
     pub(super) maintenance: bool,
     /// Accounts by immutable id.
     pub(super) accounts: BTreeMap<String, SandboxAccount>,
+    /// Which account an address or sign-in name reaches, in lower case; kept by [`SystemState::put`] and `take`.
+    #[serde(skip)]
+    book: BTreeMap<String, String>,
     /// Purged accounts, with the instant.
     pub(super) gone: BTreeMap<String, Timestamp>,
     /// Accounts created since the beginning, so that no id comes twice.
@@ -55,7 +58,7 @@ impl State {
             for (name, spec) in &holder.on {
                 if let Some(system) = state.systems.get_mut(name) {
                     let account = begin_account(system, holder, spec);
-                    system.accounts.insert(spec.id.clone(), account);
+                    system.put(account);
                 }
             }
         }
@@ -73,6 +76,7 @@ impl SystemState {
             blocked: false,
             maintenance: false,
             accounts: BTreeMap::new(),
+            book: BTreeMap::new(),
             gone: BTreeMap::new(),
             created: 0,
         }
@@ -101,7 +105,31 @@ impl SystemState {
 
     /// The account that `address` reaches, in the trash or not.
     pub(super) fn find(&self, address: &str) -> Option<&SandboxAccount> {
-        self.accounts.values().find(|account| account.answers_to(address))
+        self.accounts.get(self.book.get(&address.to_ascii_lowercase())?)
+    }
+
+    /// Puts an account into its place and its addresses into the book.
+    pub(super) fn put(&mut self, account: SandboxAccount) {
+        let names = account.names().map(|name| (name, account.id.clone()));
+        self.book.extend(names);
+        self.accounts.insert(account.id.clone(), account);
+    }
+
+    /// Takes an account out, with its addresses.
+    pub(super) fn take(&mut self, id: &str) -> Option<SandboxAccount> {
+        let account = self.accounts.remove(id)?;
+        for name in account.names() {
+            self.book.remove(&name);
+        }
+        Some(account)
+    }
+
+    /// Changes an account; its addresses may be others afterwards.
+    pub(super) fn alter(&mut self, id: Option<&str>, change: impl FnOnce(&mut SandboxAccount)) {
+        if let Some(mut account) = id.and_then(|id| self.take(id)) {
+            change(&mut account);
+            self.put(account);
+        }
     }
 
     /// What a new account finds there.

@@ -84,7 +84,6 @@ impl NewAccount {
         let id = unused_id(system);
         let email = if self.number_collisions { free_address(system, &self.email) } else { self.email.clone() };
         let mut account = SandboxAccount {
-            id: id.clone(),
             login: self.login.clone().unwrap_or_else(|| email.clone()),
             employee_number: self.employee_number.clone(),
             email: Some(email),
@@ -94,6 +93,7 @@ impl NewAccount {
             status: AccountStatus::Enabled,
             hidden: false,
             password: digest::generation(&[&self.password, &id]),
+            id,
             password_set: None,
             sessions: BTreeSet::new(),
             app_passwords: BTreeSet::new(),
@@ -114,7 +114,7 @@ impl NewAccount {
             archives: BTreeMap::new(),
         };
         system.furnish(&mut account);
-        system.accounts.insert(id, account);
+        system.put(account);
     }
 }
 

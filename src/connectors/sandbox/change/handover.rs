@@ -96,11 +96,11 @@ impl Handover {
 
     pub(super) fn apply(&self, system: &mut SystemState, from: Option<&str>) {
         let Some(to) = system.find(self.to()).map(|account| account.id.clone()) else { return };
-        let Some(mut giver) = from.and_then(|id| system.accounts.remove(id)) else { return };
+        let Some(mut giver) = from.and_then(|id| system.take(id)) else { return };
         if let Some(taker) = system.accounts.get_mut(&to) {
             self.move_data(&mut giver, taker);
         }
-        system.accounts.insert(giver.id.clone(), giver);
+        system.put(giver);
     }
 
     fn move_data(&self, giver: &mut SandboxAccount, taker: &mut SandboxAccount) {

@@ -71,7 +71,7 @@ impl Life {
         let Some(id) = &entry.account else { return };
         let has_trash = system.trash;
         if self == Self::Purge {
-            if system.accounts.remove(id).is_some() {
+            if system.take(id).is_some() {
                 system.gone.insert(id.clone(), entry.at);
             }
             return;

@@ -175,21 +175,17 @@ impl State {
             return world.apply(self, entry);
         }
         let Some(system) = self.systems.get_mut(&entry.system) else { return };
+        let id = entry.account.as_deref();
         match &entry.change {
-            Change::Create(new) => return new.apply(system, &entry.key),
-            Change::Product(product) => return product.apply(system),
-            Change::Handover(handover) => return handover.apply(system, entry.account.as_deref()),
-            Change::Life(life) => return life.apply(system, entry),
-            _ => {}
-        }
-        let account = entry.account.as_ref().and_then(|id| system.accounts.get_mut(id));
-        let Some(account) = account else { return };
-        match &entry.change {
-            Change::Access(access) => access.apply(account, entry.at),
-            Change::Mail(setting) => setting.apply(account),
-            Change::Profile(profile) => profile.apply(account),
-            Change::Archive(archive) => archive.apply(account),
-            _ => {}
+            Change::Create(new) => new.apply(system, &entry.key),
+            Change::Product(product) => product.apply(system),
+            Change::Handover(handover) => handover.apply(system, id),
+            Change::Life(life) => life.apply(system, entry),
+            Change::Access(access) => system.alter(id, |account| access.apply(account, entry.at)),
+            Change::Mail(setting) => system.alter(id, |account| setting.apply(account)),
+            Change::Profile(profile) => system.alter(id, |account| profile.apply(account)),
+            Change::Archive(archive) => system.alter(id, |account| archive.apply(account)),
+            Change::Look | Change::World(_) => {}
         }
     }
 }

@@ -60,8 +60,9 @@ impl Profile {
     pub(super) fn check(&self, system: &SystemState, account: &SandboxAccount) -> Result<(), ActionError> {
         match self {
             Self::AddAlias(address) => free(system, account, address),
-            Self::Rename(Names { email: Some(address), .. }) => free(system, account, address),
-            Self::Rename(Names { login: Some(login), .. }) => free(system, account, login),
+            Self::Rename(names) => {
+                names.email.iter().chain(&names.login).try_for_each(|address| free(system, account, address))
+            }
             Self::RemoveAlias(address) if is_first(account, address) => Err(ActionError::fail(format!(
                 "that address is the first one of account `{}`: give the account another before removing it",
                 account.id
@@ -158,7 +159,7 @@ impl Names {
 }
 
 fn same(one: &str, other: &str) -> bool {
-    one.to_lowercase() == other.to_lowercase()
+    one.eq_ignore_ascii_case(other)
 }
 
 fn has_alias(account: &SandboxAccount, alias: &str) -> bool {
@@ -171,7 +172,7 @@ fn is_first(account: &SandboxAccount, address: &str) -> bool {
 
 /// Refuses an address that another account has.
 fn free(system: &SystemState, account: &SandboxAccount, address: &str) -> Result<(), ActionError> {
-    match system.accounts.values().find(|other| other.id != account.id && other.answers_to(address)) {
+    match system.find(address).filter(|other| other.id != account.id) {
         Some(other) => Err(ActionError::fail(format!(
             "the address is taken on `{}` by account `{}`: choose another, or free it there",
             system.name, other.id

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::super::Crowd;
 use super::*;
 
 #[tokio::test]
@@ -45,4 +46,26 @@ async fn the_difference_tells_what_a_departure_changed() {
     assert!(told.contains(&"directory u-0005 status".to_owned()), "{told:?}");
     assert!(told.contains(&"mailhost m-0004 mailbox.folders.From Ada Keller.mails".to_owned()), "{told:?}");
     assert!(changes.iter().any(|change| (&change.before, &change.after) == (&json!("enabled"), &json!("disabled"))));
+}
+
+#[tokio::test]
+async fn a_crowd_is_a_company_of_any_size_and_is_listed_page_by_page() {
+    let crowd = Crowd::leaving(1200, jiff::civil::date(2027, 1, 29));
+    let folder = tempfile::tempdir().expect("a folder");
+    let company = SandboxCompany::from_text(&crowd.company, &folder.path().join("ledger.jsonl")).expect("opens");
+    let mail = company.system("mailhost").expect("a system");
+    let (mut sizes, mut from, mut ids) = (Vec::new(), None, std::collections::BTreeSet::new());
+    loop {
+        let (page, next) = mail.accounts(from).await.expect("lists");
+        sizes.push(page.len());
+        ids.extend(page.into_iter().map(|account| account.external_id));
+        from = next;
+        if from.is_none() {
+            break;
+        }
+    }
+    assert_eq!((sizes.as_slice(), ids.len()), ([500, 500, 201].as_slice(), 1201));
+
+    let rows = csv::Reader::from_reader(crowd.people.as_bytes()).into_records().collect::<Result<Vec<_>, _>>();
+    assert_eq!(rows.expect("a table").len(), 1201);
 }

@@ -137,3 +137,19 @@ async fn transferred_mail_lies_in_a_folder_of_the_colleague() {
     let error = stage.perform(&other, 1).await.expect_err("is taken");
     assert!(error.to_string().contains("name another"), "{error}");
 }
+
+#[tokio::test]
+async fn an_address_reaches_its_account_as_long_as_it_has_it() {
+    let stage = Stage::new();
+    let arrives = |to: &str| stage.company.deliver_mail(to, SENDER, now()).expect("is tried").bounced.is_none();
+    assert!(arrives("A.Keller@alpine-instruments.example"));
+    stage.do_it(ActionKind::AliasAdd, json!({ "alias": "ada@alpine-instruments.example" })).await;
+    assert!(arrives("ada@alpine-instruments.example"));
+    stage.do_it(ActionKind::AliasRemove, json!({ "alias": "ada@alpine-instruments.example" })).await;
+    assert!(!arrives("ada@alpine-instruments.example"));
+    stage.do_it(ActionKind::AccountUpdate, json!({ "email": "ada.brunner@alpine-instruments.example" })).await;
+    assert!(arrives("ada.brunner@alpine-instruments.example"));
+    stage.do_it(ActionKind::AccountDelete, json!({})).await;
+    stage.do_it(ActionKind::AccountPurge, json!({})).await;
+    assert!(!arrives("ada.brunner@alpine-instruments.example"));
+}

@@ -99,3 +99,10 @@ fn mistakes_of_a_description_come_all_at_once() {
     let error = Company::parse("name = \"X\"\nsytems = {}").expect_err("is misspelt").to_string();
     assert!(error.contains("sytems"), "{error}");
 }
+
+#[tokio::test]
+async fn a_new_name_may_not_be_somebody_elses() {
+    let with = json!({ "email": "ada.k@alpine-instruments.example", "login": "zoe.lindqvist" });
+    let reason = refused(Scene::on(ActionKind::AccountUpdate, "directory", "u-0005", with)).await;
+    assert!(reason.contains("taken on `directory` by account `u-0006`"), "{reason}");
+}
