@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::request::numbered;
 use crate::run::{Account, AccountStatus};
 
 /// An account with everything its system knows of it.
@@ -204,8 +205,13 @@ impl SandboxAccount {
         self.names().any(|name| name == address)
     }
 
-    /// Its addresses and its sign-in name in lower case.
+    /// What it can be found by: addresses and sign-in name in lower case, the employee number as `#1004`.
     pub(super) fn names(&self) -> impl Iterator<Item = String> {
+        let number = self.employee_number.as_deref().map(numbered);
+        number.into_iter().chain(self.addresses())
+    }
+
+    fn addresses(&self) -> impl Iterator<Item = String> {
         self.email.iter().chain(&self.aliases).chain([&self.login]).map(|name| name.to_ascii_lowercase())
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{digest, size};
 use crate::connectors::{ActionError, Call};
@@ -31,18 +31,18 @@ impl Request<'_> {
         self.text(names).ok_or_else(|| self.lacks(names))
     }
 
-    /// An address: text, or an object with `email`.
+    /// Somebody: an address, or a person's object with `email` or, failing that, `employee_number` (given as `#1004`).
     ///
     /// # Errors
     /// A final failure when there is none, or something else in its place.
     pub(super) fn address(self, names: &[&str]) -> Result<String, ActionError> {
         let object = names.iter().find_map(|name| self.0.with.get(*name).and_then(Value::as_object));
         let text = match object {
-            Some(person) => person.get("email").and_then(Value::as_str).map(|text| text.trim().to_owned()),
+            Some(person) => filled(person, "email").or_else(|| Some(numbered(&filled(person, "employee_number")?))),
             None => self.text(names),
         };
         let address = text.ok_or_else(|| self.lacks(names))?;
-        if address.contains('@') {
+        if address.contains('@') || object.is_some() {
             return Ok(address);
         }
         Err(ActionError::fail(format!("`{}` needs an address in `{}`", self.0.action, names.join("` or `"))))
@@ -70,11 +70,15 @@ impl Request<'_> {
         self.0.with.get(name).and_then(Value::as_bool)
     }
 
-    /// A size in bytes: a number, or text such as `5 GB`.
+    /// A size in bytes: a number, text such as `5 GB`, or an object with `bytes`.
     ///
     /// # Errors
     /// A final failure when it is missing or no size.
     pub(super) fn bytes(self, names: &[&str]) -> Result<u64, ActionError> {
+        let object = names.iter().find_map(|name| self.0.with.get(*name)?.get("bytes")?.as_u64());
+        if let Some(bytes) = object {
+            return Ok(bytes);
+        }
         let text = self.required(names)?;
         let wrong = || ActionError::fail(format!("`{}`: `{text}` is not a size such as `5 GB`", self.0.action));
         size::parse(&text).ok_or_else(wrong)
@@ -90,4 +94,15 @@ impl Request<'_> {
     fn lacks(self, names: &[&str]) -> ActionError {
         ActionError::fail(format!("`{}` needs `{}`", self.0.action, names.join("` or `")))
     }
+}
+
+/// A field of an object that holds more than blanks.
+fn filled(object: &Map<String, Value>, name: &str) -> Option<String> {
+    let text = object.get(name)?.as_str()?.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// How the book of a system names a person by employee number.
+pub(super) fn numbered(employee_number: &str) -> String {
+    format!("#{}", employee_number.to_ascii_lowercase())
 }

@@ -38,7 +38,7 @@ pub(super) struct SystemState {
     pub(super) maintenance: bool,
     /// Accounts by immutable id.
     pub(super) accounts: BTreeMap<String, SandboxAccount>,
-    /// Which account an address or sign-in name reaches, in lower case; kept by [`SystemState::put`] and `take`.
+    /// Which account an address, a sign-in name or an employee number stands for; kept by `put` and `take`.
     #[serde(skip)]
     book: BTreeMap<String, String>,
     /// Purged accounts, with the instant.
@@ -103,7 +103,7 @@ impl SystemState {
         }))
     }
 
-    /// The account that `address` reaches, in the trash or not.
+    /// The account that `address` (or `#` and an employee number) stands for, in the trash or not.
     pub(super) fn find(&self, address: &str) -> Option<&SandboxAccount> {
         self.accounts.get(self.book.get(&address.to_ascii_lowercase())?)
     }
@@ -119,7 +119,9 @@ impl SystemState {
     pub(super) fn take(&mut self, id: &str) -> Option<SandboxAccount> {
         let account = self.accounts.remove(id)?;
         for name in account.names() {
-            self.book.remove(&name);
+            if self.book.get(&name).is_some_and(|owner| owner == id) {
+                self.book.remove(&name);
+            }
         }
         Some(account)
     }

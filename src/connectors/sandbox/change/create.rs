@@ -37,6 +37,7 @@ impl NewAccount {
         let family_name = ask.text(&["family_name", "last_name"]).unwrap_or_default();
         let full = format!("{given_name} {family_name}").trim().to_owned();
         let quota = ["quota_bytes", "quota", "bytes"];
+        let given = quota.iter().any(|name| ask.0.with.get(*name).is_some_and(|value| !value.is_null()));
         Ok(Self {
             key: ask.0.idempotency_key.clone(),
             email: ask.address(&["email", "address"])?,
@@ -48,7 +49,7 @@ impl NewAccount {
             role: ask.text(&["role"]),
             groups: ask.list(&["groups"]).unwrap_or_default(),
             aliases: ask.list(&["aliases"]).unwrap_or_default(),
-            quota_bytes: ask.text(&quota).map(|_| ask.bytes(&quota)).transpose()?,
+            quota_bytes: given.then(|| ask.bytes(&quota)).transpose()?,
             password: ask.new_password(),
             number_collisions: ask.text(&["on_collision", "collision"]).is_some_and(|way| way.starts_with("number")),
         })

@@ -16,8 +16,8 @@ pub(in super::super) enum Handover {
     Mail {
         /// The colleague's address.
         to: String,
-        /// The folder.
-        folder: String,
+        /// The folder; `From` and the account's name unless given.
+        folder: Option<String>,
     },
     /// Passes on every file. Done when the account owns none.
     Files {
@@ -33,8 +33,7 @@ pub(in super::super) enum Handover {
 
 impl Handover {
     pub(super) fn mail(ask: Request<'_>) -> Result<Self, ActionError> {
-        let folder = ask.text(&["folder"]).unwrap_or_else(|| "Transferred".to_owned());
-        Ok(Self::Mail { to: ask.address(&["to"])?, folder })
+        Ok(Self::Mail { to: ask.address(&["to"])?, folder: ask.text(&["folder"]) })
     }
 
     pub(super) fn files(ask: Request<'_>) -> Result<Self, ActionError> {
@@ -61,7 +60,8 @@ impl Handover {
         let to = &colleague.id;
         Ok(match self {
             Self::Mail { folder, .. } => {
-                let folder_there = colleague.mailbox.as_ref().and_then(|mailbox| mailbox.folders.get(folder));
+                let folder = folder_name(folder.as_deref(), from);
+                let folder_there = colleague.mailbox.as_ref().and_then(|mailbox| mailbox.folders.get(&folder));
                 match folder_there {
                     Some(there) if there.from.as_ref() == Some(&from.id) => {
                         read_back(format!("{} mails in a folder of account `{to}`", there.mails))
@@ -105,18 +105,22 @@ impl Handover {
 
     fn move_data(&self, giver: &mut SandboxAccount, taker: &mut SandboxAccount) {
         match self {
-            Self::Mail { folder, .. } => copy_mail(giver, taker, folder),
+            Self::Mail { folder, .. } => copy_mail(giver, taker, folder_name(folder.as_deref(), giver)),
             Self::Files { .. } => move_files(giver, taker),
             Self::Calendars { .. } => move_calendars(giver, taker),
         }
     }
 }
 
-fn copy_mail(giver: &SandboxAccount, taker: &mut SandboxAccount, folder: &str) {
+fn folder_name(given: Option<&str>, from: &SandboxAccount) -> String {
+    given.map_or_else(|| format!("From {}", from.display_name), str::to_owned)
+}
+
+fn copy_mail(giver: &SandboxAccount, taker: &mut SandboxAccount, folder: String) {
     let (Some(from), Some(to)) = (&giver.mailbox, &mut taker.mailbox) else { return };
     let mails = from.folders.values().map(|folder| folder.mails).sum();
     let bytes = from.folders.values().map(|folder| folder.bytes).sum();
-    to.folders.insert(folder.to_owned(), Folder { mails, bytes, from: Some(giver.id.clone()) });
+    to.folders.insert(folder, Folder { mails, bytes, from: Some(giver.id.clone()) });
 }
 
 fn move_files(giver: &mut SandboxAccount, taker: &mut SandboxAccount) {

@@ -39,7 +39,7 @@ impl MailSetting {
     }
 
     pub(super) fn redirect(ask: Request<'_>) -> Result<Self, ActionError> {
-        let keep_copy = ask.flag("keep_copy").unwrap_or(true);
+        let keep_copy = ask.flag("keep_copy").unwrap_or(false);
         Ok(Self::Redirect(Redirect { to: ask.address(&["to"])?, keep_copy }))
     }
 

@@ -49,8 +49,8 @@ impl Profile {
             ActionKind::GroupsAdd => Self::AddGroups(ask.required_list(&["groups", "add"])?),
             ActionKind::GroupsSync => Self::SyncGroups(ask.required_list(&["groups"])?),
             ActionKind::RoleSet => Self::SetRole(ask.required(&["role"])?),
-            ActionKind::AliasAdd => Self::AddAlias(ask.address(&["alias", "address"])?),
-            ActionKind::AliasRemove => Self::RemoveAlias(ask.address(&["alias", "address"])?),
+            ActionKind::AliasAdd => Self::AddAlias(ask.required(&["alias", "address"])?),
+            ActionKind::AliasRemove => Self::RemoveAlias(ask.required(&["alias", "address"])?),
             ActionKind::QuotaSet => Self::SetQuota(ask.bytes(&["bytes", "quota", "quota_bytes", "limit", "size"])?),
             ActionKind::LicenceRelease => Self::ReleaseLicence,
             _ => Self::Rename(Names::of(ask)?),
@@ -59,7 +59,7 @@ impl Profile {
 
     pub(super) fn check(&self, system: &SystemState, account: &SandboxAccount) -> Result<(), ActionError> {
         match self {
-            Self::AddAlias(address) => free(system, account, address),
+            Self::AddAlias(alias) => free(system, account, &complete(account, alias)),
             Self::Rename(names) => {
                 names.email.iter().chain(&names.login).try_for_each(|address| free(system, account, address))
             }
@@ -105,9 +105,13 @@ impl Profile {
             Self::SyncGroups(groups) => account.groups.clone_from(groups),
             Self::SetRole(role) => account.role = Some(role.clone()),
             Self::AddAlias(alias) => {
-                account.aliases.insert(alias.clone());
+                let alias = complete(account, alias);
+                account.aliases.insert(alias);
             }
-            Self::RemoveAlias(alias) => account.aliases.retain(|own| !same(own, alias)),
+            Self::RemoveAlias(alias) => {
+                let alias = complete(account, alias);
+                account.aliases.retain(|own| !same(own, &alias));
+            }
             Self::SetQuota(bytes) => account.quota_bytes = Some(*bytes),
             Self::ReleaseLicence => account.licence = None,
             Self::Rename(names) => names.give_to(account),
@@ -162,12 +166,22 @@ fn same(one: &str, other: &str) -> bool {
     one.eq_ignore_ascii_case(other)
 }
 
+/// The address that `alias` means: itself, or the part before the `@` of the account's own domain.
+fn complete(account: &SandboxAccount, alias: &str) -> String {
+    match account.email.as_deref().and_then(|first| first.split_once('@')) {
+        Some((_, domain)) if !alias.contains('@') => format!("{alias}@{domain}"),
+        _ => alias.to_owned(),
+    }
+}
+
 fn has_alias(account: &SandboxAccount, alias: &str) -> bool {
+    let alias = &complete(account, alias);
     account.aliases.iter().any(|own| same(own, alias))
 }
 
 fn is_first(account: &SandboxAccount, address: &str) -> bool {
-    account.email.as_deref().is_some_and(|first| same(first, address))
+    let address = complete(account, address);
+    account.email.as_deref().is_some_and(|first| same(first, &address))
 }
 
 /// Refuses an address that another account has.

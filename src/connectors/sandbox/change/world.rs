@@ -94,6 +94,9 @@ impl State {
             Some(_) => self.visit(to, &mut delivery, &mut Vec::new()),
             None => delivery.bounced = Some(format!("no mailbox has the address `{to}`")),
         }
+        if delivery.bounced.is_none() && delivery.stored.is_empty() && delivery.sent_on.is_empty() {
+            delivery.bounced = Some("its redirects go in a circle".to_owned());
+        }
         delivery
     }
 

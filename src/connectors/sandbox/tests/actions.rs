@@ -155,3 +155,22 @@ fn capabilities_say_what_will_happen() {
     let mail = stage.system("mailhost").capability(ActionKind::ProductBlock, None);
     assert!(matches!(mail, Capability::Unsupported(why) if why.contains("maintenance")));
 }
+
+#[tokio::test]
+async fn parameters_may_be_written_in_every_way_that_workflows_allow() {
+    let stage = Stage::new();
+    let on = |action, with| Scene::on(action, "mailhost", "m-0005", with);
+    let manager = json!({ "to": { "employee_number": "1004", "email": null } });
+    stage.perform(&on(ActionKind::MailTransfer, manager.clone()), 1).await.expect("finds the manager by number");
+    stage.perform(&on(ActionKind::MailRedirect, manager), 1).await.expect("redirects to a person");
+    stage.perform(&on(ActionKind::AliasAdd, json!({ "alias": "ada" })), 1).await.expect("completes the address");
+    stage.perform(&on(ActionKind::QuotaSet, json!({ "quota": { "bytes": 5 } })), 1).await.expect("reads bytes");
+
+    let manager = stage.view("mailhost", "m-0004").mailbox.expect("a mailbox");
+    assert_eq!(manager.folders["From Ada Keller"].from.as_deref(), Some("m-0005"));
+    let ada = stage.view("mailhost", "m-0005");
+    assert!(ada.aliases.contains("ada@alpine-instruments.example"));
+    assert_eq!(ada.quota_bytes, Some(5));
+    let sent = stage.company.deliver_mail("ada@alpine-instruments.example", SOREN, now()).expect("arrives");
+    assert_eq!(sent.stored, [("mailhost".to_owned(), "m-0004".to_owned())]);
+}
