@@ -1,7 +1,9 @@
 //! usher ushers people in and out of a company.
 
 pub mod clock;
+pub mod config;
 pub mod connectors;
+pub mod intake;
 pub mod run;
 pub mod secret;
 pub mod workflow;

@@ -15,10 +15,6 @@ use super::Secret;
 /// The longest secret anybody keeps in a file, in bytes.
 const LONGEST: u64 = 64 * 1024;
 
-/// How a literal is refused: what to write instead.
-const NO_LITERALS: &str = "a secret is never written into the configuration: say where it is kept, \
-    { env = \"NAME\" }, { file = \"PATH\" } or { stored = \"NAME\" } (after `usher secret set NAME`)";
-
 /// Where a secret is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -69,6 +65,10 @@ pub enum SecretError {
 }
 
 impl SecretRef {
+    /// How a literal is refused: what to write instead.
+    pub const NO_LITERALS: &str = "a secret is never written into the configuration: say where it is kept, \
+        { env = \"NAME\" }, { file = \"PATH\" } or { stored = \"NAME\" } (after `usher secret set NAME`)";
+
     /// Reads the secret from where it is kept. Ask [`SecretRef::stored_name`] first where a store is at hand.
     ///
     /// # Errors
@@ -152,16 +152,16 @@ impl<'de> Visitor<'de> for RefVisitor {
 
     /// The literal itself must not be repeated in the message.
     fn visit_str<E: serde::de::Error>(self, _literal: &str) -> Result<SecretRef, E> {
-        Err(E::custom(NO_LITERALS))
+        Err(E::custom(SecretRef::NO_LITERALS))
     }
 
     fn visit_i64<E: serde::de::Error>(self, _literal: i64) -> Result<SecretRef, E> {
-        Err(E::custom(NO_LITERALS))
+        Err(E::custom(SecretRef::NO_LITERALS))
     }
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<SecretRef, M::Error> {
         let Some((kind, value)) = map.next_entry::<String, String>()? else {
-            return Err(M::Error::custom(NO_LITERALS));
+            return Err(M::Error::custom(SecretRef::NO_LITERALS));
         };
         if map.next_key::<String>()?.is_some() {
             return Err(M::Error::custom("a reference to a secret has one key: env, file or stored"));
