@@ -159,6 +159,10 @@ impl<'de> Visitor<'de> for RefVisitor {
         Err(E::custom(SecretRef::NO_LITERALS))
     }
 
+    fn visit_u64<E: serde::de::Error>(self, _literal: u64) -> Result<SecretRef, E> {
+        Err(E::custom(SecretRef::NO_LITERALS))
+    }
+
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<SecretRef, M::Error> {
         let Some((kind, value)) = map.next_entry::<String, String>()? else {
             return Err(M::Error::custom(SecretRef::NO_LITERALS));
@@ -179,29 +183,24 @@ impl<'de> Visitor<'de> for RefVisitor {
 mod tests {
     use super::*;
 
-    #[derive(Debug, Deserialize)]
-    struct Settings {
-        password: SecretRef,
-    }
-
     fn parse(text: &str) -> Result<SecretRef, String> {
-        toml::from_str::<Settings>(text).map(|settings| settings.password).map_err(|error| error.message().to_owned())
+        serde_json::from_str(text).map_err(|error| error.to_string())
     }
 
     #[test]
     fn a_literal_is_refused_with_the_way_to_do_it() {
-        let message = parse("password = 'hunter2'").unwrap_err();
+        let message = parse(r#""hunter2""#).unwrap_err();
         assert!(message.contains("{ env = \"NAME\" }") && !message.contains("hunter2"), "{message}");
-        assert!(parse("password = 4711").unwrap_err().contains("{ file = \"PATH\" }"));
+        assert!(parse("4711").unwrap_err().contains("{ file = \"PATH\" }"));
     }
 
     #[test]
     fn references_are_read() {
-        assert_eq!(parse("password = { env = 'PW' }"), Ok(SecretRef::Env("PW".into())));
-        assert_eq!(parse("password = { stored = 'mail' }"), Ok(SecretRef::Stored("mail".into())));
-        assert!(parse("password = { env = 'PW', file = 'x' }").unwrap_err().contains("one key"));
-        assert!(parse("password = { vault = 'x' }").unwrap_err().contains("unknown field `vault`"));
-        assert!(parse("password = {}").is_err());
+        assert_eq!(parse(r#"{"env": "PW"}"#), Ok(SecretRef::Env("PW".into())));
+        assert_eq!(parse(r#"{"stored": "mail"}"#), Ok(SecretRef::Stored("mail".into())));
+        assert!(parse(r#"{"env": "PW", "file": "x"}"#).unwrap_err().contains("one key"));
+        assert!(parse(r#"{"vault": "x"}"#).unwrap_err().contains("unknown field `vault`"));
+        assert!(parse("{}").is_err());
     }
 
     #[test]
