@@ -6,4 +6,5 @@ pub mod connectors;
 pub mod intake;
 pub mod run;
 pub mod secret;
+pub mod store;
 pub mod workflow;

@@ -1,11 +1,32 @@
 //! WHAT HAPPENS. Pure: plans, states, verdicts and the journal's form; no clock, no I/O.
 
+pub mod advance;
+pub mod anchor;
+pub mod asking;
+pub mod book;
+pub mod business;
 pub mod capability;
+pub mod guard;
+pub mod inputs;
+pub mod instant;
+pub mod journal;
+mod nearest;
+pub mod orders;
 pub mod plan;
+pub mod planning;
+pub mod prepare;
+#[cfg(test)]
+pub(crate) mod sample;
+pub mod settle;
 pub mod state;
 pub mod subject;
 
+pub use business::Holidays;
 pub use capability::{Capability, Evidence, EvidenceKind};
+pub use inputs::{EventFacts, InputError, resolve_inputs};
+pub use instant::{UnknownZone, after_delay, zone};
 pub use plan::{Fold, Lateness, LocalInstant, Plan, PlannedStep};
+pub use planning::{PlanError, PlanRequest, Projected, plan, project};
+pub use prepare::{RunFacts, digest, render_params, scope};
 pub use state::{HoldReason, IllegalTransition, RunState, SkipReason, StepEvent, StepState};
 pub use subject::{Account, AccountStatus, Person, PersonStatus, Subject, SystemView};

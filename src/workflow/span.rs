@@ -76,6 +76,14 @@ impl Span {
         Ok(Self::Calendar(FixedSpan(span)))
     }
 
+    /// About how many days it has, months and years as the calendar has them from 2001 on: for checks, not for plans.
+    pub fn days(&self) -> f64 {
+        match self {
+            Self::Calendar(span) => span.0.total((Unit::Day, jiff::civil::date(2001, 1, 1))).unwrap_or(f64::MAX),
+            Self::BusinessDays(days) => f64::from(*days),
+        }
+    }
+
     /// Whether it has no length.
     pub fn is_zero(&self) -> bool {
         match self {

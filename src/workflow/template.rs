@@ -59,6 +59,20 @@ fn values(scope: &Scope) -> minijinja::Value {
     minijinja::Value::from(minijinja::value::Serde(scope))
 }
 
+fn sorted(names: std::collections::HashSet<String>) -> Vec<String> {
+    let mut names: Vec<String> = names.into_iter().collect();
+    names.sort();
+    names
+}
+
+/// Whether expressions know a `filter` or `test` of this name.
+pub(super) fn is_known(kind: &str, name: &str) -> bool {
+    ENVIRONMENT
+        .compile_expression(&format!("name is {kind}"))
+        .and_then(|expression| expression.eval(minijinja::context! { name }))
+        .is_ok_and(|known| known.is_true())
+}
+
 impl Template {
     /// Compiles `source`.
     ///
@@ -72,6 +86,16 @@ impl Template {
     /// The text as written.
     pub fn source(&self) -> &str {
         &self.source
+    }
+
+    /// The names it refers to, with their path (`person.manager.email`), sorted.
+    pub fn names(&self) -> Vec<String> {
+        ENVIRONMENT.template_from_str(&self.source).map(|it| sorted(it.undeclared_variables(true))).unwrap_or_default()
+    }
+
+    /// Whether there is anything to fill in.
+    pub fn is_constant(&self) -> bool {
+        !self.source.contains("{{")
     }
 
     /// Fills the template. Where the whole text is one `{{ expression }}`, the value keeps its type (null, number,
@@ -121,6 +145,11 @@ impl Condition {
     /// The expression as written.
     pub fn source(&self) -> &str {
         &self.source
+    }
+
+    /// The names it refers to, with their path (`inputs.redirect`), sorted.
+    pub fn names(&self) -> Vec<String> {
+        ENVIRONMENT.compile_expression(&self.source).map(|it| sorted(it.undeclared_variables(true))).unwrap_or_default()
     }
 
     /// Whether it holds: null, false, zero and empty do not.

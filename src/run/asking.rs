@@ -1,0 +1,89 @@
+//! What a step asks of a target or a person: its parameters, its instruction, its points, its confirmation.
+
+use serde_json::{Map, Value};
+
+use super::book::{Book, Step};
+use super::prepare::{RunFacts, render_params, scope};
+use super::subject::{Account, Person, Subject};
+use crate::workflow::{ActionKind, Param, Params, Scope, SubjectKind};
+
+/// What a step's expressions see, with the person as they are now.
+pub fn step_scope(book: &Book, person: Option<&Person>, manager: Option<&Person>, account: Option<&Account>) -> Scope {
+    let run = &book.run;
+    let facts = RunFacts { id: Some(run.public_id()), workflow: run.workflow.name.clone(), started: run.start };
+    let subject = match (run.subject, person, account) {
+        (SubjectKind::Person, Some(person), _) => {
+            Subject::Person { person: Box::new(person.clone()), manager: manager.cloned().map(Box::new) }
+        }
+        (SubjectKind::Account, _, Some(account)) => Subject::Account(Box::new(account.clone())),
+        _ => Subject::Organisation,
+    };
+    scope(&subject, &run.inputs, account, &facts)
+}
+
+/// The rendered parameters of a step, checked against its action. An ending takes those of the step it ends that its
+/// own action knows.
+///
+/// # Errors
+/// Which parameter cannot be filled, and why.
+pub fn parameters(book: &Book, step: &Step, scope: &Scope) -> Result<Map<String, Value>, String> {
+    let Some(definition) = book.definition(step) else { return Ok(Map::new()) };
+    let mut with = definition.with.clone();
+    if definition.action != step.action {
+        let known = Params::fields(step.action);
+        with.retain(|key, _| known.iter().any(|field| field.name == key));
+    }
+    let rendered = render_params(&with, scope).map_err(|error| error.message)?;
+    // What renders to nothing is as good as not written.
+    let rendered: Map<String, Value> = rendered.into_iter().filter(|(_, value)| !value.is_null()).collect();
+    Params::from_json(step.action, &rendered)?;
+    Ok(rendered)
+}
+
+/// What a person is asked to do.
+pub fn instruction(book: &Book, step: &Step, scope: &Scope) -> String {
+    let text = |key: &str| text(book, step, scope, key);
+    let assignee = text("assignee").map(|who| format!(" ({who})")).unwrap_or_default();
+    match step.action {
+        ActionKind::Checklist => format!("tick each point{assignee}"),
+        ActionKind::Task => {
+            let title = text("title").unwrap_or_else(|| step.name.clone());
+            let more = text("instruction").map(|more| format!(": {more}")).unwrap_or_default();
+            format!("{title}{more}{assignee}")
+        }
+        _ => format!("{}{assignee}", step.action.describe()),
+    }
+}
+
+/// The points of a checklist; none for other steps.
+pub fn items(book: &Book, step: &Step, scope: &Scope) -> Vec<String> {
+    if step.action != ActionKind::Checklist {
+        return Vec::new();
+    }
+    match book.definition(step).and_then(|def| def.with.get("items")) {
+        Some(Param::List(items)) => items
+            .iter()
+            .map(|item| match item {
+                Param::Template(template) => {
+                    template.render_text(scope).unwrap_or_else(|_| template.source().to_owned())
+                }
+                Param::Literal(Value::String(text)) => text.clone(),
+                other => format!("{other:?}"),
+            })
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// What must be typed to approve a step, where the file asks for it.
+pub fn confirmation(book: &Book, step: &Step, scope: &Scope) -> Option<String> {
+    (step.action == ActionKind::Approval).then(|| text(book, step, scope, "confirm")).flatten()
+}
+
+fn text(book: &Book, step: &Step, scope: &Scope, key: &str) -> Option<String> {
+    match book.definition(step)?.with.get(key)? {
+        Param::Template(template) => template.render_text(scope).ok().filter(|text| !text.is_empty()),
+        Param::Literal(Value::String(text)) => Some(text.clone()),
+        _ => None,
+    }
+}

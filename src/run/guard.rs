@@ -1,0 +1,234 @@
+//! What may stop a step, decided inside the claim's own transaction. Pure: the circumstances in, a verdict out.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use super::advance::held_for_lateness;
+use super::asking;
+use super::book::{Book, Step};
+use super::state::{HoldReason, RunState, SkipReason, StepState};
+use super::subject::{Account, AccountStatus, Person};
+use crate::workflow::{ActionKind, Nature, Place, Scope};
+
+/// A stop on everything, a system or a workflow.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Freeze {
+    /// What it covers: `None` in both is everything.
+    pub system: Option<String>,
+    /// Likewise.
+    pub workflow: Option<String>,
+    /// Whether it stops access cuts and everything else too, or only destructive steps.
+    pub all: bool,
+    /// Why, in the words of whoever set it.
+    pub reason: String,
+}
+
+impl Freeze {
+    fn covers(&self, book: &Book, step: &Step) -> bool {
+        let system = self.system.as_ref().is_none_or(|name| step.system.as_ref() == Some(name));
+        let workflow = self.workflow.as_ref().is_none_or(|name| *name == book.run.workflow.name);
+        system && workflow && (self.all || step.action.is_destructive())
+    }
+
+    /// What it covers, in words.
+    pub fn scope(&self) -> String {
+        match (&self.system, &self.workflow) {
+            (None, None) => "everything".to_owned(),
+            (Some(system), None) => format!("system {system}"),
+            (None, Some(workflow)) => format!("workflow {workflow}"),
+            (Some(system), Some(workflow)) => format!("workflow {workflow} on system {system}"),
+        }
+    }
+}
+
+/// Everything a verdict depends on, read in the claim's transaction.
+#[derive(Debug)]
+pub struct Circumstances<'a> {
+    /// The run.
+    pub book: &'a Book,
+    /// The step whose time has come.
+    pub step: &'a Step,
+    /// The person the run is about, read again now.
+    pub person: Option<&'a Person>,
+    /// The account, as the inventory knows it.
+    pub account: Option<&'a Account>,
+    /// Freezes that are on.
+    pub freezes: &'a [Freeze],
+    /// Another live run that has cut or will cut this account's access.
+    pub cut_needed_by: Option<String>,
+    /// Whether this daemon's configuration has the system.
+    pub system_known: bool,
+    /// What expressions see.
+    pub scope: &'a Scope,
+    /// The store's clock.
+    pub now: Timestamp,
+}
+
+/// What becomes of a step whose time has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// An attempt starts.
+    Proceed,
+    /// It is held.
+    Hold(HoldReason),
+    /// It is not needed.
+    Skip(SkipReason),
+    /// It waits for an approval.
+    AskApproval,
+    /// It waits for a person.
+    AskPerson(String),
+}
+
+/// Judges one step. The first thing that stops it is named.
+pub fn verdict(c: &Circumstances<'_>) -> Verdict {
+    if c.book.run.state == RunState::Paused {
+        return Verdict::Hold(HoldReason::Paused);
+    }
+    if let Some(freeze) = c.freezes.iter().find(|freeze| freeze.covers(c.book, c.step)) {
+        return Verdict::Hold(HoldReason::Freeze(format!("{}: {}", freeze.scope(), freeze.reason)));
+    }
+    if held_for_lateness(c.book, c.step) {
+        return Verdict::Hold(HoldReason::Late);
+    }
+    if let Some(verdict) = condition(c) {
+        return verdict;
+    }
+    if let (Some(system), false) = (&c.step.system, c.system_known) {
+        return Verdict::Hold(HoldReason::Missing(format!("the configuration has no system called {system}")));
+    }
+    match c.step.action.nature() {
+        Nature::Person => asks(c),
+        Nature::Grant => grant(c),
+        Nature::Destructive => destructive(c),
+        Nature::Cut | Nature::Plain => Verdict::Proceed,
+    }
+}
+
+/// `when:` is decided now, with the person as they are now. An ending asks nothing: what was
+/// applied is ended. Nor does an ambiguous attempt: it may have had its effect.
+fn condition(c: &Circumstances<'_>) -> Option<Verdict> {
+    if c.step.of.is_some() || matches!(c.step.state, StepState::Unknown { .. }) {
+        return None;
+    }
+    let Some(definition) = c.book.definition(c.step) else {
+        let what = format!("the workflow's version has no step called {}", c.step.file_name());
+        return Some(Verdict::Hold(HoldReason::Missing(what)));
+    };
+    let condition = definition.when.as_ref()?;
+    match condition.holds(c.scope) {
+        Ok(true) => None,
+        Ok(false) => Some(Verdict::Skip(SkipReason::ConditionFalse(condition.source().to_owned()))),
+        Err(error) => Some(Verdict::Hold(HoldReason::Missing(format!("when: {} ({error})", condition.source())))),
+    }
+}
+
+fn asks(c: &Circumstances<'_>) -> Verdict {
+    if c.step.action == ActionKind::Approval {
+        return Verdict::AskApproval;
+    }
+    Verdict::AskPerson(asking::instruction(c.book, c.step, c.scope))
+}
+
+fn grant(c: &Circumstances<'_>) -> Verdict {
+    match (&c.cut_needed_by, c.step.action.place()) {
+        (Some(run), Place::Account) => {
+            Verdict::Hold(HoldReason::CutNeeded(format!("{run} keeps this account closed; cancel it first")))
+        }
+        _ => Verdict::Proceed,
+    }
+}
+
+fn destructive(c: &Circumstances<'_>) -> Verdict {
+    if let Some(person) = c.person.filter(|person| !person.status.is_departed()) {
+        let why = format!("{} is {} now", person.employee_number, person.status.as_str());
+        return Verdict::Hold(HoldReason::PersonNotDeparted(why));
+    }
+    if let Some(cut) = open_cut(c.book) {
+        return Verdict::Hold(HoldReason::CutOpen(format!("{cut} is not done")));
+    }
+    if let Some(problem) = approval_problem(c.book, c.step, c.now) {
+        return Verdict::Hold(HoldReason::Approval(problem));
+    }
+    if c.step.action == ActionKind::AccountPurge {
+        if let Some(why) = c.account.and_then(|account| grace_problem(account, c.now)) {
+            return Verdict::Hold(HoldReason::FreshRead(why));
+        }
+    }
+    Verdict::Proceed
+}
+
+fn grace_problem(account: &Account, now: Timestamp) -> Option<String> {
+    let due = account.purge_due?;
+    (account.status == AccountStatus::Deleted && due > now.as_millisecond())
+        .then(|| format!("its grace period lasts until {}", crate::clock::from_millis(due)))
+}
+
+/// An access cut of the run that is neither done nor was found not to be needed.
+pub fn open_cut(book: &Book) -> Option<String> {
+    let open = |step: &&Step| match &step.state {
+        StepState::Done { .. } => false,
+        StepState::Skipped { reason, .. } => matches!(reason, SkipReason::ByPerson(_)),
+        _ => true,
+    };
+    book.steps.iter().filter(|step| step.action.is_cut()).find(open).map(Step::label)
+}
+
+/// What is wrong with the approvals that a destructive step stands behind; `None` when they hold (or there are none).
+/// A purge is covered by the approval under which its delete started.
+pub fn approval_problem(book: &Book, step: &Step, now: Timestamp) -> Option<String> {
+    let covered = step.of.and_then(|of| book.step(of)).is_some_and(|delete| delete.action.is_destructive());
+    approvals_before(book, step).into_iter().find_map(|ordinal| {
+        let asked = book.step(ordinal)?;
+        let Some(approval) = &asked.decision.approval else {
+            return Some(format!("{} has not been given", asked.label()));
+        };
+        if approval.plan_hash != gate_hash(book, ordinal) {
+            return Some(format!("{} was given for another plan", asked.label()));
+        }
+        (!covered && approval.valid_until <= now)
+            .then(|| format!("{} lapsed on {}", asked.label(), approval.valid_until))
+    })
+}
+
+fn approvals_before(book: &Book, step: &Step) -> Vec<u16> {
+    let mut open = step.needs.clone();
+    let mut seen = BTreeSet::new();
+    let mut found = Vec::new();
+    while let Some(ordinal) = open.pop() {
+        let Some(need) = book.step(ordinal).filter(|_| seen.insert(ordinal)) else { continue };
+        let left_out = matches!(need.state, StepState::Skipped { .. });
+        if need.action == ActionKind::Approval && !left_out {
+            found.push(ordinal);
+        }
+        open.extend(&need.needs);
+    }
+    found
+}
+
+/// SHA-256 of what an approval gates: every destructive step behind it with its account, instant, grace and
+/// parameters, and the run's inputs.
+pub fn gate_hash(book: &Book, approval: u16) -> String {
+    let mut sha = Sha256::new();
+    let mut field = |text: &str| {
+        sha.update((text.len() as u64).to_be_bytes());
+        sha.update(text.as_bytes());
+    };
+    field(&book.run.workflow.version);
+    field(&serde_json::to_string(&book.run.inputs).unwrap_or_default());
+    for step in gated(book, approval) {
+        field(&step.label());
+        field(step.action.name());
+        field(&step.account.unwrap_or_default().to_string());
+        field(&step.at.as_ref().map(|at| at.at.as_millisecond()).unwrap_or_default().to_string());
+        field(&step.delay.as_ref().map(ToString::to_string).unwrap_or_default());
+    }
+    hex::encode(sha.finalize())
+}
+
+/// The destructive steps that stand behind an approval.
+pub fn gated(book: &Book, approval: u16) -> Vec<&Step> {
+    let destructive = book.steps.iter().filter(|step| step.action.is_destructive());
+    destructive.filter(|step| approvals_before(book, step).contains(&approval)).collect()
+}

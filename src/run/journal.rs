@@ -1,0 +1,355 @@
+//! The journal's form: what an entry says, how personal words are kept apart, how entries are chained, and how a run
+//! is replayed from them.
+//!
+//! Each run has one chain. An entry's hash is SHA-256 over the previous entry's hash and the canonical form of the
+//! entry: its fields in a fixed order, each with its length in front, so that no two different entries have the same
+//! form. Words that may be about a person (reasons, notes, inputs, evidence) are taken out of the body and sealed under
+//! that person's key before the entry is hashed: erasing the key erases the words and keeps the chain whole.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::plan::PlannedStep;
+use super::state::{RunState, StepEvent, StepState};
+
+/// The hash before the first entry of a run.
+pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// What one entry says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "fact", rename_all = "snake_case")]
+pub enum Fact {
+    /// A run was accepted, with its whole plan.
+    Started {
+        /// The workflow's name.
+        workflow: String,
+        /// Its version.
+        version: String,
+        /// What kind of subject, and its key.
+        subject: String,
+        /// What started it (`cli`, `hr:…`, `schedule:…`).
+        trigger: String,
+        /// The start, by the store's clock.
+        start: Timestamp,
+        /// Zone of its local times.
+        zone: String,
+        /// The frozen inputs.
+        inputs: Value,
+        /// The steps, by ordinal.
+        steps: Vec<PlannedStep>,
+    },
+    /// Something happened to a step.
+    Step {
+        /// What.
+        change: StepEvent,
+    },
+    /// An attempt starts: what is about to be asked of whom.
+    Intent {
+        /// The attempt's number.
+        fence: i64,
+        /// The target.
+        system: Option<String>,
+        /// The account's immutable id there.
+        account: Option<String>,
+        /// SHA-256 of the secret-free parameters.
+        digest: String,
+    },
+    /// A step was added while the run was under way.
+    Added {
+        /// The step.
+        step: PlannedStep,
+        /// Why.
+        why: String,
+    },
+    /// The run's state changed.
+    Run {
+        /// To what.
+        state: RunState,
+        /// Why, where a person said so.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        reason: Option<String>,
+    },
+    /// A person approved a step's deletion plan.
+    Approved {
+        /// SHA-256 of what was approved.
+        plan_hash: String,
+        /// Until when it holds.
+        valid_until: Timestamp,
+    },
+    /// A person ordered something whose effect is told by another entry.
+    Ordered {
+        /// What.
+        order: String,
+        /// Why.
+        reason: String,
+    },
+    /// A point of a checklist was ticked.
+    Ticked {
+        /// Which, from 1.
+        item: usize,
+        /// What the person added.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        note: Option<String>,
+    },
+}
+
+/// An entry as the store keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The run.
+    pub run: i64,
+    /// Position in the run's chain, from 1.
+    pub seq: i64,
+    /// When, by the store's clock (epoch milliseconds).
+    pub at: i64,
+    /// The step, by ordinal.
+    pub step: Option<i64>,
+    /// Who: `usher`, `os:alice`, …
+    pub actor: String,
+    /// The fact as JSON, personal words taken out.
+    pub body: String,
+    /// The words taken out, sealed; empty where there are none.
+    pub sealed: String,
+    /// The chain's hash up to and with this entry, hex.
+    pub hash: String,
+}
+
+impl Entry {
+    /// The hash this entry must have behind `previous`.
+    pub fn chain(&self, previous: &str) -> String {
+        let mut sha = Sha256::new();
+        let step = self.step.map_or_else(|| "-".to_owned(), |step| step.to_string());
+        let numbers = [self.run.to_string(), self.seq.to_string(), self.at.to_string(), step];
+        let texts = [previous, "usher.journal.v1", &self.actor, &self.body, &self.sealed];
+        for field in texts.into_iter().chain(numbers.iter().map(String::as_str)) {
+            sha.update((field.len() as u64).to_be_bytes());
+            sha.update(field.as_bytes());
+        }
+        hex::encode(sha.finalize())
+    }
+}
+
+/// Why a chain does not hold.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Broken {
+    /// An entry is missing or out of order.
+    #[error("entry {expected} is missing: the next one there is numbered {found}")]
+    Gap {
+        /// The number that should come.
+        expected: i64,
+        /// The number that comes.
+        found: i64,
+    },
+    /// An entry was changed, or one before it.
+    #[error("entry {seq} does not match its hash: it, or the entry before it, was changed")]
+    Changed {
+        /// Its number.
+        seq: i64,
+    },
+    /// The chain does not end where the run says it ends.
+    #[error(
+        "the run's record ends with entry {expected}, its journal with entry {found}: entries were cut off or added"
+    )]
+    End {
+        /// The run's last entry.
+        expected: i64,
+        /// The journal's last entry.
+        found: i64,
+    },
+}
+
+/// Checks a run's whole chain against the number and hash that the run's own row holds.
+///
+/// # Errors
+/// The first entry that breaks it.
+pub fn verify(entries: &[Entry], last_seq: i64, head: &str) -> Result<(), Broken> {
+    let mut previous = GENESIS.to_owned();
+    for (index, entry) in entries.iter().enumerate() {
+        let expected = i64::try_from(index).unwrap_or(i64::MAX) + 1;
+        if entry.seq != expected {
+            return Err(Broken::Gap { expected, found: entry.seq });
+        }
+        if entry.chain(&previous) != entry.hash {
+            return Err(Broken::Changed { seq: entry.seq });
+        }
+        previous.clone_from(&entry.hash);
+    }
+    let found = entries.last().map_or(0, |entry| entry.seq);
+    if found == last_seq && previous == head { Ok(()) } else { Err(Broken::End { expected: last_seq, found }) }
+}
+
+/// Fields whose words may be about a person.
+const PERSONAL: [&str; 6] = ["reason", "detail", "instruction", "inputs", "note", "account"];
+
+/// Takes the personal words out of a fact: the body with numbered gaps, and the words.
+pub fn split(fact: &Fact) -> (Value, Vec<Value>) {
+    let mut words = Vec::new();
+    let mut body = serde_json::to_value(fact).unwrap_or(Value::Null);
+    take_out(&mut body, &mut words);
+    (body, words)
+}
+
+fn take_out(value: &mut Value, words: &mut Vec<Value>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                let holds_words = match field {
+                    Value::String(text) => !text.is_empty(),
+                    Value::Object(_) => name == "inputs" || name == "detail",
+                    _ => false,
+                };
+                if holds_words && PERSONAL.contains(&name.as_str()) {
+                    let gap = serde_json::json!({ "sealed": words.len() });
+                    words.push(std::mem::replace(field, gap));
+                } else {
+                    take_out(field, words);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| take_out(item, words)),
+        _ => {}
+    }
+}
+
+/// What stands in the place of words whose key is gone.
+pub const ERASED: &str = "[erased]";
+
+/// Puts the words back; without them (erased, or no key at hand) each gap reads [`ERASED`].
+pub fn join(mut body: Value, words: Option<&[Value]>) -> Value {
+    put_back(&mut body, words);
+    body
+}
+
+fn put_back(value: &mut Value, words: Option<&[Value]>) {
+    let gap = match &*value {
+        Value::Object(fields) if fields.len() == 1 => fields.get("sealed").and_then(Value::as_u64),
+        _ => None,
+    };
+    if let Some(index) = gap {
+        let index = usize::try_from(index).unwrap_or(usize::MAX);
+        *value = words.and_then(|words| words.get(index)).cloned().unwrap_or_else(|| Value::String(ERASED.into()));
+        return;
+    }
+    match value {
+        Value::Object(fields) => fields.values_mut().for_each(|field| put_back(field, words)),
+        Value::Array(items) => items.iter_mut().for_each(|item| put_back(item, words)),
+        _ => {}
+    }
+}
+
+/// A run as its journal tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replayed {
+    /// The run's state.
+    pub run: RunState,
+    /// Each step's state, by ordinal.
+    pub steps: Vec<StepState>,
+}
+
+/// Why a journal cannot be replayed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("entry {seq}: {why}")]
+pub struct ReplayError {
+    /// The entry's number.
+    pub seq: i64,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+/// Replays facts (with their entry number and step) through the transition table.
+///
+/// # Errors
+/// The first entry that the table does not allow.
+pub fn replay<'a>(facts: impl IntoIterator<Item = (i64, Option<usize>, &'a Fact)>) -> Result<Replayed, ReplayError> {
+    let mut replayed = Replayed { run: RunState::Open, steps: Vec::new() };
+    for (seq, step, fact) in facts {
+        match fact {
+            Fact::Started { steps, .. } => replayed.steps = vec![StepState::Blocked; steps.len()],
+            Fact::Added { .. } => replayed.steps.push(StepState::Blocked),
+            Fact::Run { state, .. } => replayed.run = *state,
+            Fact::Step { change } => {
+                let slot = step
+                    .and_then(|index| replayed.steps.get_mut(index))
+                    .ok_or_else(|| ReplayError { seq, why: "it speaks of a step that the run does not have".into() })?;
+                *slot = slot.next(change).map_err(|illegal| ReplayError { seq, why: illegal.to_string() })?;
+            }
+            Fact::Intent { .. } | Fact::Approved { .. } | Fact::Ordered { .. } | Fact::Ticked { .. } => {}
+        }
+    }
+    Ok(replayed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chain_of(count: i64) -> Vec<Entry> {
+        let mut previous = GENESIS.to_owned();
+        (1..=count)
+            .map(|seq| {
+                let mut entry = Entry {
+                    run: 7,
+                    seq,
+                    at: 1_000 + seq,
+                    step: (seq > 1).then_some(seq),
+                    actor: "usher".into(),
+                    body: format!("{{\"n\":{seq}}}"),
+                    sealed: String::new(),
+                    hash: String::new(),
+                };
+                entry.hash = entry.chain(&previous);
+                previous.clone_from(&entry.hash);
+                entry
+            })
+            .collect()
+    }
+
+    #[test]
+    fn an_untouched_chain_verifies() {
+        let chain = chain_of(5);
+        assert_eq!(verify(&chain, 5, &chain[4].hash), Ok(()));
+        assert_eq!(verify(&[], 0, GENESIS), Ok(()));
+    }
+
+    #[test]
+    fn every_kind_of_tampering_is_found_and_named() {
+        let chain = chain_of(5);
+        let head = chain[4].hash.clone();
+        let edits: [fn(&mut Entry); 5] = [
+            |e| e.body = "{}".into(),
+            |e| e.actor = "mallory".into(),
+            |e| e.at += 1,
+            |e| e.step = None,
+            |e| e.sealed = "x".into(),
+        ];
+        for edit in edits {
+            let mut edited = chain.clone();
+            edit(&mut edited[2]);
+            assert_eq!(verify(&edited, 5, &head), Err(Broken::Changed { seq: 3 }));
+        }
+        let mut deleted = chain.clone();
+        deleted.remove(2);
+        assert_eq!(verify(&deleted, 5, &head), Err(Broken::Gap { expected: 3, found: 4 }));
+        let mut swapped = chain.clone();
+        swapped.swap(1, 2);
+        assert_eq!(verify(&swapped, 5, &head), Err(Broken::Gap { expected: 2, found: 3 }));
+        assert_eq!(verify(&chain[..4], 5, &head), Err(Broken::End { expected: 5, found: 4 }));
+    }
+
+    #[test]
+    fn personal_words_are_taken_out_and_put_back() {
+        let fact = Fact::Step {
+            change: StepEvent::Retried {
+                fence: 2,
+                due: Timestamp::UNIX_EPOCH,
+                reason: "ada@example.org is over quota".into(),
+            },
+        };
+        let (body, words) = split(&fact);
+        assert!(!body.to_string().contains("ada@"), "{body}");
+        assert_eq!(serde_json::from_value::<Fact>(join(body.clone(), Some(&words))).unwrap(), fact);
+        assert!(join(body, None).to_string().contains(ERASED));
+    }
+}

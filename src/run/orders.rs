@@ -1,0 +1,247 @@
+//! What a person may order of a run: pure, under the run's lock, journalled with who and why.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::book::{Approval, Book, Step};
+use super::capability::{Evidence, EvidenceKind};
+use super::guard;
+use super::journal::Fact;
+use super::state::{HoldReason, IllegalTransition, RunState, SkipReason, StepEvent, StepState};
+use crate::workflow::{ActionKind, Span};
+
+/// Why an order is not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// A rule forbids it.
+    #[error("{0}")]
+    Rule(String),
+    /// A state does not allow it.
+    #[error(transparent)]
+    State(#[from] IllegalTransition),
+}
+
+fn rule<T>(words: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal::Rule(words.into()))
+}
+
+/// What a cancelled run leaves behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Cancelled {
+    /// Attempts under way: they may still have their effect.
+    pub in_flight: Vec<String>,
+    /// Effects that stay, and that nothing will end now.
+    pub stays: Vec<String>,
+}
+
+/// Cancels a run: nothing of it starts any more.
+///
+/// # Errors
+/// When the run is over.
+pub fn cancel(book: &mut Book, reason: &str, by: &Arc<str>, now: Timestamp) -> Result<Cancelled, Refusal> {
+    live(book)?;
+    let mut left = Cancelled::default();
+    let mut open = Vec::new();
+    for step in &book.steps {
+        match &step.state {
+            StepState::Leased { .. } => left.in_flight.push(step.label()),
+            StepState::Done { .. } if lasting(book, step) => left.stays.push(step.label()),
+            state if !state.is_final() => open.push(step.ordinal),
+            _ => {}
+        }
+    }
+    book.set_state(RunState::Cancelled, Some(reason.to_owned()), by, now);
+    for ordinal in open {
+        book.apply(ordinal, StepEvent::Cancelled, by, now)?;
+    }
+    Ok(left)
+}
+
+/// Whether a finished step's effect is still in force: it can be taken back, and its ending has not run.
+fn lasting(book: &Book, step: &Step) -> bool {
+    let ended =
+        book.steps.iter().any(|other| other.of == Some(step.ordinal) && matches!(other.state, StepState::Done { .. }));
+    step.action.inverse().is_some() && !ended && step.of.is_none()
+}
+
+/// Pauses a run; answers what is in flight.
+///
+/// # Errors
+/// When the run is over or paused already.
+pub fn pause(book: &mut Book, reason: &str, by: &Arc<str>, now: Timestamp) -> Result<Vec<String>, Refusal> {
+    live(book)?;
+    if book.run.state == RunState::Paused {
+        return rule(format!("{} is paused already", book.run.public_id()));
+    }
+    book.set_state(RunState::Paused, Some(reason.to_owned()), by, now);
+    let leased = book.steps.iter().filter(|step| matches!(step.state, StepState::Leased { .. }));
+    Ok(leased.map(Step::label).collect())
+}
+
+/// Lets a paused run go on; answers how many steps had been stopped by the pause.
+///
+/// # Errors
+/// When the run is not paused.
+pub fn resume(book: &mut Book, reason: &str, by: &Arc<str>, now: Timestamp) -> Result<usize, Refusal> {
+    if book.run.state != RunState::Paused {
+        return rule(format!("{} is {}, not paused", book.run.public_id(), book.run.state.as_str()));
+    }
+    book.set_state(RunState::Open, Some(reason.to_owned()), by, now);
+    let paused = |step: &&Step| matches!(&step.state, StepState::Held { reason: HoldReason::Paused, .. });
+    let stopped: Vec<u16> = book.steps.iter().filter(paused).map(|step| step.ordinal).collect();
+    for ordinal in &stopped {
+        book.apply(*ordinal, StepEvent::Released { due: now }, by, now)?;
+    }
+    Ok(stopped.len())
+}
+
+/// Tries a failed or held step again, now.
+///
+/// # Errors
+/// When the step is neither, or waits for something that trying again does not bring.
+pub fn retry(book: &mut Book, ordinal: u16, reason: &str, by: &Arc<str>, now: Timestamp) -> Result<(), Refusal> {
+    live(book)?;
+    note(book, ordinal, reason, by, now);
+    match book.step(ordinal).map(|step| &step.state) {
+        Some(StepState::Waiting { .. } | StepState::Unknown { .. }) if has_been_tried(book, ordinal) => {
+            Ok(book.apply(ordinal, StepEvent::Moved { due: now }, by, now)?)
+        }
+        Some(StepState::Waiting { due }) => {
+            rule(format!("it has not been tried yet: it waits for its time, {due}; the plan says when steps run"))
+        }
+        _ => Ok(book.apply(ordinal, StepEvent::Released { due: now }, by, now)?),
+    }
+}
+
+fn has_been_tried(book: &Book, ordinal: u16) -> bool {
+    book.step(ordinal).is_some_and(|step| step.attempts > 0)
+}
+
+/// Leaves a step out. The run then ends as closed with exceptions.
+///
+/// # Errors
+/// When the step is over or an attempt of it is in flight.
+pub fn skip(book: &mut Book, ordinal: u16, reason: &str, by: &Arc<str>, now: Timestamp) -> Result<(), Refusal> {
+    live(book)?;
+    if let Some(StepState::Leased { .. }) = book.step(ordinal).map(|step| &step.state) {
+        return rule("an attempt of it is in flight; wait for it to end, or pause the run");
+    }
+    let reason = SkipReason::ByPerson(reason.to_owned());
+    Ok(book.apply(ordinal, StepEvent::Skipped { at: now, reason }, by, now)?)
+}
+
+/// What is left of a task after somebody reported on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Done.
+    Done,
+    /// So many points of a checklist are open.
+    Open(usize),
+}
+
+/// Reports a task done, or points of a checklist (from 1; none named means all).
+///
+/// # Errors
+/// When the step does not wait for a person, or has no such point.
+pub fn task_done(
+    book: &mut Book,
+    ordinal: u16,
+    items: &[String],
+    ticked: &BTreeSet<usize>,
+    words: Option<&str>,
+    by: &Arc<str>,
+    now: Timestamp,
+) -> Result<Progress, Refusal> {
+    live(book)?;
+    let Some(step) = book.steps.get_mut(usize::from(ordinal)) else { return rule("there is no such step") };
+    if !matches!(step.state, StepState::AwaitingPerson { .. }) {
+        return rule(format!("{} is {}: it does not wait for a person", step.label(), step.state.as_str()));
+    }
+    if let Some(wrong) = ticked.iter().find(|item| **item == 0 || **item > items.len()) {
+        return rule(format!("there is no point {wrong}; the list has {}", items.len()));
+    }
+    let now_ticked: BTreeSet<usize> = if ticked.is_empty() { (1..=items.len()).collect() } else { ticked.clone() };
+    let fresh: Vec<usize> = now_ticked.difference(&step.decision.ticked).copied().collect();
+    step.decision.ticked.extend(&now_ticked);
+    let open = items.len().saturating_sub(step.decision.ticked.len());
+    book.dirty.insert(ordinal);
+    for item in fresh {
+        let fact = Fact::Ticked { item, note: words.map(str::to_owned) };
+        book.say(Some(ordinal), fact, by, now);
+    }
+    if open > 0 {
+        return Ok(Progress::Open(open));
+    }
+    let detail = words.map_or_else(|| format!("done, says {by}"), |words| format!("done, says {by}: {words}"));
+    let evidence = Evidence { kind: EvidenceKind::Person, detail };
+    book.apply(ordinal, StepEvent::PersonDone { at: now, evidence }, by, now)?;
+    Ok(Progress::Done)
+}
+
+/// Approves what stands behind an approval step, bound to the plan as it is now.
+///
+/// # Errors
+/// When the step is no approval, is not asked for, or the confirmation is not what was asked for.
+pub fn approve(
+    book: &mut Book,
+    ordinal: u16,
+    expected: Option<&str>,
+    typed: &str,
+    by: &Arc<str>,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    live(book)?;
+    let Some(step) = book.step(ordinal) else { return rule("there is no such step") };
+    if step.action != ActionKind::Approval {
+        return rule(format!("{} is no approval; `usher task done` is for tasks", step.label()));
+    }
+    if step.state != StepState::AwaitingApproval {
+        return rule(format!("{} is {}: no approval is asked for now", step.label(), step.state.as_str()));
+    }
+    if let Some(expected) = expected.filter(|expected| expected.trim() != typed.trim()) {
+        return rule(format!("the confirmation does not match: type exactly `{expected}`"));
+    }
+    let plan_hash = guard::gate_hash(book, ordinal);
+    let valid_until = valid_until(book, ordinal, now);
+    book.say(Some(ordinal), Fact::Approved { plan_hash: plan_hash.clone(), valid_until }, by, now);
+    let evidence = Evidence { kind: EvidenceKind::Person, detail: format!("approved by {by} until {valid_until}") };
+    book.apply(ordinal, StepEvent::PersonDone { at: now, evidence }, by, now)?;
+    if let Some(step) = book.steps.get_mut(usize::from(ordinal)) {
+        step.decision.approval = Some(Approval { by: by.to_string(), plan_hash, valid_until });
+    }
+    Ok(())
+}
+
+/// `valid:` of the step, 30 days where the file is silent.
+fn valid_until(book: &Book, ordinal: u16, now: Timestamp) -> Timestamp {
+    let days = book.step(ordinal).and_then(|step| book.definition(step)).and_then(|def| match def.with.get("valid") {
+        Some(crate::workflow::Param::Template(text)) => Span::parse(text.source()).ok(),
+        _ => None,
+    });
+    let span = days.unwrap_or_else(|| Span::Calendar(crate::workflow::span::FixedSpan(jiff::Span::new().days(30))));
+    // A zone that has vanished from the database of zones moves the end by hours at most.
+    let zone = super::instant::zone(&book.run.zone).unwrap_or(jiff::tz::TimeZone::UTC);
+    super::instant::after_delay(now, &span, &zone, &super::business::Holidays::default(), false)
+}
+
+/// Refuses an approval, or says that a task will not be done.
+///
+/// # Errors
+/// When the step does not wait for a person.
+pub fn deny(book: &mut Book, ordinal: u16, reason: &str, by: &Arc<str>, now: Timestamp) -> Result<(), Refusal> {
+    live(book)?;
+    Ok(book.apply(ordinal, StepEvent::Refused { at: now, reason: format!("{by}: {reason}") }, by, now)?)
+}
+
+fn note(book: &mut Book, ordinal: u16, reason: &str, by: &Arc<str>, now: Timestamp) {
+    book.say(Some(ordinal), Fact::Ordered { order: "retry".into(), reason: reason.to_owned() }, by, now);
+}
+
+fn live(book: &Book) -> Result<(), Refusal> {
+    if book.run.state.is_over() {
+        return rule(format!("{} is over: {}", book.run.public_id(), book.run.state.as_str()));
+    }
+    Ok(())
+}

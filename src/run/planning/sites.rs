@@ -1,0 +1,163 @@
+//! Where a step takes place, and what the place answers.
+
+use std::collections::BTreeSet;
+
+use super::{PlanError, PlanRequest, Planner};
+use crate::run::capability::Capability;
+use crate::run::nearest::way_out;
+use crate::run::state::SkipReason;
+use crate::run::subject::{Account, AccountStatus, Subject, SystemView};
+use crate::workflow::{ActionKind, Facet, Place, StepDef, Systems};
+
+/// One place of a step.
+#[derive(Clone, Debug)]
+pub(super) enum Site<'a> {
+    /// In usher itself.
+    House,
+    /// On a system.
+    On(&'a SystemView),
+    /// Nowhere, and why: the plan shows it as a step that is left out.
+    Nowhere(String),
+}
+
+impl<'a> Site<'a> {
+    pub(super) fn system(&self) -> Option<&'a str> {
+        match self {
+            Self::On(view) => Some(&view.name),
+            Self::House | Self::Nowhere(_) => None,
+        }
+    }
+}
+
+/// The places of a step, in configured order, or as named; never empty.
+pub(super) fn of<'a>(def: &StepDef, request: &PlanRequest<'a>) -> Result<Vec<Site<'a>>, PlanError> {
+    let place = def.action.place();
+    if place == Place::House {
+        return Ok(vec![Site::House]);
+    }
+    let mut views = match def.systems.as_ref().unwrap_or(&Systems::All) {
+        Systems::All => takes_part(request.systems, place),
+        Systems::Facet(facet) => with_facet(request.systems, *facet),
+        Systems::Named(names) => named(def, names, request.systems)?,
+    };
+    if let Subject::Account(account) = request.subject {
+        find(def, &account.system, request.systems)?;
+        views.retain(|view| view.name == account.system);
+    }
+    if views.is_empty() {
+        return Ok(vec![Site::Nowhere(nowhere(def, request.subject))]);
+    }
+    Ok(views.into_iter().map(Site::On).collect())
+}
+
+fn takes_part(systems: &[SystemView], place: Place) -> Vec<&SystemView> {
+    match place {
+        Place::On(facet) => with_facet(systems, facet),
+        Place::Account | Place::System | Place::House => systems.iter().collect(),
+    }
+}
+
+fn with_facet(systems: &[SystemView], facet: Facet) -> Vec<&SystemView> {
+    systems.iter().filter(|view| view.facets.contains(&facet)).collect()
+}
+
+fn named<'a>(def: &StepDef, names: &[String], systems: &'a [SystemView]) -> Result<Vec<&'a SystemView>, PlanError> {
+    let mut seen = BTreeSet::new();
+    names.iter().filter(|name| seen.insert(name.as_str())).map(|name| find(def, name, systems)).collect()
+}
+
+fn find<'a>(def: &StepDef, name: &str, systems: &'a [SystemView]) -> Result<&'a SystemView, PlanError> {
+    systems.iter().find(|view| view.name == name).ok_or_else(|| PlanError::UnknownSystem {
+        step: def.id.clone(),
+        system: name.to_owned(),
+        way_out: way_out(name, systems.iter().map(|view| view.name.as_str())),
+    })
+}
+
+fn nowhere(def: &StepDef, subject: &Subject) -> String {
+    if let Subject::Account(account) = subject {
+        return format!("`{}` is not among the step's systems", account.system);
+    }
+    let facet = match (def.systems.as_ref(), def.action.place()) {
+        (Some(Systems::Facet(facet)), _) => *facet,
+        (_, Place::On(facet)) => facet,
+        _ => return "no system is configured".to_owned(),
+    };
+    format!("no system offers {}", facet.as_str())
+}
+
+/// What a place says to an action.
+pub(super) struct Answer {
+    pub(super) account: Option<i64>,
+    pub(super) capability: Capability,
+    pub(super) skip: Option<SkipReason>,
+}
+
+impl Planner<'_> {
+    /// The account the action would be done to, whether it can be done, and whether there is anything to do.
+    pub(super) fn answer(&self, action: ActionKind, site: &Site<'_>, needs: &BTreeSet<u16>) -> Answer {
+        let view = match site {
+            Site::House => return Answer { account: None, capability: Capability::Supported, skip: None },
+            Site::Nowhere(why) => {
+                let capability = Capability::Unsupported(why.clone());
+                return Answer { account: None, capability, skip: Some(SkipReason::NotApplicable(why.clone())) };
+            }
+            Site::On(view) => *view,
+        };
+        let capability = capability(view, action);
+        let account = if action.place() == Place::System { None } else { self.account_on(view) };
+        let why = missing(view, action, account)
+            .filter(|_| account.is_some() || !self.will_have_account(view, needs))
+            .or_else(|| unsupported(action, &capability));
+        Answer { account: account.map(|account| account.id), capability, skip: why.map(SkipReason::NotApplicable) }
+    }
+
+    fn account_on<'s>(&'s self, view: &'s SystemView) -> Option<&'s Account> {
+        let own = match self.request.subject {
+            Subject::Account(account) if account.system == view.name => Some(account.as_ref()),
+            _ => None,
+        };
+        own.or(view.account.as_ref()).filter(|account| account.status != AccountStatus::Purged)
+    }
+
+    /// Whether an earlier step of this plan creates the account there.
+    fn will_have_account(&self, view: &SystemView, needs: &BTreeSet<u16>) -> bool {
+        let mut open: Vec<u16> = needs.iter().copied().collect();
+        let mut seen = BTreeSet::new();
+        while let Some(step) = open.pop().and_then(|ordinal| self.steps.get(usize::from(ordinal))) {
+            let here = step.system.as_deref() == Some(view.name.as_str());
+            if here && step.action == ActionKind::AccountCreate && step.skip.is_none() {
+                return true;
+            }
+            open.extend(step.needs.iter().filter(|need| seen.insert(**need)));
+        }
+        false
+    }
+}
+
+fn capability(view: &SystemView, action: ActionKind) -> Capability {
+    view.capabilities
+        .get(&action)
+        .cloned()
+        .unwrap_or_else(|| Capability::Unsupported(format!("`{}` does not know `{action}`", view.name)))
+}
+
+/// What the action needs there and does not find.
+fn missing(view: &SystemView, action: ActionKind, account: Option<&Account>) -> Option<String> {
+    match action.place() {
+        Place::On(facet) if !view.facets.contains(&facet) => {
+            Some(format!("`{}` offers no {}", view.name, facet.as_str()))
+        }
+        Place::On(_) | Place::Account if account.is_none() => Some(format!("no account on `{}`", view.name)),
+        _ => None,
+    }
+}
+
+/// Why an action that cannot be done there is left out. An access cut never is: a door that cannot be closed must be
+/// seen.
+fn unsupported(action: ActionKind, capability: &Capability) -> Option<String> {
+    match capability {
+        Capability::Unsupported(why) if !action.is_cut() => Some(why.clone()),
+        _ => None,
+    }
+}

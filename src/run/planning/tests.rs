@@ -1,0 +1,5 @@
+mod joins;
+mod mistakes;
+mod properties;
+mod stories;
+mod times;

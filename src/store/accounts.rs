@@ -1,0 +1,194 @@
+//! The inventory: which accounts exist on which system, and whose they are.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+use super::books::{json, parse};
+use super::sql::{Text, rows};
+use super::{Store, StoreError};
+use crate::run::{Account, AccountStatus};
+
+/// What a sync of one system changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SyncCount {
+    /// Accounts read.
+    pub read: usize,
+    /// Accounts seen for the first time.
+    pub new: usize,
+}
+
+/// How an account came to belong to a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// The account's row key.
+    pub account: i64,
+    /// The person's row key; `None` unbinds.
+    pub person: Option<i64>,
+    /// `match:employee_number`, `match:email`, `os:alice`.
+    pub by: String,
+}
+
+#[derive(Serialize)]
+struct Columns<'a> {
+    id: i64,
+    system: &'a str,
+    external_id: &'a str,
+    login: &'a str,
+    status: &'static str,
+    attributes: String,
+    last_sign_in: Option<i64>,
+    purge_due: Option<i64>,
+    seen_at: i64,
+}
+
+const UPSERT: Text = rows!(
+    "INSERT INTO accounts (id, system, external_id, login, status, attributes, last_sign_in, purge_due, seen_at)
+     SELECT id, system, external_id, login, status, attributes, last_sign_in, purge_due, seen_at FROM",
+    { id BIGINT, system TEXT, external_id TEXT, login TEXT, status TEXT, attributes TEXT, last_sign_in BIGINT,
+      purge_due BIGINT, seen_at BIGINT },
+    "WHERE 1 = 1 ON CONFLICT (system, external_id) DO UPDATE SET login = excluded.login, status = excluded.status,
+            attributes = excluded.attributes, last_sign_in = excluded.last_sign_in,
+            purge_due = CASE WHEN excluded.status = 'deleted' THEN COALESCE(accounts.purge_due, excluded.purge_due) END,
+            seen_at = excluded.seen_at"
+);
+
+const SELECT: &str = "SELECT id, system, external_id, login, person_id, status, attributes, last_sign_in, purge_due
+     FROM accounts WHERE (CAST($1 AS TEXT) IS NULL OR system = $1)
+       AND (CAST($2 AS BIGINT) IS NULL OR person_id = $2)
+       AND (CAST($3 AS TEXT) IS NULL OR external_id = $3 OR login = $3) ORDER BY system, login, id";
+
+impl Store {
+    /// Writes one page of a system's accounts into the inventory.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn save_accounts(&self, accounts: &[Account]) -> Result<SyncCount, StoreError> {
+        if accounts.is_empty() {
+            return Ok(SyncCount::default());
+        }
+        let mut tx = self.begin().await?;
+        let before = self.count_accounts(tx.conn()).await?;
+        let first = self.take_keys(&mut tx, "account", i64::try_from(accounts.len()).unwrap_or(i64::MAX)).await?;
+        let seen_at = tx.now.as_millisecond();
+        let columns: Vec<Columns<'_>> = (first..)
+            .zip(accounts)
+            .map(|(id, account)| Columns {
+                id,
+                system: &account.system,
+                external_id: &account.external_id,
+                login: &account.login,
+                status: account.status.as_str(),
+                attributes: json(&account.attributes),
+                last_sign_in: account.last_sign_in,
+                purge_due: account.purge_due,
+                seen_at,
+            })
+            .collect();
+        sqlx::query(UPSERT.of(self.dialect())).bind(json(&columns)).execute(tx.conn()).await?;
+        let new = usize::try_from(self.count_accounts(tx.conn()).await? - before).unwrap_or(0);
+        self.commit(tx).await?;
+        Ok(SyncCount { read: accounts.len(), new })
+    }
+
+    async fn count_accounts(&self, conn: &mut sqlx::AnyConnection) -> Result<i64, StoreError> {
+        Ok(sqlx::query_scalar("SELECT COUNT(*) FROM accounts").fetch_one(conn).await?)
+    }
+
+    /// Accounts, narrowed by system, person and id (or sign-in name).
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn accounts(
+        &self,
+        system: Option<&str>,
+        person: Option<i64>,
+        id: Option<&str>,
+    ) -> Result<Vec<Account>, StoreError> {
+        let mut conn = self.reader().await?;
+        let rows = sqlx::query(SELECT)
+            .bind(system.map(str::to_owned))
+            .bind(person)
+            .bind(id.map(str::to_owned))
+            .fetch_all(&mut *conn)
+            .await?;
+        rows.iter().map(account).collect()
+    }
+
+    /// The account with this row key.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn account(&self, id: i64) -> Result<Option<Account>, StoreError> {
+        let mut conn = self.reader().await?;
+        let row = sqlx::query(
+            "SELECT id, system, external_id, login, person_id, status, attributes, last_sign_in, purge_due
+             FROM accounts WHERE id = $1",
+        )
+        .bind(id)
+        .fetch_optional(&mut *conn)
+        .await?;
+        row.as_ref().map(account).transpose()
+    }
+
+    /// Binds accounts to people (or unbinds them).
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn bind(&self, bindings: &[Binding]) -> Result<(), StoreError> {
+        if bindings.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.begin().await?;
+        for binding in bindings {
+            sqlx::query("UPDATE accounts SET person_id = $1, bound_by = $2 WHERE id = $3")
+                .bind(binding.person)
+                .bind(&binding.by)
+                .bind(binding.account)
+                .execute(tx.conn())
+                .await?;
+        }
+        self.commit(tx).await
+    }
+
+    /// Deleted accounts past their grace that no open run has in hand and whose person, where known, has left.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn accounts_past_grace(&self) -> Result<Vec<Account>, StoreError> {
+        let now = self.now().await?.as_millisecond();
+        let mut conn = self.reader().await?;
+        let rows = sqlx::query(
+            "SELECT a.id, a.system, a.external_id, a.login, a.person_id, a.status, a.attributes, a.last_sign_in, a.purge_due
+             FROM accounts a LEFT JOIN people p ON p.id = a.person_id
+             WHERE a.status = 'deleted' AND a.purge_due <= $1 AND (p.status IS NULL OR p.status IN ('leaving', 'left'))
+               AND NOT EXISTS (SELECT 1 FROM runs r JOIN steps s ON s.id >= r.id * 1024 AND s.id < r.id * 1024 + 1024
+                    WHERE r.ended_at IS NULL AND s.account_id = a.id
+                      AND (r.person_id = a.person_id OR r.account_id = a.id))
+             ORDER BY a.id LIMIT 1000",
+        )
+        .bind(now)
+        .fetch_all(&mut *conn)
+        .await?;
+        rows.iter().map(account).collect()
+    }
+}
+
+pub(super) fn account(row: &AnyRow) -> Result<Account, StoreError> {
+    let status: String = row.try_get("status")?;
+    let attributes: String = row.try_get("attributes")?;
+    let attributes: BTreeMap<String, serde_json::Value> = parse("account's attributes", &attributes)?;
+    Ok(Account {
+        id: row.try_get("id")?,
+        system: row.try_get("system")?,
+        external_id: row.try_get("external_id")?,
+        login: row.try_get("login")?,
+        person_id: row.try_get("person_id")?,
+        status: AccountStatus::from_name(&status).ok_or_else(|| StoreError::corrupt("account's status", &status))?,
+        attributes,
+        last_sign_in: row.try_get("last_sign_in")?,
+        purge_due: row.try_get("purge_due")?,
+    })
+}

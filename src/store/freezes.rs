@@ -1,0 +1,135 @@
+//! Stops on everything, a system or a workflow. A claim reads them in its own transaction.
+
+use serde::Serialize;
+use sqlx::AnyConnection;
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+use super::books::Hold;
+use super::turn::usher;
+use super::{Store, StoreError};
+use crate::run::advance::advance;
+use crate::run::guard::Freeze;
+use crate::run::{HoldReason, StepEvent, StepState};
+
+/// A freeze that is on.
+#[derive(Clone, Debug, Serialize)]
+pub struct FreezeRow {
+    /// Its key.
+    pub id: i64,
+    /// What it stops.
+    #[serde(flatten)]
+    pub freeze: Freeze,
+    /// Who set it.
+    pub set_by: String,
+    /// When, epoch milliseconds of the store's clock.
+    pub set_at: i64,
+}
+
+impl Store {
+    /// Freezes: no step that it covers starts from the moment this returns.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn freeze(&self, freeze: &Freeze, by: &str) -> Result<i64, StoreError> {
+        let mut tx = self.begin().await?;
+        let id = self.take_keys(&mut tx, "freeze", 1).await?;
+        let now = tx.now.as_millisecond();
+        sqlx::query(
+            "INSERT INTO freezes (id, system, workflow, all_steps, reason, set_by, set_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        )
+        .bind(id)
+        .bind(freeze.system.clone())
+        .bind(freeze.workflow.clone())
+        .bind(i64::from(freeze.all))
+        .bind(&freeze.reason)
+        .bind(by)
+        .bind(now)
+        .execute(tx.conn())
+        .await?;
+        self.commit(tx).await?;
+        Ok(id)
+    }
+
+    /// Lifts the freezes of this scope and lets go what they held. Answers how many freezes and how many steps.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn unfreeze(
+        &self,
+        system: Option<&str>,
+        workflow: Option<&str>,
+        by: &str,
+    ) -> Result<(usize, usize), StoreError> {
+        let mut tx = self.begin().await?;
+        let now = tx.now.as_millisecond();
+        let lifted = sqlx::query(
+            "UPDATE freezes SET lifted_by = $1, lifted_at = $2 WHERE lifted_at IS NULL
+               AND COALESCE(system, '') = $3 AND COALESCE(workflow, '') = $4",
+        )
+        .bind(by)
+        .bind(now)
+        .bind(system.unwrap_or_default())
+        .bind(workflow.unwrap_or_default())
+        .execute(tx.conn())
+        .await?
+        .rows_affected();
+        // Everything a freeze held is judged again; what another freeze covers is held again at its claim.
+        let runs: Vec<i64> = sqlx::query_scalar(
+            "SELECT DISTINCT run_id FROM steps WHERE state = 'held' AND data LIKE '%\"guard\":\"freeze\"%' ORDER BY run_id",
+        )
+        .fetch_all(tx.conn())
+        .await?;
+        let mut books = self.load(tx.conn(), &runs, Hold::Wait).await?;
+        let mut released = 0;
+        for loaded in &mut books {
+            let frozen: Vec<u16> = loaded
+                .book
+                .steps
+                .iter()
+                .filter(|step| matches!(&step.state, StepState::Held { reason: HoldReason::Freeze(_), .. }))
+                .map(|step| step.ordinal)
+                .collect();
+            for ordinal in frozen {
+                loaded.book.apply(ordinal, StepEvent::Released { due: tx.now }, &usher(), tx.now)?;
+                released += 1;
+            }
+            advance(&mut loaded.book, self.holidays(), &usher(), tx.now)?;
+        }
+        self.flush(&mut tx, &mut books, None).await?;
+        self.commit(tx).await?;
+        Ok((usize::try_from(lifted).unwrap_or(usize::MAX), released))
+    }
+
+    /// The freezes that are on.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn freezes(&self) -> Result<Vec<FreezeRow>, StoreError> {
+        let mut conn = self.reader().await?;
+        self.freezes_on(&mut conn).await
+    }
+
+    pub(super) async fn freezes_on(&self, conn: &mut AnyConnection) -> Result<Vec<FreezeRow>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, system, workflow, all_steps, reason, set_by, set_at FROM freezes WHERE lifted_at IS NULL ORDER BY id",
+        )
+        .fetch_all(conn)
+        .await?;
+        rows.iter().map(freeze).collect()
+    }
+}
+
+fn freeze(row: &AnyRow) -> Result<FreezeRow, StoreError> {
+    Ok(FreezeRow {
+        id: row.try_get("id")?,
+        freeze: Freeze {
+            system: row.try_get("system")?,
+            workflow: row.try_get("workflow")?,
+            all: row.try_get::<i64, _>("all_steps")? != 0,
+            reason: row.try_get("reason")?,
+        },
+        set_by: row.try_get("set_by")?,
+        set_at: row.try_get("set_at")?,
+    })
+}

@@ -1,0 +1,290 @@
+//! People, and what HR told us about them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use sqlx::AnyConnection;
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+use super::books::json;
+use super::sql::{Text, keys, rows};
+use super::{Store, StoreError, Tx};
+use crate::run::{Person, PersonStatus};
+use crate::workflow::HrEvent;
+
+/// Something HR told us, to be accepted once per (source, key).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewEvent {
+    /// Where from (`csv`, …).
+    pub source: String,
+    /// The source's own key for it.
+    pub key: String,
+    /// What happened.
+    pub kind: HrEvent,
+    /// From when.
+    pub effective: Option<jiff::civil::Date>,
+    /// Who.
+    pub employee_number: String,
+}
+
+/// An event of HR's as the store keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EventRow {
+    /// Row key.
+    pub id: i64,
+    /// What happened.
+    pub kind: HrEvent,
+    /// Who.
+    pub employee_number: String,
+    /// From when.
+    pub effective: Option<jiff::civil::Date>,
+    /// `accepted`, `started`, `parked` or `dropped`.
+    pub state: String,
+    /// Why it is parked or dropped, or which run it started.
+    pub note: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Columns<'a> {
+    id: i64,
+    employee_number: &'a str,
+    given_name: &'a str,
+    family_name: &'a str,
+    display_name: &'a str,
+    email: Option<&'a str>,
+    manager_number: Option<&'a str>,
+    department: Option<&'a str>,
+    timezone: Option<&'a str>,
+    language: Option<&'a str>,
+    start_date: Option<String>,
+    last_day: Option<String>,
+    status: &'static str,
+    data_key: String,
+    updated_at: i64,
+}
+
+const UPSERT: Text = rows!(
+    "INSERT INTO people (id, employee_number, given_name, family_name, display_name, email, manager_number, department,
+            timezone, language, start_date, last_day, status, data_key, updated_at)
+     SELECT id, employee_number, given_name, family_name, display_name, email, manager_number, department,
+            timezone, language, start_date, last_day, status, data_key, updated_at FROM",
+    { id BIGINT, employee_number TEXT, given_name TEXT, family_name TEXT, display_name TEXT, email TEXT,
+      manager_number TEXT, department TEXT, timezone TEXT, language TEXT, start_date TEXT, last_day TEXT,
+      status TEXT, data_key TEXT, updated_at BIGINT },
+    "WHERE 1 = 1 ON CONFLICT (employee_number) DO UPDATE SET given_name = excluded.given_name,
+            family_name = excluded.family_name, display_name = excluded.display_name, email = excluded.email,
+            manager_number = excluded.manager_number, department = excluded.department, timezone = excluded.timezone,
+            language = excluded.language, start_date = excluded.start_date, last_day = excluded.last_day,
+            status = excluded.status, updated_at = excluded.updated_at"
+);
+
+const BY_ID_WITH_MANAGERS: Text = keys!(
+    "SELECT p.id, p.employee_number, p.given_name, p.family_name, p.display_name, p.email, p.manager_number,
+            p.department, p.timezone, p.language, p.start_date, p.last_day, p.status
+     FROM people p WHERE p.id",
+    ""
+);
+
+const MANAGERS: Text = keys!(
+    "SELECT m.id, m.employee_number, m.given_name, m.family_name, m.display_name, m.email, m.manager_number,
+            m.department, m.timezone, m.language, m.start_date, m.last_day, m.status
+     FROM people m JOIN people p ON p.manager_number = m.employee_number WHERE p.id",
+    ""
+);
+
+impl Store {
+    /// Adds or changes people and accepts what HR says about them, in one transaction. Answers the events that were
+    /// new.
+    ///
+    /// # Errors
+    /// When the database cannot be written; then nothing has happened.
+    pub async fn save_people(&self, people: &[Person], events: &[NewEvent]) -> Result<Vec<EventRow>, StoreError> {
+        let mut tx = self.begin().await?;
+        if !people.is_empty() {
+            self.upsert(&mut tx, people).await?;
+        }
+        let mut accepted = Vec::new();
+        for event in events {
+            accepted.extend(self.accept(&mut tx, event).await?);
+        }
+        self.commit(tx).await?;
+        Ok(accepted)
+    }
+
+    async fn upsert(&self, tx: &mut Tx, people: &[Person]) -> Result<(), StoreError> {
+        let first = self.take_keys(tx, "person", i64::try_from(people.len()).unwrap_or(i64::MAX)).await?;
+        let updated_at = tx.now.as_millisecond();
+        let mut columns = Vec::with_capacity(people.len());
+        for (id, person) in (first..).zip(people) {
+            columns.push(Columns {
+                id,
+                employee_number: &person.employee_number,
+                given_name: &person.given_name,
+                family_name: &person.family_name,
+                display_name: &person.display_name,
+                email: person.email.as_deref(),
+                manager_number: person.manager_number.as_deref(),
+                department: person.department.as_deref(),
+                timezone: person.timezone.as_deref(),
+                language: person.language.as_deref(),
+                start_date: person.start_date.map(|date| date.to_string()),
+                last_day: person.last_day.map(|date| date.to_string()),
+                status: person.status.as_str(),
+                // Only a new person's key is kept: an existing row keeps its own.
+                data_key: self.inner.keys.new_data_key()?.1,
+                updated_at,
+            });
+        }
+        sqlx::query(UPSERT.of(self.dialect())).bind(json(&columns)).execute(tx.conn()).await?;
+        Ok(())
+    }
+
+    async fn accept(&self, tx: &mut Tx, event: &NewEvent) -> Result<Option<EventRow>, StoreError> {
+        let id = self.take_keys(tx, "event", 1).await?;
+        let now = tx.now.as_millisecond();
+        let new = sqlx::query(
+            "INSERT INTO hr_events (id, source, event_key, kind, person_id, effective, received_at, state)
+             SELECT $1, $2, $3, $4, p.id, $5, $6, 'accepted' FROM people p WHERE p.employee_number = $7
+             ON CONFLICT (source, event_key) DO NOTHING",
+        )
+        .bind(id)
+        .bind(&event.source)
+        .bind(&event.key)
+        .bind(event.kind.as_str())
+        .bind(event.effective.map(|date| date.to_string()))
+        .bind(now)
+        .bind(&event.employee_number)
+        .execute(tx.conn())
+        .await?;
+        Ok((new.rows_affected() == 1).then(|| EventRow {
+            id,
+            kind: event.kind,
+            employee_number: event.employee_number.clone(),
+            effective: event.effective,
+            state: "accepted".into(),
+            note: None,
+        }))
+    }
+
+    /// Events that have been accepted and not yet dealt with.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn open_events(&self) -> Result<Vec<EventRow>, StoreError> {
+        let mut conn = self.reader().await?;
+        let rows = sqlx::query(
+            "SELECT e.id, e.kind, p.employee_number, e.effective, e.state, e.note FROM hr_events e
+             JOIN people p ON p.id = e.person_id WHERE e.state = 'accepted' ORDER BY e.id LIMIT 1000",
+        )
+        .fetch_all(&mut *conn)
+        .await?;
+        rows.iter().map(event).collect()
+    }
+
+    /// Says what became of an event: `started`, `parked` or `dropped`.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn close_event(&self, id: i64, state: &str, note: &str) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        sqlx::query("UPDATE hr_events SET state = $1, note = $2 WHERE id = $3")
+            .bind(state)
+            .bind(note)
+            .bind(id)
+            .execute(tx.conn())
+            .await?;
+        self.commit(tx).await
+    }
+
+    /// The person with this employee number.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn person(&self, employee_number: &str) -> Result<Option<Person>, StoreError> {
+        let mut conn = self.reader().await?;
+        let row = sqlx::query(
+            "SELECT id, employee_number, given_name, family_name, display_name, email, manager_number, department,
+                    timezone, language, start_date, last_day, status FROM people WHERE employee_number = $1",
+        )
+        .bind(employee_number)
+        .fetch_optional(&mut *conn)
+        .await?;
+        row.as_ref().map(person).transpose()
+    }
+
+    /// Everybody, by employee number; `status` narrows.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn people(&self, status: Option<PersonStatus>) -> Result<Vec<Person>, StoreError> {
+        let mut conn = self.reader().await?;
+        let rows = sqlx::query(
+            "SELECT id, employee_number, given_name, family_name, display_name, email, manager_number, department,
+                    timezone, language, start_date, last_day, status FROM people
+             WHERE CAST($1 AS TEXT) IS NULL OR status = $1 ORDER BY employee_number",
+        )
+        .bind(status.map(|status| status.as_str().to_owned()))
+        .fetch_all(&mut *conn)
+        .await?;
+        rows.iter().map(person).collect()
+    }
+
+    /// People by key, and their managers.
+    pub(super) async fn people_with_managers(
+        &self,
+        conn: &mut AnyConnection,
+        ids: &BTreeSet<i64>,
+    ) -> Result<BTreeMap<i64, Person>, StoreError> {
+        let mut people = BTreeMap::new();
+        if ids.is_empty() {
+            return Ok(people);
+        }
+        for text in [BY_ID_WITH_MANAGERS, MANAGERS] {
+            for row in sqlx::query(text.of(self.dialect())).bind(json(ids)).fetch_all(&mut *conn).await? {
+                let person = person(&row)?;
+                people.insert(person.id, person);
+            }
+        }
+        Ok(people)
+    }
+}
+
+fn event(row: &AnyRow) -> Result<EventRow, StoreError> {
+    let kind: String = row.try_get("kind")?;
+    Ok(EventRow {
+        id: row.try_get("id")?,
+        kind: HrEvent::ALL
+            .into_iter()
+            .find(|event| event.as_str() == kind)
+            .ok_or_else(|| StoreError::corrupt("HR event", &kind))?,
+        employee_number: row.try_get("employee_number")?,
+        effective: date(row, "effective")?,
+        state: row.try_get("state")?,
+        note: row.try_get("note")?,
+    })
+}
+
+fn person(row: &AnyRow) -> Result<Person, StoreError> {
+    let status: String = row.try_get("status")?;
+    Ok(Person {
+        id: row.try_get("id")?,
+        employee_number: row.try_get("employee_number")?,
+        given_name: row.try_get("given_name")?,
+        family_name: row.try_get("family_name")?,
+        display_name: row.try_get("display_name")?,
+        email: row.try_get("email")?,
+        manager_number: row.try_get("manager_number")?,
+        department: row.try_get("department")?,
+        timezone: row.try_get("timezone")?,
+        language: row.try_get("language")?,
+        start_date: date(row, "start_date")?,
+        last_day: date(row, "last_day")?,
+        status: PersonStatus::from_name(&status).ok_or_else(|| StoreError::corrupt("person's status", &status))?,
+    })
+}
+
+fn date(row: &AnyRow, column: &str) -> Result<Option<jiff::civil::Date>, StoreError> {
+    let text: Option<String> = row.try_get(column)?;
+    text.map(|text| text.parse().map_err(|why| StoreError::corrupt("date", why))).transpose()
+}

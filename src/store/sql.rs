@@ -1,0 +1,72 @@
+//! Where the two dialects must part. Everything else is one text.
+
+use super::Dialect;
+
+/// One statement in both dialects, side by side where they differ by necessity.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Text {
+    pub(super) sqlite: &'static str,
+    pub(super) postgres: &'static str,
+}
+
+impl Text {
+    /// The same text for both.
+    pub(super) const fn same(text: &'static str) -> Self {
+        Self { sqlite: text, postgres: text }
+    }
+
+    pub(super) const fn of(self, dialect: Dialect) -> &'static str {
+        match dialect {
+            Dialect::Sqlite => self.sqlite,
+            Dialect::Postgres => self.postgres,
+        }
+    }
+}
+
+/// A statement over many rows that arrive as one JSON array of objects in `$1`. The rows are called `v`; how a
+/// JSON array becomes rows differs by necessity.
+macro_rules! rows {
+    ($head:literal, { $first:ident $first_type:ident $(, $column:ident $type:ident)* $(,)? }, $tail:literal) => {
+        $crate::store::sql::Text {
+            sqlite: concat!(
+                $head, " (SELECT value->>'", stringify!($first), "' AS ", stringify!($first),
+                $(", value->>'", stringify!($column), "' AS ", stringify!($column),)*
+                " FROM json_each($1)) AS v ", $tail
+            ),
+            postgres: concat!(
+                $head, " json_to_recordset(CAST($1 AS json)) AS v(", stringify!($first), " ", stringify!($first_type),
+                $(", ", stringify!($column), " ", stringify!($type),)*
+                ") ", $tail
+            ),
+        }
+    };
+}
+
+/// A statement with a list of keys that arrives as one JSON array of numbers in `$1`, written `IN {keys}`.
+macro_rules! keys {
+    ($head:literal, $tail:literal) => {
+        $crate::store::sql::Text {
+            sqlite: concat!($head, " IN (SELECT value FROM json_each($1)) ", $tail),
+            postgres: concat!(
+                $head,
+                " IN (SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST($1 AS json))) ",
+                $tail
+            ),
+        }
+    };
+    // The tail differs too: row locks are PostgreSQL's only.
+    ($head:literal, $tail:literal, lock: $lock:literal) => {
+        $crate::store::sql::Text {
+            sqlite: concat!($head, " IN (SELECT value FROM json_each($1)) ", $tail),
+            postgres: concat!(
+                $head,
+                " IN (SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST($1 AS json))) ",
+                $tail,
+                " ",
+                $lock
+            ),
+        }
+    };
+}
+
+pub(super) use {keys, rows};

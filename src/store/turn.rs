@@ -1,0 +1,572 @@
+//! One turn of the wheel: outcomes in, attempts out, in one transaction.
+//!
+//! The claim is the intent: the journal's intent entry, the guards' verdict and the lease are written by the same
+//! commit that records the outcomes of earlier attempts and whatever follows from them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use sqlx::Row;
+
+use super::books::{Hold, Lease, Loaded, STEPS_PER_RUN, json};
+use super::sql::{Text, keys, rows};
+use super::{Store, StoreError, Tx};
+use crate::clock::plus;
+use crate::run::advance::advance;
+use crate::run::book::Step;
+use crate::run::guard::{self, Circumstances, Freeze, Verdict};
+use crate::run::journal::Fact;
+use crate::run::settle::{self, Outcome};
+use crate::run::{Account, AccountStatus, HoldReason, Person, RunState, StepEvent, StepState, asking, prepare};
+use crate::workflow::{ActionKind, Class, Nature};
+
+/// What a turn is asked to do.
+#[derive(Debug)]
+pub struct TurnRequest<'a> {
+    /// Outcomes of attempts.
+    pub completions: Vec<Completion>,
+    /// How many attempts may start.
+    pub permits: usize,
+    /// Who takes the leases.
+    pub owner: &'a str,
+    /// How long a lease lasts without being renewed.
+    pub lease: Duration,
+    /// The systems this daemon's configuration has.
+    pub systems: &'a BTreeSet<String>,
+}
+
+/// The outcome of one attempt.
+#[derive(Clone, Debug)]
+pub struct Completion {
+    /// The run.
+    pub run: i64,
+    /// The step.
+    pub ordinal: u16,
+    /// The attempt's number: an outcome of any other attempt changes nothing.
+    pub fence: i64,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The account as it was read back, where the attempt read it.
+    pub seen: Option<Seen>,
+}
+
+/// What a read-back says about an account's standing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Its standing.
+    pub status: AccountStatus,
+    /// When its grace ends, epoch milliseconds.
+    pub purge_due: Option<i64>,
+}
+
+/// An attempt that has started: its intent is committed.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// The run.
+    pub run: i64,
+    /// The step.
+    pub ordinal: u16,
+    /// The attempt's number.
+    pub fence: i64,
+    /// Whether an earlier attempt was ambiguous: observe before anything else.
+    pub observe: bool,
+    /// How people address the step.
+    pub label: String,
+    /// What to do.
+    pub action: ActionKind,
+    /// Where.
+    pub system: Option<String>,
+    /// On which account.
+    pub account: Option<Account>,
+    /// With which parameters.
+    pub with: Map<String, Value>,
+    /// The longest the attempt may take.
+    pub timeout: Duration,
+    /// The store's clock at the claim.
+    pub now: Timestamp,
+    /// Real time at which the lease ends unless it is renewed.
+    pub lease_until: Timestamp,
+}
+
+/// What a turn did.
+#[derive(Debug, Default)]
+pub struct TurnReport {
+    /// Attempts that have started.
+    pub claims: Vec<Claim>,
+    /// Outcomes that came too late: another attempt has the step.
+    pub stale: usize,
+    /// Steps that were held, skipped or handed to a person.
+    pub settled: usize,
+}
+
+/// Who speaks in the journal when usher does.
+pub(crate) fn usher() -> Arc<str> {
+    Arc::from("usher")
+}
+
+const DUE: Text = Text::same(
+    "SELECT s.run_id FROM steps s WHERE s.lane = $1 AND s.due_at <= $2
+       AND (s.account_id IS NULL OR NOT EXISTS (
+            SELECT 1 FROM steps l WHERE l.account_id = s.account_id AND l.state = 'leased' AND l.account_id IS NOT NULL))
+     ORDER BY s.due_at LIMIT $3",
+);
+
+const LEASED: Text =
+    keys!("SELECT id, account_id FROM steps WHERE state = 'leased' AND account_id IS NOT NULL AND account_id", "");
+
+/// Whoever starts an attempt on an account has its row: two daemons never find the same account free.
+const ACCOUNTS: Text = keys!(
+    "SELECT id, system, external_id, login, person_id, status, attributes, last_sign_in, purge_due FROM accounts WHERE id",
+    "ORDER BY id",
+    lock: "FOR UPDATE SKIP LOCKED"
+);
+
+const SEEN: Text = rows!(
+    "UPDATE accounts SET status = v.status, purge_due = v.purge_due, seen_at = v.seen_at FROM",
+    { id BIGINT, status TEXT, purge_due BIGINT, seen_at BIGINT },
+    "WHERE accounts.id = v.id"
+);
+
+#[derive(Serialize)]
+struct SeenRow {
+    id: i64,
+    status: &'static str,
+    purge_due: Option<i64>,
+    seen_at: i64,
+}
+
+impl Store {
+    /// Records outcomes, lets everything follow, and starts what is due, in one transaction.
+    ///
+    /// # Errors
+    /// When the database cannot be written; then nothing has happened.
+    pub async fn turn(&self, request: &TurnRequest<'_>) -> Result<TurnReport, StoreError> {
+        let mut tx = self.begin().await?;
+        let mut report = TurnReport::default();
+        let mut books = self.record(&mut tx, &request.completions, &mut report).await?;
+        if request.permits > 0 {
+            let known: Vec<i64> = books.iter().map(|loaded| loaded.book.run.id).collect();
+            let runs = self.due_runs(&mut tx, request.permits, &known).await?;
+            books.extend(self.load(tx.conn(), &runs, Hold::Skip).await?);
+            self.claim(&mut tx, &mut books, request, &mut report).await?;
+        }
+        let until = plus(tx.real, request.lease).as_millisecond();
+        self.flush(&mut tx, &mut books, Some(&Lease { until, owner: request.owner })).await?;
+        self.commit(tx).await?;
+        Ok(report)
+    }
+
+    async fn record(
+        &self,
+        tx: &mut Tx,
+        completions: &[Completion],
+        report: &mut TurnReport,
+    ) -> Result<Vec<Loaded>, StoreError> {
+        let mut ids: Vec<i64> = completions.iter().map(|completion| completion.run).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let mut books = self.load(tx.conn(), &ids, Hold::Wait).await?;
+        let mut seen = Vec::new();
+        for completion in completions {
+            let Some(loaded) = books.iter_mut().find(|loaded| loaded.book.run.id == completion.run) else {
+                report.stale += 1;
+                continue;
+            };
+            if !self.settle(loaded, completion, tx.now)? {
+                report.stale += 1;
+                continue;
+            }
+            seen.extend(seen_row(loaded, completion, tx.now));
+        }
+        if !seen.is_empty() {
+            sqlx::query(SEEN.of(self.dialect())).bind(json(&seen)).execute(tx.conn()).await?;
+        }
+        Ok(books)
+    }
+
+    /// Applies one outcome; false when another attempt has the step.
+    fn settle(&self, loaded: &mut Loaded, completion: &Completion, now: Timestamp) -> Result<bool, StoreError> {
+        let book = &mut loaded.book;
+        let held = book
+            .step(completion.ordinal)
+            .filter(|step| matches!(step.state, StepState::Leased { fence, .. } if fence == completion.fence));
+        let Some(step) = held else { return Ok(false) };
+        let event = settle::settle(book, step, completion.fence, completion.outcome.clone(), now);
+        book.apply(completion.ordinal, event, &usher(), now)?;
+        let unfinished = book.step(completion.ordinal).is_some_and(|step| !step.state.is_final());
+        if book.run.state == RunState::Cancelled && unfinished {
+            book.apply(completion.ordinal, StepEvent::Cancelled, &usher(), now)?;
+        }
+        advance(book, self.holidays(), &usher(), now)?;
+        Ok(true)
+    }
+
+    /// Runs with steps whose time has come, the urgent lane first.
+    async fn due_runs(&self, tx: &mut Tx, permits: usize, known: &[i64]) -> Result<Vec<i64>, StoreError> {
+        let mut runs = BTreeSet::new();
+        let (now, mut left) = (tx.now.as_millisecond(), i64::try_from(permits).unwrap_or(i64::MAX));
+        for lane in [0_i64, 1] {
+            let found: Vec<i64> =
+                sqlx::query_scalar(DUE.of(self.dialect())).bind(lane).bind(now).bind(left).fetch_all(tx.conn()).await?;
+            left -= i64::try_from(found.len()).unwrap_or(i64::MAX);
+            runs.extend(found);
+            if left <= 0 {
+                break;
+            }
+        }
+        Ok(runs.into_iter().filter(|run| !known.contains(run)).collect())
+    }
+
+    async fn claim(
+        &self,
+        tx: &mut Tx,
+        books: &mut [Loaded],
+        request: &TurnRequest<'_>,
+        report: &mut TurnReport,
+    ) -> Result<(), StoreError> {
+        if !books.iter().any(|loaded| loaded.book.steps.iter().any(|step| is_due(step, tx.now))) {
+            return Ok(());
+        }
+        let mut desk = self.desk(tx, books).await?;
+        // What a verdict settles may make another step due: go on until nothing moves.
+        loop {
+            let mut due: Vec<(bool, Timestamp, usize, u16)> = Vec::new();
+            for (index, loaded) in books.iter().enumerate() {
+                let steps = loaded.book.steps.iter().filter(|step| is_due(step, tx.now));
+                due.extend(steps.filter_map(|step| Some((!loaded.urgent, step.state.due()?, index, step.ordinal))));
+            }
+            due.sort_unstable();
+            let before = (report.claims.len(), report.settled);
+            for (_, _, index, ordinal) in due {
+                if report.claims.len() >= request.permits {
+                    return Ok(());
+                }
+                self.consider(tx, &mut books[index], ordinal, &mut desk, request, report).await?;
+            }
+            if before == (report.claims.len(), report.settled) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Judges one due step and lets the verdict happen.
+    async fn consider(
+        &self,
+        tx: &mut Tx,
+        loaded: &mut Loaded,
+        ordinal: u16,
+        desk: &mut Desk,
+        request: &TurnRequest<'_>,
+        report: &mut TurnReport,
+    ) -> Result<(), StoreError> {
+        let Some(step) = loaded.book.step(ordinal).filter(|step| is_due(step, tx.now)) else { return Ok(()) };
+        if let Some(account) = step.account {
+            if desk.busy.contains(&account) || !desk.accounts.contains_key(&account) {
+                return Ok(());
+            }
+        }
+        let cut_needed_by = match (step.action.nature(), step.account, loaded.book.run.person) {
+            (Nature::Grant, Some(account), Some(person)) => {
+                self.cut_needed(tx, loaded.book.run.id, person, account).await?
+            }
+            _ => None,
+        };
+        let person = loaded.book.run.person.and_then(|id| desk.people.get(&id));
+        let account = step.account.and_then(|id| desk.accounts.get(&id));
+        let manager = person.and_then(|person| desk.manager(person));
+        let scope = asking::step_scope(&loaded.book, person, manager, account);
+        let verdict = guard::verdict(&Circumstances {
+            book: &loaded.book,
+            step,
+            person,
+            account,
+            freezes: &desk.freezes,
+            cut_needed_by,
+            system_known: step.system.as_ref().is_none_or(|system| request.systems.contains(system)),
+            scope: &scope,
+            now: tx.now,
+        });
+        let event = match verdict {
+            Verdict::Proceed => match asking::parameters(&loaded.book, step, &scope) {
+                Ok(with) => return start(tx, loaded, ordinal, with, desk, request, report),
+                Err(why) => StepEvent::Held { reason: HoldReason::Missing(why) },
+            },
+            Verdict::Hold(reason) => StepEvent::Held { reason },
+            Verdict::Skip(reason) => StepEvent::Skipped { at: tx.now, reason },
+            Verdict::AskApproval => StepEvent::ApprovalAsked,
+            Verdict::AskPerson(instruction) => StepEvent::PersonAsked { instruction },
+        };
+        report.settled += 1;
+        let lapsed = matches!(&event, StepEvent::Held { reason: HoldReason::Approval(_) });
+        loaded.book.apply(ordinal, event, &usher(), tx.now)?;
+        if lapsed {
+            ask_again(loaded, ordinal, tx.now)?;
+        }
+        advance(&mut loaded.book, self.holidays(), &usher(), tx.now)?;
+        Ok(())
+    }
+
+    /// Everything verdicts depend on, read once for the whole turn.
+    async fn desk(&self, tx: &mut Tx, books: &[Loaded]) -> Result<Desk, StoreError> {
+        let people: BTreeSet<i64> = books.iter().filter_map(|loaded| loaded.book.run.person).collect();
+        let accounts: BTreeSet<i64> =
+            books.iter().flat_map(|loaded| loaded.book.steps.iter().filter_map(|step| step.account)).collect();
+        let mut desk = Desk {
+            people: self.people_with_managers(tx.conn(), &people).await?,
+            freezes: self.freezes_on(tx.conn()).await?.into_iter().map(|row| row.freeze).collect(),
+            ..Desk::default()
+        };
+        if accounts.is_empty() {
+            return Ok(desk);
+        }
+        let list = json(&accounts);
+        let found = sqlx::query(ACCOUNTS.of(self.dialect())).bind(&list).fetch_all(tx.conn()).await?;
+        for row in &found {
+            let account = super::accounts::account(row)?;
+            desk.accounts.insert(account.id, account);
+        }
+        let here: HashMap<i64, &Loaded> = books.iter().map(|loaded| (loaded.book.run.id, loaded)).collect();
+        for row in sqlx::query(LEASED.of(self.dialect())).bind(&list).fetch_all(tx.conn()).await? {
+            let (key, account): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+            // What this very turn has recorded is over, though the table does not show it yet.
+            let over = here.get(&(key / STEPS_PER_RUN)).is_some_and(|loaded| {
+                let step = u16::try_from(key % STEPS_PER_RUN).ok().and_then(|ordinal| loaded.book.step(ordinal));
+                step.is_some_and(|step| !matches!(step.state, StepState::Leased { .. }))
+            });
+            if !over {
+                desk.busy.insert(account);
+            }
+        }
+        Ok(desk)
+    }
+
+    /// The live run, if any, that keeps this account closed.
+    async fn cut_needed(&self, tx: &mut Tx, me: i64, person: i64, account: i64) -> Result<Option<String>, StoreError> {
+        let now = tx.now.as_millisecond();
+        let found: Option<i64> = sqlx::query_scalar(
+            "SELECT r.id FROM runs r JOIN steps s ON s.id >= r.id * 1024 AND s.id < r.id * 1024 + 1024
+             WHERE r.person_id = $1 AND r.ended_at IS NULL AND r.id <> $2 AND s.account_id = $3
+               AND s.action = 'account.disable' AND s.state NOT IN ('blocked', 'skipped', 'cancelled')
+               AND (s.state <> 'waiting' OR s.due_at <= $4)
+               AND NOT EXISTS (SELECT 1 FROM steps e WHERE e.id >= r.id * 1024 AND e.id < r.id * 1024 + 1024
+                    AND e.of_step = s.id - r.id * 1024 AND e.action = 'account.enable' AND e.state = 'done')
+             ORDER BY r.id LIMIT 1",
+        )
+        .bind(person)
+        .bind(me)
+        .bind(account)
+        .bind(now)
+        .fetch_optional(tx.conn())
+        .await?;
+        Ok(found.map(crate::run::book::public_id))
+    }
+
+    /// Renews leases, each by its (step, fence) pair; answers how many still stand.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn renew(&self, held: &[(i64, u16, i64)], lease: Duration) -> Result<usize, StoreError> {
+        #[derive(Serialize)]
+        struct Pair {
+            id: i64,
+            fence: i64,
+            lease_until: i64,
+        }
+        const RENEW: Text = rows!(
+            "UPDATE steps SET lease_until = v.lease_until FROM",
+            { id BIGINT, fence BIGINT, lease_until BIGINT },
+            "WHERE steps.id = v.id AND steps.fence = v.fence AND steps.state = 'leased' RETURNING steps.id"
+        );
+        let mut tx = self.begin().await?;
+        let lease_until = plus(tx.real, lease).as_millisecond();
+        let pairs: Vec<Pair> = held
+            .iter()
+            .map(|(run, ordinal, fence)| Pair {
+                id: super::books::step_key(*run, *ordinal),
+                fence: *fence,
+                lease_until,
+            })
+            .collect();
+        let renewed = sqlx::query(RENEW.of(self.dialect())).bind(json(&pairs)).fetch_all(tx.conn()).await?;
+        self.commit(tx).await?;
+        Ok(renewed.len())
+    }
+
+    /// Attempts whose holder is gone become unknown: the next attempt observes first. With `all`, every lease is taken
+    /// to be abandoned (a SQLite file whose lock we hold has no other daemon). Answers how many there were.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn recover(&self, all: bool) -> Result<usize, StoreError> {
+        let horizon = if all { i64::MAX } else { self.real_now().await?.as_millisecond() };
+        let lapsed = self.lapsed(horizon).await?;
+        if lapsed.is_empty() {
+            return Ok(0);
+        }
+        let runs: BTreeSet<i64> = lapsed.iter().map(|key| key / STEPS_PER_RUN).collect();
+        let mut tx = self.begin().await?;
+        let mut books = self.load(tx.conn(), &runs.into_iter().collect::<Vec<_>>(), Hold::Wait).await?;
+        // Looked at again under the locks: a holder may have renewed or finished in between.
+        let still: HashSet<i64> = lapsed_on(tx.conn(), horizon).await?.into_iter().collect();
+        let mut count = 0;
+        for loaded in &mut books {
+            count += abandon(loaded, &still, tx.now)?;
+            advance(&mut loaded.book, self.holidays(), &usher(), tx.now)?;
+        }
+        self.flush(&mut tx, &mut books, None).await?;
+        self.commit(tx).await?;
+        Ok(count)
+    }
+
+    async fn lapsed(&self, horizon: i64) -> Result<Vec<i64>, StoreError> {
+        let mut conn = self.reader().await?;
+        lapsed_on(&mut conn, horizon).await
+    }
+
+    async fn real_now(&self) -> Result<Timestamp, StoreError> {
+        let mut conn = self.reader().await?;
+        Ok(self.times(&mut conn).await?.1)
+    }
+}
+
+async fn lapsed_on(conn: &mut sqlx::AnyConnection, horizon: i64) -> Result<Vec<i64>, StoreError> {
+    Ok(sqlx::query_scalar(
+        "SELECT id FROM steps WHERE lease_until IS NOT NULL AND lease_until < $1 ORDER BY id LIMIT 5000",
+    )
+    .bind(horizon)
+    .fetch_all(conn)
+    .await?)
+}
+
+/// A step that ends its process again and again backs off; the first time it is looked at right away.
+fn abandon(loaded: &mut Loaded, lapsed: &HashSet<i64>, now: Timestamp) -> Result<usize, StoreError> {
+    let book = &mut loaded.book;
+    let mut lost = Vec::new();
+    for step in &book.steps {
+        let StepState::Leased { fence, .. } = step.state else { continue };
+        if !lapsed.contains(&super::books::step_key(book.run.id, step.ordinal)) {
+            continue;
+        }
+        let due = match fence {
+            1 | 2 => now,
+            _ => plus(now, settle::backoff(&settle::retry_policy(book, step), book.run.id, step.ordinal, fence - 2)),
+        };
+        let reason = "the process that held the attempt is gone".to_owned();
+        let may_repeat = step.action.class() != Class::U;
+        let event = if may_repeat {
+            StepEvent::Lost { fence, due, reason }
+        } else {
+            settle::settle(book, step, fence, Outcome::Unknown(reason), now)
+        };
+        lost.push((step.ordinal, event));
+    }
+    let count = lost.len();
+    for (ordinal, event) in lost {
+        book.apply(ordinal, event, &usher(), now)?;
+        if book.run.state == RunState::Cancelled {
+            book.apply(ordinal, StepEvent::Cancelled, &usher(), now)?;
+        }
+    }
+    Ok(count)
+}
+
+/// What a whole turn's verdicts are made from.
+#[derive(Default)]
+struct Desk {
+    people: BTreeMap<i64, Person>,
+    /// Accounts whose row this transaction has.
+    accounts: HashMap<i64, Account>,
+    /// Accounts with an attempt under way.
+    busy: HashSet<i64>,
+    freezes: Vec<Freeze>,
+}
+
+impl Desk {
+    fn manager(&self, person: &Person) -> Option<&Person> {
+        let number = person.manager_number.as_ref()?;
+        self.people.values().find(|other| other.employee_number == *number)
+    }
+}
+
+fn is_due(step: &Step, now: Timestamp) -> bool {
+    step.state.due().is_some_and(|due| due <= now)
+}
+
+/// The attempt starts: intent, then claim.
+fn start(
+    tx: &Tx,
+    loaded: &mut Loaded,
+    ordinal: u16,
+    with: Map<String, Value>,
+    desk: &mut Desk,
+    request: &TurnRequest<'_>,
+    report: &mut TurnReport,
+) -> Result<(), StoreError> {
+    let book = &mut loaded.book;
+    let Some(step) = book.step(ordinal) else { return Ok(()) };
+    let fence = step.attempts + 1;
+    let account = step.account.and_then(|id| desk.accounts.get(&id)).cloned();
+    let external = account.as_ref().map(|account| account.external_id.clone());
+    let claim = Claim {
+        run: book.run.id,
+        ordinal,
+        fence,
+        observe: matches!(step.state, StepState::Unknown { .. }),
+        label: step.label(),
+        action: step.action,
+        system: step.system.clone(),
+        timeout: settle::attempt_timeout(book, step),
+        now: tx.now,
+        lease_until: plus(tx.real, request.lease),
+        account,
+        with,
+    };
+    let digest = prepare::digest(claim.action, external.as_deref(), &claim.with);
+    let intent = Fact::Intent { fence, system: claim.system.clone(), account: external, digest };
+    book.say(Some(ordinal), intent, &usher(), tx.now);
+    book.apply(ordinal, StepEvent::Claimed { fence }, &usher(), tx.now)?;
+    desk.busy.extend(claim.account.as_ref().map(|account| account.id));
+    report.claims.push(claim);
+    Ok(())
+}
+
+/// A lapsed or stale approval is asked for again; the step behind it waits, held.
+fn ask_again(loaded: &mut Loaded, held: u16, now: Timestamp) -> Result<(), StoreError> {
+    let book = &mut loaded.book;
+    let stale: Vec<u16> = book
+        .steps
+        .iter()
+        .filter(|step| step.action == ActionKind::Approval && matches!(step.state, StepState::Done { .. }))
+        .filter(|step| guard::gated(book, step.ordinal).iter().any(|gated| gated.ordinal == held))
+        .map(|step| step.ordinal)
+        .collect();
+    for ordinal in stale {
+        book.apply(ordinal, StepEvent::ApprovalAsked, &usher(), now)?;
+        if let Some(step) = book.steps.get_mut(usize::from(ordinal)) {
+            step.decision.approval = None;
+        }
+    }
+    Ok(())
+}
+
+/// What the inventory learns from a read-back. After a delete, the run's own purge says when the grace ends.
+fn seen_row(loaded: &Loaded, completion: &Completion, now: Timestamp) -> Option<SeenRow> {
+    let seen = completion.seen?;
+    let step = loaded.book.step(completion.ordinal)?;
+    let purge = loaded.book.steps.iter().find(|other| {
+        other.of == Some(step.ordinal)
+            && other.action == ActionKind::AccountPurge
+            && step.action == ActionKind::AccountDelete
+    });
+    let purge_due = purge.and_then(|purge| purge.state.due()).map(|due| due.as_millisecond()).or(seen.purge_due);
+    Some(SeenRow {
+        id: step.account?,
+        status: seen.status.as_str(),
+        purge_due: purge_due.filter(|_| seen.status == AccountStatus::Deleted),
+        seen_at: now.as_millisecond(),
+    })
+}

@@ -1,0 +1,87 @@
+//! What tells a daemon that a step may have become due: its own commits, other processes' commits, other daemons'.
+
+use std::time::Duration;
+
+use sqlx::postgres::PgListener;
+
+use super::{CHANNEL, Dialect, Store, StoreError};
+use crate::clock;
+
+/// Watches for writes by others. SQLite has no way to tell: the file's version is looked at twice a second.
+/// PostgreSQL notifies; behind that the claimer's own poll stands, so that a lost notification costs a second at most.
+#[derive(Debug)]
+pub struct Watch {
+    store: Store,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Sqlite { conn: Box<sqlx::pool::PoolConnection<sqlx::Any>>, version: i64 },
+    Postgres(Box<PgListener>),
+}
+
+const POLL: Duration = Duration::from_millis(500);
+
+impl Store {
+    /// Waits until this process has committed something.
+    pub async fn committed(&self) {
+        self.inner.wake.notified().await;
+    }
+
+    /// Starts watching for writes by others.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn watch(&self) -> Result<Watch, StoreError> {
+        let kind = match self.inner.dialect {
+            Dialect::Sqlite => {
+                let mut conn = Box::new(self.reader().await?);
+                let version = data_version(&mut conn).await?;
+                Kind::Sqlite { conn, version }
+            }
+            Dialect::Postgres => {
+                let mut listener = PgListener::connect(&self.inner.url).await?;
+                listener.listen(CHANNEL).await?;
+                Kind::Postgres(Box::new(listener))
+            }
+        };
+        Ok(Watch { store: self.clone(), kind })
+    }
+
+    /// Tells the other daemons, in the transaction that makes something due: they hear it when it commits.
+    pub(super) async fn notify(&self, tx: &mut super::Tx) -> Result<(), StoreError> {
+        if self.inner.dialect == Dialect::Postgres {
+            sqlx::query("SELECT CAST(pg_notify($1, '') AS TEXT)").bind(CHANNEL).execute(tx.conn()).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Watch {
+    /// Waits for the next write by another process and wakes the claimer.
+    ///
+    /// # Errors
+    /// When the connection is lost; the caller starts a new watch.
+    pub async fn next(&mut self) -> Result<(), StoreError> {
+        match &mut self.kind {
+            Kind::Sqlite { conn, version } => loop {
+                clock::pause(POLL).await;
+                let seen = data_version(conn).await?;
+                if seen != *version {
+                    *version = seen;
+                    break;
+                }
+            },
+            Kind::Postgres(listener) => {
+                listener.recv().await?;
+            }
+        }
+        self.store.inner.wake.notify_one();
+        Ok(())
+    }
+}
+
+async fn data_version(conn: &mut sqlx::pool::PoolConnection<sqlx::Any>) -> Result<i64, StoreError> {
+    Ok(sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut **conn).await?)
+}

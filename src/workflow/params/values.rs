@@ -1,0 +1,159 @@
+//! The types of single parameters that plain text and numbers are too wide for.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Somebody or some address: a person (`{{ person.manager }}`) or a mail address. At least one of the two is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "Written")]
+#[schemars(with = "String")]
+pub struct Recipient {
+    /// The mail address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// The employee number, where a person is meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub employee_number: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a mail address, or a person such as `{{ person.manager }}`")]
+enum Written {
+    Address(String),
+    Person { email: Option<String>, employee_number: Option<String> },
+}
+
+impl TryFrom<Written> for Recipient {
+    type Error = String;
+
+    fn try_from(written: Written) -> Result<Self, String> {
+        let filled = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
+        match written {
+            Written::Address(text) if is_email(&text) => Ok(Self { email: Some(text), employee_number: None }),
+            Written::Address(text) => Err(format!("`{text}` is not a mail address")),
+            Written::Person { email, employee_number } => match (filled(email), filled(employee_number)) {
+                (None, None) => Err("this person has neither a mail address nor an employee number".to_owned()),
+                (email, employee_number) => Ok(Self { email, employee_number }),
+            },
+        }
+    }
+}
+
+/// Whether a text has the shape of a mail address: one `@`, something before it, a domain behind it, no blanks.
+pub fn is_email(text: &str) -> bool {
+    let shape = |(local, domain): (&str, &str)| {
+        !local.is_empty()
+            && !domain.contains('@')
+            && !domain.starts_with('.')
+            && !domain.ends_with('.')
+            && !domain.is_empty()
+    };
+    text.len() <= 254
+        && !text.contains(|c: char| c.is_whitespace() || c.is_control())
+        && text.split_once('@').is_some_and(shape)
+}
+
+/// A list with at least one entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "Vec<String>")]
+pub struct Items(pub Vec<String>);
+
+impl TryFrom<Vec<String>> for Items {
+    type Error = &'static str;
+
+    fn try_from(items: Vec<String>) -> Result<Self, Self::Error> {
+        let filled = !items.is_empty() && items.iter().all(|item| !item.trim().is_empty());
+        if filled { Ok(Self(items)) } else { Err("expected at least one entry, and none of them empty") }
+    }
+}
+
+/// An amount of storage in bytes: a number, or text such as `5 GB` or `512 MiB`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "Size")]
+#[schemars(with = "String")]
+pub struct Quota {
+    /// Bytes.
+    pub bytes: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a number of bytes, or a size such as `5 GB`")]
+enum Size {
+    Bytes(u64),
+    Text(String),
+    Written { bytes: u64 },
+}
+
+impl TryFrom<Size> for Quota {
+    type Error = String;
+
+    fn try_from(size: Size) -> Result<Self, String> {
+        let bytes = match size {
+            Size::Bytes(bytes) | Size::Written { bytes } => Some(bytes),
+            Size::Text(text) => {
+                return parse_size(&text)
+                    .map(|bytes| Self { bytes })
+                    .ok_or_else(|| format!("`{text}` is not a size; write for example `5 GB` or `512 MiB`"));
+            }
+        };
+        bytes.filter(|bytes| *bytes > 0).map(|bytes| Self { bytes }).ok_or_else(|| "a quota cannot be zero".to_owned())
+    }
+}
+
+fn parse_size(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let factor: u64 = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "tb" => 1_000_000_000_000,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        "tib" => 1 << 40,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(factor).filter(|bytes| *bytes > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn recipients_are_people_or_addresses() {
+        let read = serde_json::from_value::<Recipient>;
+        assert!(read(json!("ada@example.com")).is_ok());
+        assert!(read(json!({ "employee_number": "7", "email": null })).is_ok());
+        assert!(read(json!("ada")).unwrap_err().to_string().contains("`ada` is not a mail address"));
+        assert!(read(json!({ "email": "" })).unwrap_err().to_string().contains("neither"));
+        assert!(read(json!(7)).unwrap_err().to_string().contains("expected a mail address"));
+    }
+
+    #[test]
+    fn addresses_have_a_shape() {
+        for good in ["a@b", "ada.lovelace+x@example.com"] {
+            assert!(is_email(good), "{good}");
+        }
+        for bad in ["", "@", "a@", "@b", "a b@c", "a@b@c", "a@.c", "a@b\r\nBcc:x"] {
+            assert!(!is_email(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_bytes_or_text() {
+        let read = |value| serde_json::from_value::<Quota>(value).map(|quota| quota.bytes);
+        assert_eq!(read(json!(1024)).unwrap(), 1024);
+        assert_eq!(read(json!("5 GB")).unwrap(), 5_000_000_000);
+        assert_eq!(read(json!("512MiB")).unwrap(), 512 << 20);
+        for bad in [json!("much"), json!("0 GB"), json!(0), json!("-1 GB"), json!("99999999999 TB"), json!(true)] {
+            assert!(read(bad.clone()).is_err(), "{bad}");
+        }
+        let quota = Quota { bytes: 7 };
+        assert_eq!(serde_json::from_value::<Quota>(serde_json::to_value(quota).unwrap()).unwrap(), quota);
+    }
+}
