@@ -1,8 +1,10 @@
 //! usher ushers people in and out of a company.
 
 pub mod clock;
+pub mod config;
 pub mod connectors;
 pub mod queue;
+pub mod intake;
 pub mod run;
 pub mod secret;
 pub mod store;

@@ -15,10 +15,6 @@ use super::Secret;
 /// The longest secret anybody keeps in a file, in bytes.
 const LONGEST: u64 = 64 * 1024;
 
-/// How a literal is refused: what to write instead.
-const NO_LITERALS: &str = "a secret is never written into the configuration: say where it is kept, \
-    { env = \"NAME\" }, { file = \"PATH\" } or { stored = \"NAME\" } (after `usher secret set NAME`)";
-
 /// Where a secret is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -69,6 +65,10 @@ pub enum SecretError {
 }
 
 impl SecretRef {
+    /// How a literal is refused: what to write instead.
+    pub const NO_LITERALS: &str = "a secret is never written into the configuration: say where it is kept, \
+        { env = \"NAME\" }, { file = \"PATH\" } or { stored = \"NAME\" } (after `usher secret set NAME`)";
+
     /// Reads the secret from where it is kept. Ask [`SecretRef::stored_name`] first where a store is at hand.
     ///
     /// # Errors
@@ -152,16 +152,20 @@ impl<'de> Visitor<'de> for RefVisitor {
 
     /// The literal itself must not be repeated in the message.
     fn visit_str<E: serde::de::Error>(self, _literal: &str) -> Result<SecretRef, E> {
-        Err(E::custom(NO_LITERALS))
+        Err(E::custom(SecretRef::NO_LITERALS))
     }
 
     fn visit_i64<E: serde::de::Error>(self, _literal: i64) -> Result<SecretRef, E> {
-        Err(E::custom(NO_LITERALS))
+        Err(E::custom(SecretRef::NO_LITERALS))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, _literal: u64) -> Result<SecretRef, E> {
+        Err(E::custom(SecretRef::NO_LITERALS))
     }
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<SecretRef, M::Error> {
         let Some((kind, value)) = map.next_entry::<String, String>()? else {
-            return Err(M::Error::custom(NO_LITERALS));
+            return Err(M::Error::custom(SecretRef::NO_LITERALS));
         };
         if map.next_key::<String>()?.is_some() {
             return Err(M::Error::custom("a reference to a secret has one key: env, file or stored"));
@@ -179,29 +183,24 @@ impl<'de> Visitor<'de> for RefVisitor {
 mod tests {
     use super::*;
 
-    #[derive(Debug, Deserialize)]
-    struct Settings {
-        password: SecretRef,
-    }
-
     fn parse(text: &str) -> Result<SecretRef, String> {
-        toml::from_str::<Settings>(text).map(|settings| settings.password).map_err(|error| error.message().to_owned())
+        serde_json::from_str(text).map_err(|error| error.to_string())
     }
 
     #[test]
     fn a_literal_is_refused_with_the_way_to_do_it() {
-        let message = parse("password = 'hunter2'").unwrap_err();
+        let message = parse(r#""hunter2""#).unwrap_err();
         assert!(message.contains("{ env = \"NAME\" }") && !message.contains("hunter2"), "{message}");
-        assert!(parse("password = 4711").unwrap_err().contains("{ file = \"PATH\" }"));
+        assert!(parse("4711").unwrap_err().contains("{ file = \"PATH\" }"));
     }
 
     #[test]
     fn references_are_read() {
-        assert_eq!(parse("password = { env = 'PW' }"), Ok(SecretRef::Env("PW".into())));
-        assert_eq!(parse("password = { stored = 'mail' }"), Ok(SecretRef::Stored("mail".into())));
-        assert!(parse("password = { env = 'PW', file = 'x' }").unwrap_err().contains("one key"));
-        assert!(parse("password = { vault = 'x' }").unwrap_err().contains("unknown field `vault`"));
-        assert!(parse("password = {}").is_err());
+        assert_eq!(parse(r#"{"env": "PW"}"#), Ok(SecretRef::Env("PW".into())));
+        assert_eq!(parse(r#"{"stored": "mail"}"#), Ok(SecretRef::Stored("mail".into())));
+        assert!(parse(r#"{"env": "PW", "file": "x"}"#).unwrap_err().contains("one key"));
+        assert!(parse(r#"{"vault": "x"}"#).unwrap_err().contains("unknown field `vault`"));
+        assert!(parse("{}").is_err());
     }
 
     #[test]

@@ -1,0 +1,199 @@
+//! From what was written to what holds: defaults, ranges and names, all mistakes at once.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+
+use super::database::{DatabasePlace, DatabaseSettings};
+use super::keys::{SYSTEM_KINDS, SYSTEMS};
+use super::problem::{Problem, suggestion};
+use super::raw::{RawPeople, RawSystem};
+use super::settings::{
+    KeySettings, SandboxSettings, ServeSettings, SystemKind, SystemSettings, TimeSettings, WorkflowSettings,
+};
+use super::sources::Merged;
+use super::surroundings::Surroundings;
+use crate::intake::people::{DateOrder, Field, Mapping};
+
+const LISTEN: &str = "127.0.0.1:7627";
+const WORKERS: i64 = 32;
+const MOST_WORKERS: i64 = 1024;
+const LEASE: Duration = Duration::from_secs(30);
+
+/// Judges a merged configuration, section by section.
+pub(super) struct Judge<'a> {
+    pub(super) merged: &'a Merged,
+    pub(super) around: &'a Surroundings,
+    pub(super) problems: Vec<Problem>,
+}
+
+impl Judge<'_> {
+    fn wrong(&mut self, key: &str, message: impl std::fmt::Display) {
+        self.problems.push(Problem::new(self.merged.place(key), format!("`{key}`: {message}")));
+    }
+
+    /// Paths of files are absolute by now; those of the environment are relative to the working directory.
+    fn path(&self, path: &str) -> PathBuf {
+        self.around.folder.join(path)
+    }
+
+    pub(super) fn database(&mut self) -> DatabaseSettings {
+        let raw = &self.merged.raw.database;
+        let default = DatabasePlace::Sqlite(self.around.data_dir().join("usher.db"));
+        let place = match raw.url.as_deref().map(|url| DatabasePlace::parse(url, &self.around.folder)) {
+            None => default,
+            Some(Ok(place)) => place,
+            Some(Err(message)) => {
+                self.wrong("database.url", message);
+                default
+            }
+        };
+        DatabaseSettings { place, password: raw.password.clone() }
+    }
+
+    pub(super) fn keys(&mut self, database: &DatabasePlace) -> KeySettings {
+        let raw = &self.merged.raw.keys;
+        match (&raw.file, &raw.secret) {
+            (Some(_), Some(_)) => {
+                self.wrong("keys.secret", "`keys.file` is set too, and there is one master key; leave one of them out");
+                KeySettings::File(PathBuf::new())
+            }
+            (None, Some(secret)) => KeySettings::Secret(secret.clone()),
+            (Some(file), None) => KeySettings::File(self.path(file)),
+            (None, None) => {
+                let beside = match database {
+                    DatabasePlace::Sqlite(file) => file.parent().map(Path::to_owned),
+                    DatabasePlace::Postgres(_) => None,
+                };
+                KeySettings::File(beside.unwrap_or_else(|| self.around.data_dir()).join("usher.key"))
+            }
+        }
+    }
+
+    pub(super) fn time(&mut self) -> TimeSettings {
+        let raw = &self.merged.raw.time;
+        let system = || TimeZone::try_system().ok().filter(|zone| zone.iana_name().is_some());
+        let zone = match raw.zone.as_deref().map(|name| (name, TimeZone::get(name))) {
+            None => system().unwrap_or(TimeZone::UTC),
+            Some((_, Ok(zone))) => zone,
+            Some((name, Err(_))) => {
+                let near = nearest_zone(name).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+                self.wrong("time.zone", format!("`{name}` is no IANA time zone, as `Europe/Zurich` is one{near}"));
+                TimeZone::UTC
+            }
+        };
+        let mut holidays = std::collections::BTreeSet::new();
+        for text in raw.holidays.iter().flatten() {
+            match text.trim().parse() {
+                Ok(day) => drop(holidays.insert(day)),
+                Err(_) => self.wrong("time.holidays", format!("`{text}` is no date; write it as `2027-01-01`")),
+            }
+        }
+        TimeSettings { zone, holidays }
+    }
+
+    pub(super) fn workflows(&mut self) -> WorkflowSettings {
+        WorkflowSettings { folder: self.merged.raw.workflows.folder.as_deref().map(|folder| self.path(folder)) }
+    }
+
+    pub(super) fn serve(&mut self) -> ServeSettings {
+        let raw = &self.merged.raw.serve;
+        let listen = raw.listen.as_deref().unwrap_or(LISTEN);
+        let address = listen.parse().unwrap_or_else(|_| {
+            self.wrong(
+                "serve.listen",
+                format!("`{listen}` is no address with a port, as `{LISTEN}` and `[::1]:7627` are"),
+            );
+            std::net::SocketAddr::from(([127, 0, 0, 1], 7627))
+        });
+        let workers = raw.workers.unwrap_or(WORKERS);
+        if !(1..=MOST_WORKERS).contains(&workers) {
+            self.wrong("serve.workers", format!("{workers} is not between 1 and {MOST_WORKERS}"));
+        }
+        ServeSettings { listen: address, workers: usize::try_from(workers).unwrap_or(1), lease: self.lease() }
+    }
+
+    fn lease(&mut self) -> Duration {
+        let Some(text) = self.merged.raw.serve.lease.as_deref() else { return LEASE };
+        let read = text.parse::<SignedDuration>().ok().and_then(|span| Duration::try_from(span).ok());
+        match read.filter(|lease| (5..=35).contains(&lease.as_secs())) {
+            Some(lease) => lease,
+            None => {
+                self.wrong("serve.lease", format!("`{text}` is not between `5 s` and `35 s`"));
+                LEASE
+            }
+        }
+    }
+
+    pub(super) fn people(&mut self) -> Mapping {
+        let RawPeople { columns, dates } = &self.merged.raw.people;
+        let mut mapping = Mapping::default();
+        for (column, name) in columns.iter().flatten() {
+            match Field::from_name(name) {
+                Some(field) => mapping.columns.push((column.clone(), field)),
+                None => {
+                    let help = suggestion(name, &Field::ALL.map(Field::as_str));
+                    self.wrong("people.columns", format!("`{name}` is no field of a person; {help}"));
+                }
+            }
+        }
+        if let Some(name) = dates {
+            mapping.dates = DateOrder::from_name(name);
+            if mapping.dates.is_none() {
+                self.wrong("people.dates", format!("`{name}` is unknown; write `day-first` or `month-first`"));
+            }
+        }
+        mapping
+    }
+
+    pub(super) fn systems(&mut self) -> BTreeMap<String, SystemSettings> {
+        let systems = self.merged.raw.systems.iter();
+        systems.filter_map(|(name, raw)| Some((name.clone(), self.system(name, raw)?))).collect()
+    }
+
+    fn system(&mut self, name: &str, raw: &RawSystem) -> Option<SystemSettings> {
+        let section = format!("{SYSTEMS}.{name}");
+        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+        if name.is_empty() || name == "all" || !name.chars().all(fits) {
+            self.wrong(&section, "a system's name is lower-case letters, digits, `-` and `_`, and not `all`");
+            return None;
+        }
+        match raw.kind.as_deref() {
+            Some("sandbox") => {
+                let settings = self.sandbox(name, raw)?;
+                Some(SystemSettings { name: name.to_owned(), kind: SystemKind::Sandbox(settings) })
+            }
+            Some(kind) => {
+                let kinds: Vec<&str> = SYSTEM_KINDS.iter().map(|(kind, _)| *kind).collect();
+                let help = suggestion(kind, &kinds);
+                self.wrong(&format!("{section}.kind"), format!("`{kind}` is no kind of system; {help}"));
+                None
+            }
+            None => {
+                self.wrong(&section, "what kind of system is it? Write `kind = \"…\"`");
+                None
+            }
+        }
+    }
+
+    fn sandbox(&mut self, name: &str, raw: &RawSystem) -> Option<SandboxSettings> {
+        let Some(company) = raw.company.as_deref().map(|path| self.path(path)) else {
+            self.wrong(
+                &format!("{SYSTEMS}.{name}"),
+                "`company` is missing: the file that describes the sandbox company",
+            );
+            return None;
+        };
+        let state = raw.state.as_deref().map_or_else(|| company.with_extension("state"), |path| self.path(path));
+        Some(SandboxSettings { company, state, system: raw.system.clone().unwrap_or_else(|| name.to_owned()) })
+    }
+}
+
+/// The known zone nearest to `name`: its city is what people remember.
+fn nearest_zone(name: &str) -> Option<String> {
+    let names: Vec<String> = jiff::tz::db().available().map(|zone| zone.to_string()).collect();
+    super::problem::nearest(name, names.iter().map(String::as_str)).map(str::to_owned)
+}

@@ -1,0 +1,81 @@
+//! Every key the configuration knows, and what kind of value it takes. Files and environment are checked against
+//! this list before anything is read from them; a test holds it against the settings themselves.
+
+/// What a key takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Any text.
+    Text,
+    /// A file or folder; relative to the file that names it.
+    Path,
+    /// `sqlite:PATH` (the path as above) or `postgres://…`.
+    Database,
+    /// A whole number.
+    Number,
+    /// A list of texts.
+    Texts,
+    /// Texts by name, whatever the names are.
+    Named,
+    /// A reference to a secret.
+    Secret,
+}
+
+impl Kind {
+    /// How a message calls it.
+    pub(super) const fn describe(self) -> &'static str {
+        match self {
+            Self::Text => "text in quotes",
+            Self::Path => "a path in quotes",
+            Self::Database => "an address in quotes, \"sqlite:PATH\" or \"postgres://…\"",
+            Self::Number => "a whole number",
+            Self::Texts => "a list of texts, [\"…\", \"…\"]",
+            Self::Named => "a table of texts, { \"NAME\" = \"…\" }",
+            Self::Secret => "a reference to a secret",
+        }
+    }
+}
+
+/// One key of a section.
+pub(super) type Key = (&'static str, Kind);
+
+/// The sections and their keys.
+pub(super) const SECTIONS: &[(&str, &[Key])] = &[
+    ("database", &[("url", Kind::Database), ("password", Kind::Secret)]),
+    ("keys", &[("file", Kind::Path), ("secret", Kind::Secret)]),
+    ("time", &[("zone", Kind::Text), ("holidays", Kind::Texts)]),
+    ("workflows", &[("folder", Kind::Path)]),
+    ("serve", &[("listen", Kind::Text), ("workers", Kind::Number), ("lease", Kind::Text)]),
+    ("people", &[("columns", Kind::Named), ("dates", Kind::Text)]),
+];
+
+/// The section whose tables are named by whoever writes them.
+pub(super) const SYSTEMS: &str = "systems";
+
+/// What every system takes, whatever its kind.
+pub(super) const EVERY_SYSTEM: &[Key] = &[("kind", Kind::Text)];
+
+/// The kinds of system and what each takes besides.
+pub(super) const SYSTEM_KINDS: &[(&str, &[Key])] =
+    &[("sandbox", &[("company", Kind::Path), ("state", Kind::Path), ("system", Kind::Text)])];
+
+/// The keys of a system of `kind`; without a known kind, those of all kinds.
+pub(super) fn system_keys(kind: Option<&str>) -> Vec<Key> {
+    let mut keys: Vec<Key> = EVERY_SYSTEM.to_vec();
+    let known = kind.is_some_and(|kind| SYSTEM_KINDS.iter().any(|(name, _)| *name == kind));
+    for (name, own) in SYSTEM_KINDS {
+        if !known || kind == Some(name) {
+            keys.extend_from_slice(own);
+        }
+    }
+    keys
+}
+
+/// The keys of the section called `name`.
+pub(super) fn section_keys(name: &str) -> Option<&'static [Key]> {
+    SECTIONS.iter().find(|(section, _)| *section == name).map(|(_, keys)| *keys)
+}
+
+/// The names of all sections.
+pub(super) fn section_names() -> Vec<&'static str> {
+    SECTIONS.iter().map(|(name, _)| *name).chain([SYSTEMS]).collect()
+}

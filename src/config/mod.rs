@@ -1,0 +1,89 @@
+//! Files and environment, read once at the start into settings that cannot be wrong.
+//!
+//! Without any configuration everything has a default that works. Mistakes are all reported at once, each with
+//! its place and the nearest thing that would have been right. Secrets are references; relative paths are relative
+//! to the file that names them, and to the working directory in the environment.
+
+mod database;
+mod file;
+mod judge;
+mod keys;
+mod problem;
+mod raw;
+mod settings;
+mod sources;
+mod surroundings;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+pub use database::{DatabasePlace, DatabaseSettings};
+pub use problem::{ConfigError, Problem};
+pub use settings::{
+    KeySettings, SandboxSettings, ServeSettings, SystemKind, SystemSettings, TimeSettings, WorkflowSettings,
+};
+pub use sources::Source;
+pub use surroundings::Surroundings;
+
+use crate::intake::people::Mapping;
+
+/// The commented example that `usher init` writes.
+pub const EXAMPLE: &str = include_str!("../../config/usher.toml");
+
+/// Everything that is configured.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The record.
+    pub database: DatabaseSettings,
+    /// The master key.
+    pub keys: KeySettings,
+    /// Zone and holidays.
+    pub time: TimeSettings,
+    /// Where workflows are.
+    pub workflows: WorkflowSettings,
+    /// The daemon.
+    pub serve: ServeSettings,
+    /// The systems by name.
+    pub systems: BTreeMap<String, SystemSettings>,
+    /// How HR's files are read.
+    pub people: Mapping,
+    /// Where data lives by default.
+    pub data_dir: PathBuf,
+    sources: Vec<Source>,
+}
+
+impl Config {
+    /// Reads `files` (without any, `usher.toml` in the working directory if it is there), then the environment;
+    /// `database` is what the command line says.
+    ///
+    /// # Errors
+    /// All mistakes at once.
+    pub fn load(files: &[PathBuf], database: Option<&str>, around: &Surroundings) -> Result<Self, ConfigError> {
+        let merged = sources::merge(files, database, around)?;
+        let mut judge = judge::Judge { merged: &merged, around, problems: Vec::new() };
+        let database = judge.database();
+        let config = Self {
+            keys: judge.keys(&database.place),
+            database,
+            time: judge.time(),
+            workflows: judge.workflows(),
+            serve: judge.serve(),
+            systems: judge.systems(),
+            people: judge.people(),
+            data_dir: around.data_dir(),
+            sources: merged.sources.clone(),
+        };
+        match judge.problems {
+            problems if problems.is_empty() => Ok(config),
+            problems => Err(ConfigError { problems }),
+        }
+    }
+
+    /// Where the settings come from, later ones over earlier ones.
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,90 @@
+//! The sections, each with its defaults, once everything in them is known to be right.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use crate::secret::SecretRef;
+
+/// `[keys]`: where the master key is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySettings {
+    /// A file, made at first use; default `usher.key` beside the SQLite file or in the data directory.
+    File(PathBuf),
+    /// Somewhere else: 64 hexadecimal digits.
+    Secret(SecretRef),
+}
+
+/// `[time]`
+#[derive(Clone, Debug)]
+pub struct TimeSettings {
+    /// The zone of local times where neither workflow nor person says otherwise; default the system's, else UTC.
+    pub zone: TimeZone,
+    /// Days that are no business days, besides Saturdays and Sundays.
+    pub holidays: BTreeSet<Date>,
+}
+
+impl TimeSettings {
+    /// The zone's IANA name.
+    pub fn zone_name(&self) -> &str {
+        self.zone.iana_name().unwrap_or("UTC")
+    }
+}
+
+/// `[workflows]`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WorkflowSettings {
+    /// Files here come to the shipped ones; one of the same name takes its place.
+    pub folder: Option<PathBuf>,
+}
+
+/// `[serve]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServeSettings {
+    /// Address of the HTTP front door; default `127.0.0.1:7627`.
+    pub listen: SocketAddr,
+    /// Steps at work at once; default 32.
+    pub workers: usize,
+    /// How long a claim lasts without a sign of life, 5 to 35 s: so soon the steps of a dead daemon go on; default 30 s.
+    pub lease: Duration,
+}
+
+/// `[systems.NAME]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SystemSettings {
+    /// Its name.
+    pub name: String,
+    /// What it is, and the settings of that.
+    pub kind: SystemKind,
+}
+
+/// The kinds of system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SystemKind {
+    /// A simulated one.
+    Sandbox(SandboxSettings),
+}
+
+impl SystemKind {
+    /// The word in the configuration.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Sandbox(_) => "sandbox",
+        }
+    }
+}
+
+/// `kind = "sandbox"`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SandboxSettings {
+    /// The file that describes the company.
+    pub company: PathBuf,
+    /// Where the systems' state is kept; default the company's file with the ending `.state`.
+    pub state: PathBuf,
+    /// The system's name in the company; default its name here.
+    pub system: String,
+}

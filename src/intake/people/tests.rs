@@ -1,0 +1,218 @@
+//! Files as HR systems write them, good and bad.
+
+use jiff::civil::{Date, date};
+
+use super::*;
+use crate::run::{Person, PersonStatus};
+use crate::workflow::HrEvent;
+
+const TODAY: Date = date(2026, 11, 2);
+
+fn read(text: &str) -> Result<Feed, String> {
+    read_people(text.as_bytes(), &Mapping::default()).map_err(|problems| problems.to_string())
+}
+
+fn row(line: &str) -> PersonRow {
+    let text = format!("employee_number;given_name;family_name;email;start_date;last_day;status\n{line}\n");
+    read(&text).unwrap().rows.remove(0)
+}
+
+fn known(line: &str) -> Person {
+    changes(None, &row(line), TODAY).0
+}
+
+fn events(old: &Person, line: &str) -> Vec<(HrEvent, Option<Date>)> {
+    changes(Some(old), &row(line), TODAY).1.into_iter().map(|fact| (fact.event, fact.effective)).collect()
+}
+
+#[test]
+fn a_german_export_in_windows_1252() {
+    let text = "Personal-Nr.;Vorname;Nachname;E-Mail;Eintrittsdatum;Austrittsdatum\r\n\
+                17;J\u{fc}rg;M\u{fc}ller;jm@example.org;01.02.2020;31.12.2026\r\n\
+                18;Ada;Lovelace;ada@example.org;01.02.2020;\r\n";
+    let bytes: Vec<u8> = text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
+    let feed = read_people(&bytes, &Mapping::default()).unwrap();
+    assert_eq!((feed.encoding, feed.delimiter), ("windows-1252", ';'));
+    assert_eq!(feed.rows[0].given_name, Told::Said("Jürg".into()));
+    assert_eq!(feed.rows[0].last_day, Told::Said(date(2026, 12, 31)));
+    assert_eq!(feed.rows[1].last_day, Told::Nothing);
+    assert_eq!(feed.rows[1].status, Told::Silent);
+    assert_eq!(feed.rows[1].line, 3);
+}
+
+#[test]
+fn an_american_export_with_a_byte_order_mark() {
+    let feed = read(
+        "\u{feff}Employee ID,Name,Hire Date,Termination Date,Salary\n\
+         1,\"Lovelace, Ada\",1/31/2020 12:00:00 AM,3/4/2027 12:00:00 AM,1\n",
+    )
+    .unwrap();
+    assert_eq!(feed.rows[0].display_name, Told::Said("Lovelace, Ada".into()));
+    assert_eq!(feed.rows[0].last_day, Told::Said(date(2027, 3, 4)), "the other column shows the order");
+    assert_eq!(feed.ignored, ["Salary"]);
+}
+
+#[test]
+fn columns_can_be_mapped_by_hand() {
+    let mut mapping = Mapping::default();
+    mapping.add("Kürzel=employee_number").unwrap();
+    mapping.add("nome=given_name").unwrap();
+    assert!(mapping.add("x").unwrap_err().contains("COLUMN=FIELD"));
+    assert!(mapping.add("x=nmae").unwrap_err().contains("given_name"));
+    let feed = read_people("Kürzel\tNome\tCognome\n7\tAda\tLovelace\n".as_bytes(), &mapping).unwrap();
+    assert_eq!(feed.rows[0].employee_number, "7");
+    mapping.add("Telefon=department").unwrap();
+    let problems = read_people("Kürzel\tNome\tCognome\n7\tAda\tLovelace\n".as_bytes(), &mapping).unwrap_err();
+    assert!(problems.to_string().contains("no column `Telefon`"), "{problems}");
+}
+
+#[test]
+fn bad_files_are_refused_whole() {
+    for (text, expected) in [
+        ("", "the file is empty"),
+        ("\n \r\n", "the file is empty"),
+        ("employee_number,name\n", "no people"),
+        ("employee_number,name\n1,Ada\0\n", "line 2: the file is binary"),
+        ("PK\u{3}\u{4}rest", "workbook"),
+        ("name,email\nAda,a@b.org\n", "no column for employee_number"),
+        ("employee_number,given_name\n1,Ada\n", "no column for given_name and family_name"),
+        ("employee_number,name\n1,Ada\n2\n", "line 3: 1 columns, the heading has 2; it is the last one"),
+        ("employee_number,name\n1,Ada,x\n2,Bob\n", "line 2: 3 columns"),
+        ("employee_number,name\n1,\"Ada\n2,Bob\n", "line 2: the quotation mark"),
+        ("employee_number,name,email\n1,Ada,ada.example.org\n", "line 2: email: `ada.example.org` is no mail address"),
+        ("employee_number,name,email\n1,Ada,ada@example\n", "is no mail address"),
+        ("employee_number,name,last_day\n1,Ada,30.02.2027\n", "line 2: last_day: `30.02.2027`: there is no such date"),
+        ("employee_number,name,last_day\n1,Ada,1/2/2027\n", "column `last_day`: `1/2/2027` may be day/month"),
+        ("employee_number,name,tz\n1,Ada,Europe/Bern\n", "no IANA time zone"),
+        ("employee_number,name,status\n1,Ada,asleep\n", "`asleep` is no status"),
+        ("employee_number,name\n,Ada\n", "line 2: no employee number"),
+        ("employee_number,name\n1,\n", "line 2: no name"),
+        ("employee_number,name,nom complet\n1,Ada,Ada\n", "both look like `display_name`"),
+    ] {
+        let problems = read(text).unwrap_err();
+        assert!(problems.contains(expected), "{text:?} gave: {problems}");
+    }
+}
+
+#[test]
+fn every_mistake_is_named_with_its_line() {
+    let problems =
+        read("employee_number,name,email\n1,Ada,x\n2,\"Bob\nTwo\",b@x.org\n1,Cy,c@x.org\n3,Dee,y\n").unwrap_err();
+    let lines: Vec<&str> = problems.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "line 2: email: `x` is no mail address",
+            "line 3: display_name: has a line break",
+            "line 5: employee number 1 is on line 2 already",
+            "line 6: email: `y` is no mail address",
+        ]
+    );
+}
+
+#[test]
+fn an_unknown_manager_is_a_warning_and_an_address_becomes_a_number() {
+    let feed = read("employee_number,name,email,manager\n1,Ada,ada@x.org,99\n2,Bob,b@x.org,Ada@x.org\n").unwrap();
+    assert_eq!(feed.warnings[0].to_string(), "line 2: manager `99` is not in this file");
+    assert_eq!(feed.rows[1].manager_number, Told::Said("1".into()));
+}
+
+#[test]
+fn a_mapped_order_or_none_at_all_settles_slashes() {
+    let text = "employee_number,name,last_day\n1,Ada,1/2/2027\n";
+    let mapping = Mapping { dates: Some(DateOrder::MonthFirst), ..Mapping::default() };
+    let feed = read_people(text.as_bytes(), &mapping).unwrap();
+    assert_eq!(feed.rows[0].last_day, Told::Said(date(2027, 1, 2)));
+    let forever = read("employee_number,name,last_day\n1,Ada,31.12.9999\n").unwrap();
+    assert_eq!(forever.rows[0].last_day, Told::Nothing);
+}
+
+#[test]
+fn a_first_file_tells_who_is_there() {
+    let facts = |line: &str| changes(None, &row(line), TODAY).1;
+    assert_eq!(facts("1;Ada;Lovelace;;2020-01-01;;")[0].event, HrEvent::Joined);
+    let leaving = &facts("1;Ada;Lovelace;;2020-01-01;2026-11-27;")[0];
+    assert_eq!((leaving.event, leaving.effective), (HrEvent::Departure, Some(date(2026, 11, 27))));
+    assert_eq!(facts("1;Ada;Lovelace;;2020-01-01;2021-01-01;left"), [], "former employees start nothing");
+    assert_eq!(known("1;Ada;Lovelace;;2027-01-01;;").status, PersonStatus::Prehire);
+    assert_eq!(known("1;Ada;Lovelace;;;2026-11-27;").display_name, "Ada Lovelace");
+}
+
+#[test]
+fn departures_come_move_and_are_taken_back() {
+    let ada = known("1;Ada;Lovelace;;2020-01-01;;");
+    let leaving = known("1;Ada;Lovelace;;2020-01-01;2026-11-27;");
+    assert_eq!(events(&ada, "1;Ada;Lovelace;;2020-01-01;;"), []);
+    assert_eq!(
+        events(&ada, "1;Ada;Lovelace;;2020-01-01;2026-11-27;"),
+        [(HrEvent::Departure, Some(date(2026, 11, 27)))]
+    );
+    assert_eq!(events(&leaving, "1;Ada;Lovelace;;2020-01-01;2026-11-27;"), []);
+    assert_eq!(
+        events(&leaving, "1;Ada;Lovelace;;2020-01-01;2026-12-31;"),
+        [(HrEvent::Departure, Some(date(2026, 12, 31)))]
+    );
+    assert_eq!(events(&leaving, "1;Ada;Lovelace;;2020-01-01;;"), [(HrEvent::Rescinded, None)]);
+    assert_eq!(events(&ada, "1;Ada;Lovelace;;2020-01-01;;left"), [(HrEvent::Departure, None)]);
+}
+
+#[test]
+fn who_had_left_is_rehired() {
+    let gone = known("1;Ada;Lovelace;;2020-01-01;2026-10-30;");
+    assert_eq!(gone.status, PersonStatus::Left);
+    assert_eq!(
+        events(&gone, "1;Ada;Lovelace;;2026-12-01;;"),
+        [(HrEvent::Rehired, Some(date(2026, 12, 1))), (HrEvent::Changed, None)]
+    );
+    let kept_old_date = "1;Ada;Lovelace;;2026-11-01;2026-10-30;active";
+    assert_eq!(events(&gone, kept_old_date)[0], (HrEvent::Rehired, Some(date(2026, 11, 1))));
+    assert_eq!(
+        events(&gone, "1;Ada;Lovelace;;2020-01-01;2026-12-31;"),
+        [(HrEvent::Rehired, Some(date(2020, 1, 1))), (HrEvent::Departure, Some(date(2026, 12, 31)))]
+    );
+}
+
+#[test]
+fn leave_return_and_changed_names() {
+    let ada = known("1;Ada;Byron;;2020-01-01;;active");
+    assert_eq!(events(&ada, "1;Ada;Byron;;2020-01-01;;on leave"), [(HrEvent::Leave, None)]);
+    let away = known("1;Ada;Byron;;2020-01-01;;on leave");
+    assert_eq!(events(&away, "1;Ada;Byron;;2020-01-01;;active"), [(HrEvent::Return, None)]);
+    let (married, facts) = changes(Some(&ada), &row("1;Ada;Lovelace;;2020-01-01;;active"), TODAY);
+    assert_eq!(facts[0].fields, ["family_name", "display_name"]);
+    assert_eq!(married.display_name, "Ada Lovelace");
+}
+
+#[test]
+fn a_file_without_a_column_takes_nothing_back() {
+    let leaving = known("1;Ada;Lovelace;ada@x.org;2020-01-01;2026-11-27;");
+    let text = "employee_number,name\n1,Ada Lovelace\n";
+    let (person, facts) = changes(Some(&leaving), &read(text).unwrap().rows[0], TODAY);
+    assert_eq!(facts, []);
+    assert_eq!(person, leaving);
+}
+
+proptest::proptest! {
+    /// Whatever the bytes, an answer and no panic; and what is read has unique keys.
+    #[test]
+    fn any_bytes_are_answered(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
+        let _ = read_people(&bytes, &Mapping::default());
+        let mut text = b"employee_number,name,last_day\n".to_vec();
+        text.extend(&bytes);
+        if let Ok(feed) = read_people(&text, &Mapping::default()) {
+            let mut keys: Vec<_> = feed.rows.iter().map(|row| &row.employee_number).collect();
+            keys.sort();
+            keys.dedup();
+            proptest::prop_assert_eq!(keys.len(), feed.rows.len());
+        }
+    }
+
+    /// The same row twice is news once.
+    #[test]
+    fn the_same_row_again_says_nothing(last in 0_i32..800, start in 0_i32..800, status in "(active|left|on leave|)") {
+        let day = |offset: i32| date(2025, 11, 2).checked_add(jiff::Span::new().days(offset)).unwrap();
+        let line = format!("1;Ada;Lovelace;;{};{};{status}", day(start), day(last));
+        let person = known(&line);
+        proptest::prop_assert_eq!(events(&person, &line), []);
+    }
+}
