@@ -19,10 +19,17 @@ use crate::workflow::{ActionKind, Facet};
 const PAGE: usize = 500;
 
 /// A system of a sandbox company.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SandboxSystem {
     name: String,
     company: Arc<SandboxCompany>,
+}
+
+impl std::fmt::Debug for SandboxSystem {
+    /// By name: the whole company would be too much for a log line.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SandboxSystem").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 impl SandboxSystem {

@@ -7,6 +7,7 @@ use crate::connectors::sandbox::account::{FileStoreShare, Folder, SandboxAccount
 use crate::connectors::sandbox::request::Request;
 use crate::connectors::sandbox::state::SystemState;
 use crate::connectors::{ActionError, Observation};
+use crate::run::AccountStatus;
 
 /// Data going to the colleague with the address in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,47 +52,48 @@ impl Handover {
     }
 
     pub(super) fn observe(&self, system: &SystemState, from: &SandboxAccount) -> Result<Observation, ActionError> {
-        let colleague = system.find(self.to()).ok_or_else(|| {
-            ActionError::fail(format!("`{}` has no account with the address of the one to hand over to", system.name))
-        })?;
-        if colleague.id == from.id {
-            return Err(ActionError::fail(format!("account `{}` cannot hand over to itself", from.id)));
-        }
+        let colleague = self.colleague(system, from)?;
         let to = &colleague.id;
-        Ok(match self {
-            Self::Mail { folder, .. } => {
-                let folder = folder_name(folder.as_deref(), from);
-                let folder_there = colleague.mailbox.as_ref().and_then(|mailbox| mailbox.folders.get(&folder));
-                match folder_there {
-                    Some(there) if there.from.as_ref() == Some(&from.id) => {
-                        read_back(format!("{} mails in a folder of account `{to}`", there.mails))
-                    }
-                    Some(_) => {
-                        let why = format!("account `{to}` has a folder of that name with other mails: name another");
-                        return Err(ActionError::fail(why));
-                    }
-                    None => Observation::NotReached(format!("account `{to}` has no such folder")),
-                }
+        let what = match self {
+            Self::Mail { folder, .. } => return mail_there(colleague, from, &folder_name(folder.as_deref(), from)),
+            Self::Files { .. } => "files",
+            Self::Calendars { .. } => "calendars",
+        };
+        let (left, given) = self.counts(from, colleague);
+        let done = format!("owns no {what}; account `{to}` has {given} that were its own");
+        Ok(seen(left == 0, done, format!("owns {left} {what}")))
+    }
+
+    /// The one who takes over: another account, and not one in the trash, where the data would soon be lost.
+    fn colleague<'a>(&self, system: &'a SystemState, from: &SandboxAccount) -> Result<&'a SandboxAccount, ActionError> {
+        let name = &system.name;
+        match system.find(self.to()) {
+            None => {
+                Err(ActionError::fail(format!("`{name}` has no account with the address of the one to hand over to")))
             }
-            Self::Files { .. } => {
-                let count = from.files.as_ref().map_or(0, |files| files.count);
-                let theirs = colleague.files.as_ref().and_then(|files| files.received.get(&from.id));
-                let given = theirs.map_or(0, |share| share.count);
-                seen(
-                    count == 0,
-                    format!("owns no files; account `{to}` has {given} of them"),
-                    format!("owns {count} files"),
-                )
+            Some(same) if same.id == from.id => {
+                Err(ActionError::fail(format!("account `{}` cannot hand over to itself", from.id)))
             }
-            Self::Calendars { .. } => {
-                let count = from.calendars.as_ref().map_or(0, |agenda| agenda.calendars.len());
-                seen(
-                    count == 0,
-                    format!("owns no calendars; handed to account `{to}`"),
-                    format!("owns {count} calendars"),
-                )
-            }
-        })
+            Some(gone) if gone.status == AccountStatus::Deleted => Err(ActionError::fail(format!(
+                "account `{}` on `{name}` is deleted: name another to hand over to",
+                gone.id
+            ))),
+            Some(colleague) => Ok(colleague),
+        }
+    }
+
+    /// What the account still owns, and what the colleague has of it.
+    fn counts(&self, from: &SandboxAccount, to: &SandboxAccount) -> (u64, u64) {
+        if let Self::Files { .. } = self {
+            let left = from.files.as_ref().map_or(0, |files| files.count);
+            let share = to.files.as_ref().and_then(|files| files.received.get(&from.id));
+            return (left, share.map_or(0, |share| share.count));
+        }
+        let calendars = |account: &SandboxAccount, former: Option<&String>| {
+            let all = account.calendars.iter().flat_map(|agenda| &agenda.calendars);
+            all.filter(|calendar| former.is_none() || calendar.former_owner.as_ref() == former).count() as u64
+        };
+        (calendars(from, None), calendars(to, Some(&from.id)))
     }
 
     pub(super) fn apply(&self, system: &mut SystemState, from: Option<&str>) {
@@ -108,6 +110,20 @@ impl Handover {
             Self::Mail { folder, .. } => copy_mail(giver, taker, folder_name(folder.as_deref(), giver)),
             Self::Files { .. } => move_files(giver, taker),
             Self::Calendars { .. } => move_calendars(giver, taker),
+        }
+    }
+}
+
+fn mail_there(to: &SandboxAccount, from: &SandboxAccount, folder: &str) -> Result<Observation, ActionError> {
+    let there = to.mailbox.as_ref().and_then(|mailbox| mailbox.folders.get(folder));
+    let id = &to.id;
+    match there {
+        None => Ok(Observation::NotReached(format!("account `{id}` has no such folder"))),
+        Some(there) if there.from.as_ref() == Some(&from.id) => {
+            Ok(read_back(format!("{} mails in a folder of account `{id}`", there.mails)))
+        }
+        Some(_) => {
+            Err(ActionError::fail(format!("account `{id}` has a folder of that name with other mails: name another")))
         }
     }
 }

@@ -69,3 +69,15 @@ async fn a_crowd_is_a_company_of_any_size_and_is_listed_page_by_page() {
     let rows = csv::Reader::from_reader(crowd.people.as_bytes()).into_records().collect::<Result<Vec<_>, _>>();
     assert_eq!(rows.expect("a table").len(), 1201);
 }
+
+#[tokio::test]
+async fn of_a_purged_account_the_difference_says_only_that_it_is_gone() {
+    let stage = Stage::new();
+    let before = stage.company.snapshot().expect("looks");
+    let purge = Scene::of(ActionKind::AccountPurge).expect("a scene");
+    stage.prepare(&purge).await;
+    stage.perform(&purge, 1).await.expect("purges");
+    let changes = stage.company.snapshot().expect("looks").changes_since(&before);
+    assert_eq!(changes.len(), 1, "{changes:?}");
+    assert_eq!((changes[0].field.as_str(), &changes[0].after), ("account", &json!(null)));
+}

@@ -106,3 +106,14 @@ async fn a_new_name_may_not_be_somebody_elses() {
     let reason = refused(Scene::on(ActionKind::AccountUpdate, "directory", "u-0005", with)).await;
     assert!(reason.contains("taken on `directory` by account `u-0006`"), "{reason}");
 }
+
+#[tokio::test]
+async fn nothing_is_handed_over_to_a_deleted_account() {
+    let stage = Stage::new();
+    let delete = Scene::on(ActionKind::AccountDelete, "files", "f-0004", json!({}));
+    stage.perform(&delete, 1).await.expect("deletes the manager");
+    let error =
+        stage.perform(&Scene::of(ActionKind::FilesTransfer).expect("a scene"), 1).await.expect_err("is refused");
+    assert!(error.to_string().contains("account `f-0004` on `files` is deleted: name another"), "{error}");
+    assert!(stage.view("files", "f-0005").files.expect("files").count > 0);
+}
