@@ -3,8 +3,9 @@
 pub mod clock;
 pub mod config;
 pub mod connectors;
-pub mod queue;
+pub mod engine;
 pub mod intake;
+pub mod queue;
 pub mod run;
 pub mod secret;
 pub mod store;

@@ -47,11 +47,7 @@ impl Backend for Attempts {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_next(
-        &mut self,
-        cx: &mut Context<'_>,
-        _: &WorkerContext,
-    ) -> Poll<Option<Result<Self::Task, Infallible>>> {
+    fn poll_next(&mut self, cx: &mut Context<'_>, _: &WorkerContext) -> Poll<Option<Result<Self::Task, Infallible>>> {
         self.from.poll_recv(cx).map(|attempt| {
             attempt.map(|attempt| {
                 let id = task_id(&attempt);

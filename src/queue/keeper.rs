@@ -74,7 +74,11 @@ impl Keeper {
                 Ok(renewed) if renewed == pairs.len() => self.extend(&pairs, horizon),
                 // One of them was taken over. Which one is not told: none is trusted longer than it was.
                 Ok(renewed) => {
-                    tracing::warn!(renewed, held = pairs.len(), "some leases had lapsed; their outcomes will not count");
+                    tracing::warn!(
+                        renewed,
+                        held = pairs.len(),
+                        "some leases had lapsed; their outcomes will not count"
+                    );
                 }
                 Err(error) => tracing::warn!(%error, "leases could not be renewed; trying again"),
             }

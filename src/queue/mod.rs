@@ -15,14 +15,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use apalis::prelude::{Monitor, ParallelizeExt, WorkerBuilder};
 use apalis::layers::WorkerBuilderExt;
+use apalis::prelude::{Monitor, ParallelizeExt, WorkerBuilder};
 use tokio::sync::{mpsc, watch};
 
 pub use attempt::Attempt;
 
-use crate::store::{Seen, Store};
 use crate::run::settle::Outcome;
+use crate::store::{Seen, Store};
 
 /// How the queue works.
 #[derive(Clone, Debug)]
@@ -99,18 +99,15 @@ pub async fn run<P, F>(
         .register(move |_restarts| {
             let backend = slot.lock().ok().and_then(|mut slot| slot.take()).unwrap_or_else(backend::Attempts::closed);
             let perform = perform.clone();
-            WorkerBuilder::new("usher")
-                .backend(backend)
-                .enable_tracing()
-                .catch_panic()
-                .parallelize(tokio::spawn)
-                .build(move |attempt: Arc<Attempt>| {
+            WorkerBuilder::new("usher").backend(backend).enable_tracing().catch_panic().parallelize(tokio::spawn).build(
+                move |attempt: Arc<Attempt>| {
                     let perform = perform.clone();
                     async move {
                         let (outcome, seen) = perform(Arc::clone(&attempt)).await;
                         attempt.report(outcome, seen);
                     }
-                })
+                },
+            )
         })
         .shutdown_timeout(settings.drain);
     let stop = async move {
