@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::action::ActionKind;
 pub use shapes::*;
-pub use values::{Items, Quota, Recipient};
+pub use values::{Items, Length, Quota, Recipient};
 
 /// What one parameter is, as far as a check needs it.
 #[derive(Clone, Copy, Debug)]
@@ -159,7 +159,7 @@ mod tests {
         let Ok(Params::Approve(approve)) = read(ActionKind::Approval, &json!({ "role": "approver" })) else {
             panic!("approval")
         };
-        assert_eq!(approve.valid.days(), 30.0);
+        assert_eq!(approve.valid.0.days(), 30.0);
         assert_eq!(read(ActionKind::AccountPurge, &json!({})), Ok(Params::None {}));
     }
 

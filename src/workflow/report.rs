@@ -5,6 +5,9 @@
 use super::diagnostic::{Diagnostic, Pos, Severity};
 use super::yaml::{Entry, Node, Yaml};
 
+/// Most findings of one file; the rest is not worth reading before these are mended.
+const MAX_FINDINGS: usize = 100;
+
 /// The findings of one file so far.
 #[derive(Debug)]
 pub(super) struct Report<'t> {
@@ -30,7 +33,10 @@ impl<'t> Report<'t> {
     }
 
     fn add(&mut self, pos: Pos, severity: Severity, code: &'static str, message: String) -> &mut Diagnostic {
-        let source_line = self.lines.get(pos.line.saturating_sub(1)).copied().unwrap_or_default().to_owned();
+        self.found.truncate(MAX_FINDINGS);
+        let kept = self.found.len() < MAX_FINDINGS;
+        let source_line = self.lines.get(pos.line.saturating_sub(1)).filter(|_| kept).copied().unwrap_or_default();
+        let source_line = source_line.to_owned();
         let (file, Pos { line, column, width }) = (self.file.to_owned(), pos);
         let index = self.found.len();
         let suggestion = None;
@@ -73,6 +79,7 @@ impl<'t> Report<'t> {
 
     /// The findings in file order.
     pub(super) fn finish(mut self) -> Vec<Diagnostic> {
+        self.found.truncate(MAX_FINDINGS);
         self.found.sort_by_key(|finding| (finding.line, finding.column));
         self.found
     }

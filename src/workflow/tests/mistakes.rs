@@ -300,6 +300,43 @@ fn files_that_are_no_workflows_are_refused() {
 }
 
 #[test]
+fn literals_of_the_wrong_type_say_when_quotes_are_missing() {
+    let step = |with: &str| file(&format!("  - id: a\n    action: approval\n    with: {with}\n"));
+    says(&mistake(&step("{ role: approver, confirm: 2027 }")), "expected a string", "confirm: \"2027\"");
+    says(&mistake(&step("{ role: approver, valid: 0 days }")), "has no length", "");
+    says(&mistake(&step("{ role: approver, valid: 300 years }")), "longer than 30 years", "");
+}
+
+#[test]
+fn hostile_files_are_refused_soon_and_briefly() {
+    let many = |piece: &dyn Fn(usize) -> String, count: usize| (0..count).map(piece).collect::<String>();
+    let good = "workflow: a\nfor: person\non: { manual: true }\n";
+    let hostile = [
+        many(&|n| format!("k{n}: x\n"), 25_000),
+        format!("{{{}}}", many(&|n| format!("k{n}: x, "), 22_000)),
+        many(&|_| "a: 1\n".to_owned(), 50_000),
+        format!("{good}inputs:\n{}", many(&|n| format!("  i{n}: {{ type: text }}\n"), 9_000)),
+        format!("{good}steps:\n{}", many(&|n| format!("  - id: s{n}\n"), 15_000)),
+        format!(
+            "{good}steps:\n  - id: a\n    action: task\n    with: {{ title: \"{{{{ {} }}}}\" }}\n",
+            "(".repeat(16_000)
+        ),
+        format!("{good}steps:\n  - id: a\n    action: task\n    after: [{}]\n", many(&|n| format!("x{n}, "), 30_000)),
+        format!("{good}steps:\n  - id: a\n    action: task\n    when: {}\n", "not ".repeat(4_000)),
+        "? ".repeat(100_000),
+        "\"".repeat(200_001),
+        "x".repeat(250_000),
+        format!("a: {}", "'".repeat(200_000)),
+    ];
+    let begun = std::time::Instant::now();
+    for text in &hostile {
+        let found = mistakes(text);
+        assert!((1..=100).contains(&found.len()), "{}", found.len());
+    }
+    assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+}
+
+#[test]
 fn two_files_with_one_name_are_a_mistake_of_the_second() {
     let text = file("  - id: a\n    action: task\n    with: { title: x }\n");
     let checked = check_all([("one.yaml", text.as_str()), ("two.yaml", text.as_str()), ("three.yaml", "")]);
