@@ -46,16 +46,16 @@ impl<'t> Report<'t> {
 
     /// Notes a name that is not known: `unknown action `x`, did you mean `y`?`
     pub(super) fn unknown(&mut self, pos: Pos, code: &'static str, what: &str, name: &str, known: &[&str]) {
+        self.suggest(pos, code, format!("unknown {what} `{name}`"), name, known);
+    }
+
+    fn suggest(&mut self, pos: Pos, code: &'static str, message: String, name: &str, known: &[&str]) {
         match nearest(name, known) {
             Some(near) => self
-                .error(pos, code, format!("unknown {what} `{name}`, did you mean `{near}`?"))
+                .error(pos, code, format!("{message}, did you mean `{near}`?"))
                 .help(format!("replace it with `{near}`")),
-            None if known.is_empty() => {
-                self.error(pos, code, format!("unknown {what} `{name}`")).help("none is declared in this file")
-            }
-            None => self
-                .error(pos, code, format!("unknown {what} `{name}`"))
-                .help(format!("known are: {}", known.join(", "))),
+            None if known.is_empty() => self.error(pos, code, message).help("none is declared in this file"),
+            None => self.error(pos, code, message).help(format!("known are: {}", known.join(", "))),
         };
     }
 
@@ -92,7 +92,8 @@ impl<'t> Report<'t> {
             return None;
         };
         for entry in entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
-            self.unknown(entry.key_pos, "unknown-key", &format!("key of {what}"), &entry.key, known);
+            let message = format!("unknown key `{}` in {what}", entry.key);
+            self.suggest(entry.key_pos, "unknown-key", message, &entry.key, known);
         }
         Some(Fields { entries, pos: node.pos })
     }
@@ -116,7 +117,8 @@ impl<'t> Report<'t> {
             _ => None,
         };
         if value.is_none() {
-            self.error(node.pos, "wrong-type", format!("{what} must be `true` or `false`"));
+            self.error(node.pos, "wrong-type", format!("{what} must be `true` or `false`"))
+                .help("write it without quotes; `yes`, `no`, `on` and `off` are text");
         }
         value
     }

@@ -37,7 +37,7 @@ fn every_mistake_is_reported_at_once_in_file_order() {
 #[test]
 fn an_unknown_key_of_a_step_names_the_nearest() {
     let found = mistake(&file("  - id: a\n    action: account.disable\n    system: all\n    systems: all\n"));
-    assert_eq!(found.message, "unknown key of a step `system`, did you mean `systems`?");
+    assert_eq!(found.message, "unknown key `system` in a step, did you mean `systems`?");
     at(&found, 11, 5);
 }
 
@@ -185,7 +185,7 @@ fn parameters_have_known_keys_and_types() {
         ))
     };
     let found = mistake(&step("mail.redirect", "{ to: a@example.com, keep_cop: true }"));
-    assert_eq!(found.message, "unknown key of `mail.redirect` `keep_cop`, did you mean `keep_copy`?");
+    assert_eq!(found.message, "unknown key `keep_cop` in `mail.redirect`, did you mean `keep_copy`?");
     at(&found, 13, 32);
     let found = mistake(&step("mail.redirect", "{ to: a@example.com, keep_copy: perhaps }"));
     says(&found, "`keep_copy` of `mail.redirect` does not fit", "");
