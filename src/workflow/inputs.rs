@@ -10,8 +10,20 @@ use super::report::{Fields, Report};
 use super::span::Span;
 use super::yaml::{Node, Yaml};
 
-/// What an HR event carries: `from: event.effective`.
-pub const EVENT_FIELDS: [&str; 3] = ["event.effective", "event.until", "event.reason"];
+/// What an HR event may carry (`from: event.effective`): when, until when and why, and what changed of the person.
+pub const EVENT_FIELDS: [&str; 11] = [
+    "event.effective",
+    "event.until",
+    "event.reason",
+    "event.given_name",
+    "event.family_name",
+    "event.display_name",
+    "event.email",
+    "event.department",
+    "event.manager",
+    "event.role",
+    "event.language",
+];
 /// Most inputs of one workflow.
 const MAX_INPUTS: usize = 100;
 const KEYS: [&str; 10] =
@@ -201,7 +213,7 @@ impl Input {
     ///
     /// # Errors
     /// What was expected instead.
-    pub fn check(&self, value: &str) -> Result<(), String> {
+    pub(super) fn check(&self, value: &str) -> Result<(), String> {
         check_type(self.kind, value)?;
         if self.kind == InputType::Choice && !self.choices.iter().any(|choice| choice == value) {
             return Err(format!("`{value}` is not one of {}", self.choices.join(", ")));

@@ -190,7 +190,7 @@ mod tests {
         let redirect = json!({ "to": "a@example.com", "keep_copy": "true" });
         let Ok(Params::Redirect(redirect)) = read(ActionKind::MailRedirect, &redirect) else { panic!("a redirect") };
         assert!(redirect.keep_copy);
-        assert!(read(ActionKind::MailRedirect, &json!({ "to": 7 })).is_err());
+        assert!(read(ActionKind::MailRedirect, &json!({ "to": true, "keep_copy": 7 })).is_err());
     }
 
     #[test]

@@ -189,8 +189,8 @@ fn parameters_have_known_keys_and_types() {
     at(&found, 13, 32);
     let found = mistake(&step("mail.redirect", "{ to: a@example.com, keep_copy: perhaps }"));
     says(&found, "`keep_copy` of `mail.redirect` does not fit", "");
-    let found = mistake(&step("mail.redirect", "{ to: nobody }"));
-    says(&found, "`nobody` is not a mail address", "");
+    let found = mistake(&step("mail.redirect", "{ to: nobody@ }"));
+    says(&found, "`nobody@` is neither a mail address", "");
     at(&found, 13, 17);
     says(&mistake(&step("mail.redirect", "{ reason: x }")), "`mail.redirect` needs `to`", "with: { to: … }");
     says(&mistake(&step("mail.auto_reply", "{ subject: x }")), "needs `template` or `message`", "");
