@@ -1,23 +1,41 @@
 //! WHAT PEOPLE WRITE. Pure: text in, typed [`Workflow`] or a list of mistakes out.
+//!
+//! A file's way through the room: `yaml` makes a tree that knows its places, `parse` reads the top, `inputs`,
+//! `triggers` and `steps` (with `at`, `systems`, `with`, `names`) its parts, `check` what holds between steps, `lint`
+//! what is probably not meant. All of them write into one `report`, which becomes `diagnostic`s.
 
 pub mod action;
 pub mod at;
+mod check;
 pub mod definition;
 pub mod diagnostic;
+pub mod inputs;
+mod lint;
 mod names;
 pub mod params;
+pub mod parse;
 mod report;
 pub mod schedule;
+pub mod shipped;
 pub mod span;
+mod steps;
+mod systems;
 pub mod template;
+#[cfg(test)]
+mod tests;
+mod triggers;
+mod with;
 pub mod yaml;
 
 pub use action::{ActionKind, Class, Facet, Nature, Place};
 pub use definition::*;
 pub use diagnostic::{Diagnostic, Severity};
 pub use params::Params;
+pub use parse::{Checked, check_all, parse};
 pub use schedule::next_after;
+pub use shipped::SHIPPED;
 pub use span::Span;
+pub use systems::check_systems;
 pub use template::{Condition, Scope, Template, TemplateError};
 /// TEMP until parser merged
 pub fn parse(_f: &str, _t: &str) -> Result<(Workflow, Vec<Diagnostic>), Vec<Diagnostic>> {
