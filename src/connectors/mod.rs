@@ -1,10 +1,13 @@
 //! THE OUTSIDE WORLD. One folder per kind of system; each answers what it can do, observes before it acts, applies
 //! only what differs, reads back and returns evidence.
 
+pub mod sandbox;
+
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use self::sandbox::SandboxSystem;
 use crate::run::{Account, Capability, Evidence};
 use crate::workflow::{ActionKind, Facet};
 
@@ -89,53 +92,70 @@ pub struct Reach {
 
 /// What the interface of every kind of system is; the methods of [`Connector`] hand over to the kind's own.
 #[derive(Debug)]
-pub enum Connector {}
+pub enum Connector {
+    /// A system of a simulated company.
+    Sandbox(SandboxSystem),
+}
 
 impl Connector {
     /// What the system offers.
     pub fn facets(&self) -> Vec<Facet> {
-        match *self {}
+        match self {
+            Self::Sandbox(system) => system.facets(),
+        }
     }
 
     /// What it can do for `account` (or as a whole).
-    pub fn capability(&self, _action: ActionKind, _account: Option<&Account>) -> Capability {
-        match *self {}
+    pub fn capability(&self, action: ActionKind, account: Option<&Account>) -> Capability {
+        match self {
+            Self::Sandbox(system) => system.capability(action, account),
+        }
     }
 
     /// Looks whether the goal of `call` is reached, changing nothing.
     ///
     /// # Errors
     /// When the target cannot be asked.
-    pub async fn observe(&self, _call: &Call) -> Result<Observation, ActionError> {
-        match *self {}
+    pub async fn observe(&self, call: &Call) -> Result<Observation, ActionError> {
+        match self {
+            Self::Sandbox(system) => system.observe(call).await,
+        }
     }
 
     /// Does it, or finds it done; reads back.
     ///
     /// # Errors
     /// See [`ActionError`].
-    pub async fn perform(&self, _call: &Call) -> Result<Evidence, ActionError> {
-        match *self {}
+    pub async fn perform(&self, call: &Call) -> Result<Evidence, ActionError> {
+        match self {
+            Self::Sandbox(system) => system.perform(call).await,
+        }
     }
 
     /// One page of the system's accounts, and where the next begins.
     ///
     /// # Errors
     /// When the target cannot be asked.
-    pub async fn accounts(&self, _from: Option<String>) -> Result<(Vec<Account>, Option<String>), ActionError> {
-        match *self {}
+    pub async fn accounts(&self, from: Option<String>) -> Result<(Vec<Account>, Option<String>), ActionError> {
+        match self {
+            Self::Sandbox(system) => system.accounts(from).await,
+        }
     }
 
     /// One account, read now by its immutable id; `None` when there is none.
     ///
     /// # Errors
     /// When the target cannot be asked.
-    pub async fn read(&self, _external_id: &str) -> Result<Option<Account>, ActionError> {
-        match *self {}
+    pub async fn read(&self, external_id: &str) -> Result<Option<Account>, ActionError> {
+        match self {
+            Self::Sandbox(system) => system.read(external_id).await,
+        }
     }
 
     /// Whether the system answers, and with which rights.
     pub async fn test(&self) -> Reach {
-        match *self {}
+        match self {
+            Self::Sandbox(system) => system.test().await,
+        }
     }
 }
