@@ -1,5 +1,6 @@
 //! usher ushers people in and out of a company.
 
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod connectors;

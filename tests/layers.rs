@@ -54,7 +54,6 @@ const HOMES: &[(&str, &[&str])] = &[
     ("secrecy", &["secret"]),
     ("sqlx", &["store"]),
     ("strsim", &["workflow", "run", "config"]),
-    ("terminal_size", &["cli"]),
     ("toml", &["connectors", "config"]),
     ("tracing-subscriber", &["cli"]),
     ("ulid", &["store", "engine"]),
