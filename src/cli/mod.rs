@@ -7,7 +7,9 @@
 mod completions;
 mod confirm;
 mod context;
+mod demo;
 mod error;
+mod failures;
 mod logging;
 mod man;
 mod output;
@@ -46,6 +48,8 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Shows the main job: a company, an HR file with departures, months in seconds, and the evidence
+    Demo(demo::Demo),
     /// Prints the completion script of a shell
     Completions(completions::Completions),
     /// Prints the manual page, or writes one for every command
@@ -55,6 +59,7 @@ pub enum Command {
 impl Command {
     async fn run(self, context: &mut Context) -> Result<Exit, CliError> {
         match self {
+            Self::Demo(command) => command.run(context).await,
             Self::Completions(command) => command.run(context),
             Self::Man(command) => command.run(context),
         }
@@ -63,7 +68,7 @@ impl Command {
     /// Whether this is the daemon, which tells more in its log.
     const fn is_daemon(&self) -> bool {
         match self {
-            Self::Completions(_) | Self::Man(_) => false,
+            Self::Demo(_) | Self::Completions(_) | Self::Man(_) => false,
         }
     }
 }
