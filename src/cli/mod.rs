@@ -4,10 +4,12 @@
 //! its exit code. Nothing here keeps a rule: the rooms below do, so a command is as safe beside a running daemon as
 //! without one.
 
+mod check;
 mod completions;
 mod confirm;
 mod context;
 mod error;
+mod init;
 mod logging;
 mod man;
 mod output;
@@ -46,6 +48,10 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Writes a first configuration, workflows and a company to try them on
+    Init(init::Init),
+    /// Finds all mistakes of workflows and configuration
+    Check(check::Check),
     /// Prints the completion script of a shell
     Completions(completions::Completions),
     /// Prints the manual page, or writes one for every command
@@ -55,6 +61,8 @@ pub enum Command {
 impl Command {
     async fn run(self, context: &mut Context) -> Result<Exit, CliError> {
         match self {
+            Self::Init(command) => command.run(context),
+            Self::Check(command) => command.run(context),
             Self::Completions(command) => command.run(context),
             Self::Man(command) => command.run(context),
         }
@@ -63,7 +71,7 @@ impl Command {
     /// Whether this is the daemon, which tells more in its log.
     const fn is_daemon(&self) -> bool {
         match self {
-            Self::Completions(_) | Self::Man(_) => false,
+            Self::Init(_) | Self::Check(_) | Self::Completions(_) | Self::Man(_) => false,
         }
     }
 }

@@ -12,8 +12,6 @@ use super::yaml::{Node, Yaml};
 
 /// What an HR event carries: `from: event.effective`.
 pub const EVENT_FIELDS: [&str; 3] = ["event.effective", "event.until", "event.reason"];
-/// Most inputs of one workflow.
-const MAX_INPUTS: usize = 100;
 const KEYS: [&str; 10] =
     ["type", "from", "default", "required", "optional", "required_if", "min", "max", "choices", "help"];
 const TYPES: [(&str, InputType); 8] = [
@@ -63,7 +61,7 @@ impl Declared {
     }
 }
 
-/// Reads `inputs:`. An input that has no default and is neither `optional` nor `required_if` is required.
+/// Reads `inputs:`.
 pub(super) fn read(node: Option<&Node>, subject: Option<SubjectKind>, report: &mut Report<'_>) -> Declared {
     let mut declared = Declared::default();
     let Some(node) = node else { return declared };
@@ -73,11 +71,6 @@ pub(super) fn read(node: Option<&Node>, subject: Option<SubjectKind>, report: &m
             .help("write for example `inputs: { last_day: { type: date, required: true } }`");
         return declared;
     };
-    if entries.len() > MAX_INPUTS {
-        let message = format!("{} inputs are too many; a workflow has at most {MAX_INPUTS}", entries.len());
-        report.error(node.pos, "too-large", message).help("split it into several workflows");
-        return declared;
-    }
     let all = Names::new(subject, entries.iter().map(|entry| entry.key.clone()));
     for entry in entries {
         check_name(&entry.key, entry.key_pos, report);

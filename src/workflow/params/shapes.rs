@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::FieldSpec;
-use super::values::{Items, Length, Quota, Recipient};
-use crate::workflow::span::{FixedSpan, Span};
+use super::values::{Items, Quota, Recipient};
+use crate::workflow::Span;
 
 /// Declares parameter structures. Fields are `needs` (required), `may` (optional) or `has` (with a default).
 macro_rules! shapes {
@@ -289,13 +289,15 @@ shapes! {
         may confirm: String,
         /// How long an approval holds; without it, 30 days.
         #[serde(default = "thirty_days")]
-        has valid: Length,
+        #[schemars(with = "String")]
+        has valid: Span,
     }
     /// `report.inactive_accounts`
     InactiveReport {
         /// How long nobody has signed in; without it, 90 days.
         #[serde(default = "ninety_days")]
-        has unused_for: Length,
+        #[schemars(with = "String")]
+        has unused_for: Span,
         /// How it is written; without it, `csv`.
         may format: ReportFormat,
         /// Who receives it by mail.
@@ -314,14 +316,14 @@ const fn departure() -> DisableReason {
     DisableReason::Departure
 }
 
-fn thirty_days() -> Length {
+fn thirty_days() -> Span {
     days(30)
 }
 
-fn ninety_days() -> Length {
+fn ninety_days() -> Span {
     days(90)
 }
 
-fn days(days: i32) -> Length {
-    Length(Span::Calendar(FixedSpan(jiff::Span::new().days(days))))
+fn days(days: i32) -> Span {
+    Span::Calendar(crate::workflow::span::FixedSpan(jiff::Span::new().days(days)))
 }

@@ -3,8 +3,6 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::workflow::Span;
-
 /// Somebody or some address: a person (`{{ person.manager }}`) or a mail address. At least one of the two is there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Written")]
@@ -66,26 +64,6 @@ impl TryFrom<Vec<String>> for Items {
     fn try_from(items: Vec<String>) -> Result<Self, Self::Error> {
         let filled = !items.is_empty() && items.iter().all(|item| !item.trim().is_empty());
         if filled { Ok(Self(items)) } else { Err("expected at least one entry, and none of them empty") }
-    }
-}
-
-/// A span of time that is longer than nothing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "Span", into = "Span")]
-#[schemars(with = "String")]
-pub struct Length(pub Span);
-
-impl TryFrom<Span> for Length {
-    type Error = String;
-
-    fn try_from(span: Span) -> Result<Self, String> {
-        if span.is_zero() { Err(format!("`{span}` has no length")) } else { Ok(Self(span)) }
-    }
-}
-
-impl From<Length> for Span {
-    fn from(length: Length) -> Self {
-        length.0
     }
 }
 
