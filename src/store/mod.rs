@@ -284,6 +284,17 @@ impl Store {
         Ok(due.map(clock::from_millis))
     }
 
+    /// How long until the next step is due: zero when one is due now, `None` when none has a time.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn until_due(&self) -> Result<Option<Duration>, StoreError> {
+        let due = self.next_due().await?;
+        let now = self.now().await?;
+        let left = |due: Timestamp| due.as_millisecond().saturating_sub(now.as_millisecond()).max(0);
+        Ok(due.map(|due| Duration::from_millis(left(due).unsigned_abs())))
+    }
+
     pub(crate) async fn reader(&self) -> Result<sqlx::pool::PoolConnection<sqlx::Any>, StoreError> {
         Ok(self.inner.reader.acquire().await?)
     }

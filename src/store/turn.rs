@@ -154,6 +154,10 @@ impl Store {
             books.extend(self.load(tx.conn(), &runs, Hold::Skip).await?);
             self.claim(&mut tx, &mut books, request, &mut report).await?;
         }
+        if !books.iter().any(|loaded| loaded.book.changed()) {
+            // Nothing to write: nobody is woken.
+            return Ok(report);
+        }
         let until = plus(tx.real, request.lease).as_millisecond();
         self.flush(&mut tx, &mut books, Some(&Lease { until, owner: request.owner })).await?;
         self.commit(tx).await?;

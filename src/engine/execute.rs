@@ -1,0 +1,168 @@
+//! One attempt: resolve, look first where an earlier one was ambiguous, read again before destroying, perform,
+//! normalise. The intent is in the journal before this begins; the outcome is recorded after it ends.
+
+use std::future::Future;
+use std::time::Duration;
+
+use super::Engine;
+use crate::connectors::{ActionError, Call, Connector, Observation};
+use crate::run::book::public_id;
+use crate::run::settle::Outcome;
+use crate::run::{Account, AccountStatus, Capability, Evidence, HoldReason};
+use crate::store::{Claim, Seen};
+use crate::workflow::{ActionKind, Nature, Place};
+
+impl Engine {
+    /// Carries out one attempt. `lease_stands` is asked right before anything is sent.
+    ///
+    /// Never fails: whatever happens is an outcome.
+    pub async fn execute(&self, claim: &Claim, lease_stands: impl Fn() -> bool) -> (Outcome, Option<Seen>) {
+        if claim.action == ActionKind::AccountsSync {
+            return (self.sync_outcome(claim).await, None);
+        }
+        let connector = match self.resolve(claim) {
+            Ok(connector) => connector,
+            Err(outcome) => return (outcome, None),
+        };
+        let call = call(claim);
+        let outcome = self.attempt(claim, connector, &call, lease_stands).await;
+        let seen = match outcome {
+            Outcome::Done(_) => standing(claim, connector).await,
+            _ => None,
+        };
+        (outcome, seen)
+    }
+
+    /// The system, if it is there and can do it.
+    fn resolve(&self, claim: &Claim) -> Result<&Connector, Outcome> {
+        let Some(name) = &claim.system else {
+            let what = format!("this version of usher does not carry out {}", claim.action);
+            return Err(Outcome::Held(HoldReason::Missing(what)));
+        };
+        let Some(connector) = self.systems().get(name) else {
+            return Err(Outcome::Held(HoldReason::Missing(format!("the configuration has no system called {name}"))));
+        };
+        if claim.action.place() == Place::Account && claim.account.is_none() {
+            return Err(Outcome::Failed(format!("no account on {name} is bound to the person")));
+        }
+        match connector.capability(claim.action, claim.account.as_ref()) {
+            Capability::Supported | Capability::Degraded(_) => Ok(connector),
+            Capability::Manual(instruction) => Err(Outcome::Manual(instruction)),
+            Capability::Unsupported(why) => {
+                Err(Outcome::Held(HoldReason::Missing(format!("{name} cannot do {}: {why}", claim.action))))
+            }
+        }
+    }
+
+    async fn attempt(
+        &self,
+        claim: &Claim,
+        connector: &Connector,
+        call: &Call,
+        lease_stands: impl Fn() -> bool,
+    ) -> Outcome {
+        if claim.observe {
+            match within(claim.timeout, connector.observe(call)).await {
+                Ok(Observation::Reached(evidence)) => return Outcome::Done(observed(evidence)),
+                // Not there: it is applied again. Not to be seen: applying again is harmless, or the class says hold.
+                Ok(Observation::NotReached(_)) => {}
+                Ok(Observation::Unobservable) if claim.action.class() != crate::workflow::Class::U => {}
+                Ok(Observation::Unobservable) => {
+                    return Outcome::Unknown("whether the earlier attempt had its effect cannot be seen".into());
+                }
+                Err(error) => return Outcome::Unknown(format!("the target cannot be asked: {error}")),
+            }
+        }
+        if claim.action.nature() == Nature::Destructive {
+            if let Some(outcome) = fresh_read(claim, connector).await {
+                return outcome;
+            }
+        }
+        if !lease_stands() {
+            return Outcome::Returned;
+        }
+        match within(claim.timeout, connector.perform(call)).await {
+            Ok(evidence) => Outcome::Done(evidence),
+            Err(ActionError::Retry { reason, after }) => Outcome::Retry { reason, after },
+            Err(ActionError::Fail { reason }) => Outcome::Failed(reason),
+            Err(ActionError::Unknown { reason }) => Outcome::Unknown(reason),
+        }
+    }
+
+    async fn sync_outcome(&self, claim: &Claim) -> Outcome {
+        let Some(name) = &claim.system else { return Outcome::NotApplicable("no system".into()) };
+        match self.sync(name).await {
+            Ok(synced) => Outcome::Done(Evidence {
+                kind: crate::run::EvidenceKind::ReadBack,
+                detail: format!("{} accounts read", synced.count.read),
+            }),
+            Err(reason) => Outcome::Retry { reason, after: None },
+        }
+    }
+}
+
+fn call(claim: &Claim) -> Call {
+    Call {
+        action: claim.action,
+        with: claim.with.clone(),
+        account: claim.account.as_ref().map(|account| account.external_id.clone()),
+        idempotency_key: format!("{}/{}", public_id(claim.run), claim.label),
+        fence: claim.fence,
+        now: claim.now,
+    }
+}
+
+/// No answer in time: the request may or may not have had its effect.
+async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, ActionError>>) -> Result<T, ActionError> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(answer) => answer,
+        Err(_) => Err(ActionError::unknown(format!("no answer within {} s", limit.as_secs_f64()))),
+    }
+}
+
+fn observed(evidence: Evidence) -> Evidence {
+    Evidence { detail: format!("found done: {}", evidence.detail), ..evidence }
+}
+
+/// Before a destructive step: exactly this account, and still closed. Anything else holds, saying which.
+async fn fresh_read(claim: &Claim, connector: &Connector) -> Option<Outcome> {
+    let account = claim.account.as_ref()?;
+    let hold = |why: String| Some(Outcome::Held(HoldReason::FreshRead(why)));
+    match within(claim.timeout, connector.read(&account.external_id)).await {
+        Ok(Some(found)) if found.external_id != account.external_id => {
+            hold(format!("the system answered with another account ({})", found.external_id))
+        }
+        Ok(Some(found)) => match (claim.action, found.status) {
+            (_, AccountStatus::Enabled) => hold("the account is enabled: somebody has opened it again".into()),
+            (ActionKind::AccountPurge, _) => still_in_grace(&found, claim),
+            _ => None,
+        },
+        // Gone already: performing finds it done.
+        Ok(None) => None,
+        // Nothing has been asked of the target yet: this is a retry, not an ambiguity.
+        Err(error) => Some(Outcome::Retry { reason: format!("the fresh read failed: {error}"), after: None }),
+    }
+}
+
+fn still_in_grace(found: &Account, claim: &Claim) -> Option<Outcome> {
+    let due = found.purge_due?;
+    (found.status == AccountStatus::Deleted && due > claim.now.as_millisecond()).then(|| {
+        let until = crate::clock::from_millis(due);
+        Outcome::Held(HoldReason::FreshRead(format!("the system keeps it in its grace period until {until}")))
+    })
+}
+
+/// What the inventory should know after an action that changes an account's standing.
+async fn standing(claim: &Claim, connector: &Connector) -> Option<Seen> {
+    use ActionKind as A;
+    let changes = matches!(
+        claim.action,
+        A::AccountDisable | A::AccountEnable | A::AccountDelete | A::AccountRestore | A::AccountPurge
+    );
+    let account = claim.account.as_ref().filter(|_| changes)?;
+    match within(claim.timeout, connector.read(&account.external_id)).await {
+        Ok(Some(found)) => Some(Seen { status: found.status, purge_due: found.purge_due }),
+        Ok(None) => Some(Seen { status: AccountStatus::Purged, purge_due: None }),
+        Err(_) => None,
+    }
+}

@@ -1,0 +1,117 @@
+//! THE FLOW. One file per arrow: [`trigger`] starts a run once per key, [`execute`] carries out one attempt,
+//! [`orders`] is what people ask of a run, [`inventory`] reads systems into the record. What follows from what is
+//! decided in [`crate::run`], and made durable by [`crate::store`].
+
+pub mod execute;
+pub mod inventory;
+pub mod library;
+pub mod orders;
+pub mod trigger;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::connectors::Connector;
+use crate::run::Holidays;
+use crate::run::book::Book;
+use crate::store::{Completion, Store, StoreError, TurnRequest};
+use crate::workflow::Workflow;
+
+/// Everything a run needs to happen: the record, the systems, the workflows.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: Store,
+    systems: BTreeMap<String, Connector>,
+    names: Arc<BTreeSet<String>>,
+    library: BTreeMap<String, Arc<Workflow>>,
+    zone: String,
+    holidays: Holidays,
+}
+
+impl Engine {
+    /// Puts an engine together. `zone` is the configured IANA zone.
+    pub fn new(
+        store: Store,
+        systems: BTreeMap<String, Connector>,
+        library: BTreeMap<String, Arc<Workflow>>,
+        zone: impl Into<String>,
+        holidays: Holidays,
+    ) -> Self {
+        let names = Arc::new(systems.keys().cloned().collect());
+        Self { inner: Arc::new(Inner { store, systems, names, library, zone: zone.into(), holidays }) }
+    }
+
+    /// The record.
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// The configured systems.
+    pub fn systems(&self) -> &BTreeMap<String, Connector> {
+        &self.inner.systems
+    }
+
+    /// The names of the configured systems.
+    pub fn system_names(&self) -> Arc<BTreeSet<String>> {
+        Arc::clone(&self.inner.names)
+    }
+
+    /// The workflows that new runs may be of.
+    pub fn library(&self) -> &BTreeMap<String, Arc<Workflow>> {
+        &self.inner.library
+    }
+
+    /// The configured zone.
+    pub fn zone(&self) -> &str {
+        &self.inner.zone
+    }
+
+    /// The configured working days.
+    pub fn holidays(&self) -> &Holidays {
+        &self.inner.holidays
+    }
+
+    /// Works off everything that is due now, one turn at a time, in the caller's own task: for tests and rehearsals,
+    /// where no daemon runs. Answers how many attempts there were.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn work_off(&self, at_once: usize) -> Result<usize, StoreError> {
+        let mut completions: Vec<Completion> = Vec::new();
+        let mut attempts = 0;
+        loop {
+            let recorded = completions.len();
+            let request = TurnRequest {
+                completions: std::mem::take(&mut completions),
+                permits: at_once,
+                owner: "inline",
+                lease: Duration::from_secs(30),
+                systems: &self.inner.names,
+            };
+            let report = self.store().turn(&request).await?;
+            attempts += report.claims.len();
+            if report.claims.is_empty() && report.settled == 0 && recorded == 0 {
+                return Ok(attempts);
+            }
+            let work = report.claims.iter().map(|claim| async move {
+                let (outcome, seen) = self.execute(claim, || true).await;
+                Completion { run: claim.run, ordinal: claim.ordinal, fence: claim.fence, outcome, seen }
+            });
+            completions = futures::future::join_all(work).await;
+        }
+    }
+
+    /// A run as it stands.
+    ///
+    /// # Errors
+    /// When there is no such run, or the database cannot be read.
+    pub async fn look(&self, run: i64) -> Result<Book, StoreError> {
+        self.store().book(run).await
+    }
+}

@@ -1,0 +1,233 @@
+//! The one writer of a process: outcomes in, claims out, as many as are waiting in one commit, never a timer.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
+
+use super::attempt::Report;
+use super::keeper::Keeper;
+use super::{Attempt, Counts, Settings};
+use crate::clock;
+use crate::store::{Completion, Dialect, Store, StoreError, TurnReport, TurnRequest};
+
+/// The most outcomes in one transaction.
+const BATCH: usize = 500;
+
+/// The longest wait after the database failed.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
+
+pub(super) struct Claimer {
+    store: Store,
+    settings: Settings,
+    owner: String,
+    systems: Arc<BTreeSet<String>>,
+    counts: Arc<Counts>,
+    keeper: Keeper,
+    permits: Arc<Semaphore>,
+    /// Where attempts go; closed by a drain.
+    hands: Option<mpsc::Sender<Attempt>>,
+    reports: mpsc::UnboundedReceiver<Report>,
+    reporter: mpsc::UnboundedSender<Report>,
+    closing: Arc<Notify>,
+    /// Outcomes that are not recorded yet.
+    waiting: Vec<Report>,
+    /// The worker has ended: nothing more will be reported.
+    closed: bool,
+    /// The last turn found nothing to do though something is due (its account is busy): only an event wakes us.
+    quiet: bool,
+    /// Time until the next step is due, as last seen.
+    until_due: Option<Duration>,
+    /// Failures of the database in a row.
+    failures: u32,
+}
+
+/// Tells the claimer that the worker has ended.
+pub(super) struct Closing(Arc<Notify>);
+
+impl Closing {
+    pub(super) fn close(&self) {
+        self.0.notify_one();
+    }
+}
+
+impl Claimer {
+    pub(super) fn new(
+        store: Store,
+        settings: Settings,
+        owner: String,
+        systems: Arc<BTreeSet<String>>,
+        counts: Arc<Counts>,
+        keeper: Keeper,
+        hands: mpsc::Sender<Attempt>,
+    ) -> (Self, Closing) {
+        let (reporter, reports) = mpsc::unbounded_channel();
+        let closing = Arc::new(Notify::new());
+        let claimer = Self {
+            permits: Arc::new(Semaphore::new(settings.concurrency.max(1))),
+            closing: Arc::clone(&closing),
+            hands: Some(hands),
+            waiting: Vec::new(),
+            closed: false,
+            quiet: false,
+            until_due: None,
+            failures: 0,
+            store,
+            settings,
+            owner,
+            systems,
+            counts,
+            keeper,
+            reports,
+            reporter,
+        };
+        (claimer, Closing(closing))
+    }
+
+    /// Claims until shutdown, then records what is still reported until nothing is in flight.
+    pub(super) async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
+        loop {
+            self.collect();
+            if *shutdown.borrow() {
+                self.hands = None;
+                if self.waiting.is_empty() && (self.closed || self.keeper.in_flight() == 0) {
+                    return;
+                }
+            }
+            let permits = if self.hands.is_some() { self.permits.available_permits() } else { 0 };
+            let due = permits > 0 && !self.quiet && self.anything_due().await;
+            if self.waiting.is_empty() && !due {
+                self.sleep(&mut shutdown).await;
+            } else {
+                self.turn(permits).await;
+            }
+        }
+    }
+
+    fn collect(&mut self) {
+        while self.waiting.len() < BATCH {
+            let Ok(report) = self.reports.try_recv() else { break };
+            self.waiting.push(report);
+        }
+    }
+
+    /// Waits for an outcome, for a commit that may have made something due, or for the next due time.
+    async fn sleep(&mut self, shutdown: &mut watch::Receiver<bool>) {
+        let longest = match self.store.dialect() {
+            Dialect::Postgres => self.settings.poll,
+            Dialect::Sqlite => self.settings.poll * 30,
+        };
+        let pause = match (self.quiet, self.until_due) {
+            (true, _) => self.settings.poll,
+            (false, Some(until)) => until.min(longest),
+            (false, None) => longest,
+        };
+        let draining = self.hands.is_none();
+        tokio::select! {
+            Some(report) = self.reports.recv() => self.waiting.push(report),
+            () = self.store.committed(), if !draining => {}
+            _ = shutdown.changed(), if !draining => {}
+            () = self.closing.notified() => self.closed = true,
+            () = clock::pause(pause) => {}
+        }
+        self.quiet = false;
+    }
+
+    async fn anything_due(&mut self) -> bool {
+        match self.store.until_due().await {
+            Ok(until) => {
+                self.until_due = until;
+                until.is_some_and(|until| until.is_zero())
+            }
+            Err(error) => {
+                self.backoff(&error).await;
+                false
+            }
+        }
+    }
+
+    async fn turn(&mut self, permits: usize) {
+        let batch = std::mem::take(&mut self.waiting);
+        let completions = batch.iter().map(|report| report.completion.clone()).collect();
+        let horizon = self.keeper.horizon();
+        match self.write(completions, permits).await {
+            Ok(report) => {
+                self.failures = 0;
+                self.quiet = batch.is_empty() && report.claims.is_empty() && report.settled == 0;
+                self.recorded(batch, report.stale);
+                self.hand_out(report, horizon).await;
+            }
+            Err(error) if error.is_outage() => {
+                self.waiting = batch;
+                self.backoff(&error).await;
+            }
+            Err(error) => self.one_by_one(batch, &error).await,
+        }
+    }
+
+    async fn write(&self, completions: Vec<Completion>, permits: usize) -> Result<TurnReport, StoreError> {
+        self.counts.turns.fetch_add(1, Ordering::Relaxed);
+        let request = TurnRequest {
+            completions,
+            permits,
+            owner: &self.owner,
+            lease: self.settings.lease,
+            systems: &self.systems,
+        };
+        self.store.turn(&request).await
+    }
+
+    /// A batch that fails is split, so that one bad row stops nobody else. The bad one's lease lapses, and it is
+    /// observed like any attempt without an answer.
+    async fn one_by_one(&mut self, batch: Vec<Report>, error: &StoreError) {
+        tracing::error!(%error, outcomes = batch.len(), "a batch could not be written; trying its outcomes one by one");
+        if batch.is_empty() {
+            self.backoff(error).await;
+        }
+        for report in batch {
+            match self.write(vec![report.completion.clone()], 0).await {
+                Ok(written) => self.recorded(vec![report], written.stale),
+                Err(error) if error.is_outage() => self.waiting.push(report),
+                Err(error) => {
+                    let Completion { run, ordinal, fence, .. } = report.completion;
+                    tracing::error!(run.id = run, step.ordinal = ordinal, fence, %error, "this outcome cannot be written");
+                    self.keeper.let_go(run, ordinal, fence);
+                }
+            }
+        }
+    }
+
+    fn recorded(&self, batch: Vec<Report>, stale: usize) {
+        self.counts.recorded.fetch_add(batch.len() as u64, Ordering::Relaxed);
+        self.counts.stale.fetch_add(stale as u64, Ordering::Relaxed);
+        for report in batch {
+            let Completion { run, ordinal, fence, .. } = report.completion;
+            self.keeper.let_go(run, ordinal, fence);
+        }
+    }
+
+    async fn hand_out(&self, report: TurnReport, horizon: u64) {
+        self.counts.claimed.fetch_add(report.claims.len() as u64, Ordering::Relaxed);
+        for claim in report.claims {
+            let lease = self.keeper.hold(&claim, horizon);
+            // Only this task takes permits, and the turn claimed no more than there were.
+            let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else { return };
+            let attempt = Attempt::new(claim, lease, self.reporter.clone(), permit);
+            if let (Some(hands), attempt) = (&self.hands, attempt) {
+                if let Err(returned) = hands.send(attempt).await {
+                    returned.0.report(crate::run::settle::Outcome::Returned, None);
+                }
+            }
+        }
+    }
+
+    /// The database is away: said once in a while, tried again for ever.
+    async fn backoff(&mut self, error: &StoreError) {
+        self.failures = self.failures.saturating_add(1);
+        let pause = Duration::from_millis(50).saturating_mul(1 << self.failures.min(10)).min(LONGEST_BACKOFF);
+        tracing::error!(%error, failures = self.failures, "the database cannot be used: nothing is started until it can; trying again");
+        clock::pause(pause).await;
+    }
+}

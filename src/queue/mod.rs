@@ -1,0 +1,129 @@
+//! THE HANDS. Steps whose time has come are claimed in batches and handed to apalis' worker, which executes them.
+//!
+//! There is no enqueue: a state that makes a step due *is* the enqueue (see [`crate::store::Store::turn`]). One
+//! [`claimer`] per process writes outcomes and takes claims in one transaction; the [`backend`] hands attempts to the
+//! worker; the [`keeper`] renews the leases of what is in flight. This is the only room that knows apalis.
+
+mod attempt;
+mod backend;
+mod claimer;
+mod keeper;
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use apalis::layers::WorkerBuilderExt;
+use apalis::prelude::{Monitor, ParallelizeExt, WorkerBuilder};
+use tokio::sync::{mpsc, watch};
+
+pub use attempt::Attempt;
+
+use crate::run::settle::Outcome;
+use crate::store::{Seen, Store};
+
+/// How the queue works.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Attempts at the same time.
+    pub concurrency: usize,
+    /// How long a lease lasts without being renewed; renewed every third of it.
+    pub lease: Duration,
+    /// The longest the claimer sleeps. On PostgreSQL it stands behind NOTIFY.
+    pub poll: Duration,
+    /// How long a drain waits for attempts that are under way.
+    pub drain: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            concurrency: 32,
+            lease: Duration::from_secs(30),
+            poll: Duration::from_secs(1),
+            drain: Duration::from_secs(25),
+        }
+    }
+}
+
+/// What the queue has done so far in this process.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Attempts handed out.
+    pub claimed: AtomicU64,
+    /// Outcomes recorded.
+    pub recorded: AtomicU64,
+    /// Outcomes that came too late.
+    pub stale: AtomicU64,
+    /// Turns: write transactions of the claimer.
+    pub turns: AtomicU64,
+}
+
+impl Counts {
+    /// Commits of the claimer per recorded step.
+    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+    pub fn commits_per_step(&self) -> f64 {
+        let steps = self.recorded.load(Ordering::Relaxed).max(1);
+        self.turns.load(Ordering::Relaxed) as f64 / steps as f64
+    }
+}
+
+/// Runs the queue until `shutdown` turns true, then drains: no new claim, attempts under way get their time, claims
+/// that were not started go back.
+///
+/// `perform` does the work of one attempt and answers how it ended. If it panics, the outcome is unknown.
+pub async fn run<P, F>(
+    store: Store,
+    settings: Settings,
+    owner: String,
+    systems: Arc<BTreeSet<String>>,
+    counts: Arc<Counts>,
+    perform: P,
+    shutdown: watch::Receiver<bool>,
+) where
+    P: Fn(Arc<Attempt>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = (Outcome, Option<Seen>)> + Send + 'static,
+{
+    let (hands, attempts) = mpsc::channel(settings.concurrency.max(1));
+    let keeper = keeper::Keeper::new(settings.lease);
+    let (claimer, reports) =
+        claimer::Claimer::new(store.clone(), settings.clone(), owner, systems, counts, keeper.clone(), hands);
+    let claiming = tokio::spawn(claimer.run(shutdown.clone()));
+    let keeping = tokio::spawn(keeper.run(store));
+
+    let backend = backend::Attempts::new(attempts);
+    let slot = std::sync::Mutex::new(Some(backend));
+    let monitor = Monitor::new()
+        .register(move |_restarts| {
+            let backend = slot.lock().ok().and_then(|mut slot| slot.take()).unwrap_or_else(backend::Attempts::closed);
+            let perform = perform.clone();
+            WorkerBuilder::new("usher").backend(backend).enable_tracing().catch_panic().parallelize(tokio::spawn).build(
+                move |attempt: Arc<Attempt>| {
+                    let perform = perform.clone();
+                    async move {
+                        let (outcome, seen) = perform(Arc::clone(&attempt)).await;
+                        attempt.report(outcome, seen);
+                    }
+                },
+            )
+        })
+        .shutdown_timeout(settings.drain);
+    let stop = async move {
+        wait_for(shutdown).await;
+        Ok(())
+    };
+    if let Err(error) = monitor.run_with_signal(stop).await {
+        tracing::error!(%error, "the worker ended with an error");
+    }
+    reports.close();
+    claiming.await.ok();
+    keeping.abort();
+}
+
+/// Waits until a shutdown is asked for.
+pub(crate) async fn wait_for(mut shutdown: watch::Receiver<bool>) {
+    // An error means that whoever could ask is gone: that is a shutdown too.
+    shutdown.wait_for(|asked| *asked).await.ok();
+}
