@@ -55,8 +55,9 @@ const HOMES: &[(&str, &[&str])] = &[
     ("sqlx", &["store"]),
     ("strsim", &["workflow", "run", "connectors", "config"]),
     ("toml", &["connectors", "config"]),
+    ("tower-layer", &["queue"]),
     ("tracing-subscriber", &["cli"]),
-    ("ulid", &["store", "engine"]),
+    ("ulid", &["queue"]),
     ("zeroize", &["secret"]),
 ];
 

@@ -133,6 +133,7 @@ start_postgres() {
         >"$work/initdb.log" 2>&1) || { cat "$work/initdb.log" >&2; fail 'initdb failed.'; }
     for try in 1 2 3; do
         port=$(free_port)
+        : >"$work/pg.log"
         # The tests kill processes, never the machine: what the kernel has is safe enough here.
         (
             cd "$work/pg"
@@ -143,10 +144,10 @@ start_postgres() {
             exec "${run[@]}" "$bin/postgres" -D "$work/pg/data" -p "$port" -k "$work/pg" \
                 -c listen_addresses=127.0.0.1 -c max_connections=300 \
                 -c fsync=off -c synchronous_commit=off -c full_page_writes=off
-        ) </dev/null >"$work/pg.log" 2>&1 &
+        ) </dev/null >>"$work/pg.log" 2>&1 &
         server=$!
         for _ in $(seq 200); do
-            if "$bin/pg_isready" -q -h 127.0.0.1 -p "$port" -U postgres; then
+            if grep -q 'ready to accept connections' "$work/pg.log"; then
                 export USHER_TEST_POSTGRES="postgres://postgres@127.0.0.1:$port/postgres"
                 echo "PostgreSQL $("$bin/postgres" --version | sed 's/.* \([0-9][0-9.]*\).*/\1/') on port $port, process $server"
                 return
