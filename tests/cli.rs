@@ -75,3 +75,55 @@ fn a_reader_who_leaves_early_is_no_error() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert_eq!(err, "");
 }
+
+#[test]
+fn init_writes_what_check_finds_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, out, err) = said(usher(folder.path()).args(["init", "here"]));
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    assert!(out.contains("workflows/departure.yaml") && out.contains("cd here"), "{out}");
+    let here = folder.path().join("here");
+    let (code, out, err) = said(usher(&here).arg("check"));
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    assert!(out.contains("5 systems checked: 0 mistakes, 0 warnings"), "{out}");
+    let before = std::fs::read(here.join("usher.toml")).unwrap();
+    let (code, out, err) = said(usher(folder.path()).args(["init", "here"]));
+    assert_eq!((code, out.as_str()), (4, ""));
+    assert!(err.starts_with("error: usher.toml, company.toml") && err.contains("help: choose another folder"), "{err}");
+    assert_eq!(std::fs::read(here.join("usher.toml")).unwrap(), before);
+}
+
+#[test]
+fn check_names_every_mistake_of_every_file() {
+    let folder = tempfile::tempdir().unwrap();
+    usher(folder.path()).arg("init").assert().success();
+    let edit = |file: &str, from: &str, to: &str| {
+        let path = folder.path().join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{file} has no {from}");
+        std::fs::write(path, text.replacen(from, to, 1)).unwrap();
+    };
+    edit("workflows/departure.yaml", "action: account.disable", "action: account.disabel");
+    edit("workflows/unblock.yaml", "systems: all", "systems: directry");
+    let (code, out, _) = said(usher(folder.path()).arg("check"));
+    assert_eq!(code, 1, "{out}");
+    assert!(out.contains("did you mean `account.disable`") && out.contains("did you mean `directory`"), "{out}");
+    edit("usher.toml", "\n[serve]\n", "\n[serv]\n");
+    let (code, out, _) = said(usher(folder.path()).args(["check", "--json"]));
+    let document: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, document["ok"].as_bool()), (1, Some(false)));
+    assert_eq!(document["findings"][0]["suggestion"], "did you mean `serve`?");
+    assert_eq!(document["errors"], 3, "a mistake in the configuration hides none in the workflows: {document}");
+    assert!(document["findings"][0]["line"].as_u64().is_some_and(|line| line > 20), "{document}");
+    let (code, out, _) = said(usher(folder.path()).args(["check", "workflows/departure.yaml", "nope.yaml"]));
+    assert_eq!(code, 1);
+    assert!(out.contains("departure.yaml:") && out.contains("nope.yaml: cannot be read"), "{out}");
+}
+
+#[test]
+fn check_works_without_any_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, out, err) = said(usher(folder.path()).arg("check"));
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    assert!(out.contains("0 systems checked: 0 mistakes"), "{out}");
+}

@@ -4,12 +4,14 @@
 //! its exit code. Nothing here keeps a rule: the rooms below do, so a command is as safe beside a running daemon as
 //! without one.
 
+mod check;
 mod completions;
 mod confirm;
 mod context;
 mod demo;
 mod error;
 mod failures;
+mod init;
 mod logging;
 mod man;
 mod output;
@@ -50,6 +52,10 @@ pub struct Cli {
 pub enum Command {
     /// Shows the main job: a company, an HR file with departures, months in seconds, and the evidence
     Demo(demo::Demo),
+    /// Writes a first configuration, workflows and a company to try them on
+    Init(init::Init),
+    /// Finds all mistakes of workflows and configuration
+    Check(check::Check),
     /// Prints the completion script of a shell
     Completions(completions::Completions),
     /// Prints the manual page, or writes one for every command
@@ -60,6 +66,8 @@ impl Command {
     async fn run(self, context: &mut Context) -> Result<Exit, CliError> {
         match self {
             Self::Demo(command) => command.run(context).await,
+            Self::Init(command) => command.run(context),
+            Self::Check(command) => command.run(context),
             Self::Completions(command) => command.run(context),
             Self::Man(command) => command.run(context),
         }
@@ -67,9 +75,7 @@ impl Command {
 
     /// Whether this is the daemon, which tells more in its log.
     const fn is_daemon(&self) -> bool {
-        match self {
-            Self::Demo(_) | Self::Completions(_) | Self::Man(_) => false,
-        }
+        false
     }
 }
 

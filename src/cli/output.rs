@@ -64,6 +64,11 @@ impl Output {
         !self.json && !matches!(self.answers, Look::Piped)
     }
 
+    /// Whether answers have colour.
+    pub fn is_coloured(&self) -> bool {
+        !self.json && self.answers == Look::Coloured
+    }
+
     /// Says one line of an answer.
     ///
     /// # Errors
