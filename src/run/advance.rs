@@ -161,13 +161,13 @@ fn late_cut<'a>(book: &'a Book, revoke: &Step, revoked: Timestamp) -> Option<(&'
     done.max_by_key(|(_, at)| *at)
 }
 
-/// Whether `other` revokes the same sessions after `at`, or is about to, or was kept from it by a person.
+/// Whether `other` has revoked the same sessions after `at`, or will (an account has one attempt at a time, so none
+/// under way began before the cut was done), or was kept from it by a person.
 fn covers(other: &Step, revoke: &Step, at: Timestamp) -> bool {
     let same = other.action == revoke.action && other.account == revoke.account && other.system == revoke.system;
     same && other.ordinal > revoke.ordinal
         && match &other.state {
             StepState::Done { at: revoked, .. } => *revoked >= at,
-            StepState::Leased { .. } | StepState::Unknown { .. } => false,
             _ => other.name.ends_with(AGAIN),
         }
 }
