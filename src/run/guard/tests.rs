@@ -1,0 +1,383 @@
+//! Each guard stops what it is there for, and nothing else.
+
+use super::*;
+use crate::run::sample::*;
+use crate::run::settle::Outcome;
+use crate::run::{PersonStatus, StepEvent, Subject};
+use crate::workflow::{Late, StepDef, SubjectKind};
+
+fn of(steps: Vec<StepDef>) -> Story {
+    Story::of(&Case::of(workflow("w", vec![], steps)))
+}
+
+/// A cut, an approval, a delete with its purge, all on the directory; the delete's time has come.
+fn deletion() -> Story {
+    let mut story = of(vec![
+        step("disable", "account.disable").on(&["ldap"]),
+        step("approve", "approval").after(&["disable"]),
+        step("delete", "account.delete").on(&["ldap"]).after(&["approve"]).grace("30 days"),
+    ]);
+    story.done("disable@ldap").consider("approve").approve("approve").unwrap();
+    story.when_due("delete@ldap");
+    story
+}
+
+/// One step on the directory whose time has come.
+fn one(step: StepDef) -> Story {
+    of(vec![step.on(&["ldap"])])
+}
+
+fn code(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Hold(reason) => reason.code(),
+        Verdict::Proceed => "proceed",
+        Verdict::Skip(_) => "skip",
+        Verdict::AskApproval => "approval?",
+        Verdict::AskPerson(_) => "person?",
+    }
+}
+
+fn judged(story: &Story, label: &str) -> &'static str {
+    code(&story.verdict(label))
+}
+
+fn freeze(system: Option<&str>, workflow: Option<&str>, all: bool) -> Freeze {
+    Freeze { system: system.map(str::to_owned), workflow: workflow.map(str::to_owned), all, reason: "audit".into() }
+}
+
+#[test]
+fn nothing_stops_a_step_without_a_reason() {
+    assert_eq!(judged(&deletion(), "delete@ldap"), "proceed");
+    for action in ["account.disable", "account.enable", "directory.hide"] {
+        assert_eq!(judged(&one(step("s", action)), "s@ldap"), "proceed");
+    }
+}
+
+#[test]
+fn a_delete_waits_for_nobody_who_is_employed() {
+    let mut story = deletion();
+    for (status, expected) in [
+        (PersonStatus::Prehire, "person_not_departed"),
+        (PersonStatus::Active, "person_not_departed"),
+        (PersonStatus::OnLeave, "person_not_departed"),
+        (PersonStatus::Leaving, "proceed"),
+        (PersonStatus::Left, "proceed"),
+    ] {
+        story.person.as_mut().unwrap().status = status;
+        assert_eq!(judged(&story, "delete@ldap"), expected);
+    }
+    story.person = None;
+    assert_eq!(judged(&story, "delete@ldap"), "person_not_departed", "anything unknown means hold");
+}
+
+#[test]
+fn a_delete_of_an_account_that_belongs_to_somebody_else_now_is_held() {
+    let mut story = deletion();
+    story.accounts.get_mut(&11).unwrap().person_id = Some(2);
+    assert_eq!(judged(&story, "delete@ldap"), "person_not_departed");
+    story.accounts.get_mut(&11).unwrap().person_id = None;
+    assert_eq!(judged(&story, "delete@ldap"), "proceed");
+    story.accounts.clear();
+    assert_eq!(judged(&story, "delete@ldap"), "fresh_read", "anything unknown means hold");
+}
+
+#[test]
+fn an_employed_person_may_still_be_cut_and_helped() {
+    let mut story = one(step("s", "account.disable"));
+    story.person.as_mut().unwrap().status = PersonStatus::Active;
+    assert_eq!(judged(&story, "s@ldap"), "proceed");
+}
+
+#[test]
+fn a_delete_waits_for_every_cut_of_its_run() {
+    let mut story = of(vec![
+        step("disable", "account.disable"),
+        step("delete", "account.delete").on(&["ldap"]).after(&["disable"]),
+    ]);
+    story.done("disable@ldap").done("disable@mailhost").when_due("delete@ldap").consider("delete@ldap");
+    let held = StepState::Held { reason: HoldReason::CutOpen("disable@cloud is not done".into()), observe: false };
+    assert_eq!(story.step("delete@ldap").state, held);
+    story.pass(60).done("disable@cloud");
+    assert_eq!(story.due("delete@ldap"), story.now, "it goes on by itself");
+    assert_eq!(judged(&story, "delete@ldap"), "proceed");
+}
+
+#[test]
+fn a_cut_that_a_person_left_out_is_open_and_one_that_was_not_needed_is_not() {
+    for (reason, expected) in [
+        (SkipReason::ByPerson("broken".into()), "cut_open"),
+        (SkipReason::NotApplicable("no account".into()), "proceed"),
+        (SkipReason::ConditionFalse("1 == 2".into()), "proceed"),
+    ] {
+        let mut story = of(vec![
+            step("disable", "account.disable").on(&["cloud"]),
+            step("delete", "account.delete").on(&["ldap"]).after(&[]),
+        ]);
+        story.when_due("delete@ldap");
+        let at = story.now;
+        story.event("disable@cloud", StepEvent::Skipped { at, reason });
+        assert_eq!(judged(&story, "delete@ldap"), expected);
+    }
+}
+
+#[test]
+fn a_failed_cut_and_one_in_flight_are_open() {
+    let mut story =
+        of(vec![step("disable", "account.disable").on(&["cloud"]), step("delete", "account.delete").on(&["ldap"])]);
+    story.when_due("delete@ldap").claim("disable@cloud");
+    assert_eq!(judged(&story, "delete@ldap"), "cut_open");
+    story.end("disable@cloud", Outcome::Manual("in the console".into()));
+    assert_eq!(judged(&story, "delete@ldap"), "cut_open");
+    story.deny("disable@cloud").unwrap();
+    assert_eq!((story.word("disable@cloud"), judged(&story, "delete@ldap")), ("failed", "cut_open"));
+}
+
+#[test]
+fn a_delete_does_not_wait_for_a_cut_that_comes_after_it() {
+    let mut story = of(vec![
+        step("delete", "account.delete").on(&["ldap"]),
+        step("access", "access.remove").on(&["ldap"]).after(&["delete"]),
+    ]);
+    story.when_due("delete@ldap");
+    assert_eq!(judged(&story, "delete@ldap"), "proceed");
+}
+
+#[test]
+fn a_delete_needs_the_approval_before_it() {
+    let mut story = deletion();
+    story.book.steps[1].decision.approval = None;
+    assert_eq!(judged(&story, "delete@ldap"), "approval");
+    assert_eq!(judged(&of(vec![step("approve", "approval")]), "approve"), "approval?");
+}
+
+#[test]
+fn an_approval_lapses() {
+    let mut story = deletion();
+    let until = story.book.steps[1].decision.approval.clone().unwrap().valid_until;
+    story.now = until - std::time::Duration::from_millis(1);
+    assert_eq!(judged(&story, "delete@ldap"), "proceed");
+    story.now = until;
+    story.consider("delete@ldap");
+    assert_eq!(story.word("delete@ldap"), "held");
+    story.event("approve", StepEvent::ApprovalAsked);
+    assert_eq!(story.word("delete@ldap"), "held");
+    story.approve("approve").unwrap();
+    assert_eq!(story.due("delete@ldap"), story.now, "it goes on by itself");
+}
+
+#[test]
+fn an_approval_that_is_asked_for_again_and_refused_does_not_count() {
+    let mut story = deletion();
+    story.event("approve", StepEvent::ApprovalAsked);
+    assert_eq!(judged(&story, "delete@ldap"), "approval");
+    story.deny("approve").unwrap();
+    assert_eq!(judged(&story, "delete@ldap"), "approval");
+    assert_eq!(story.step("approve").decision.approval, None);
+}
+
+#[test]
+fn an_approval_is_for_one_plan() {
+    let edits: [fn(&mut Book); 6] = [
+        |book| book.steps[2].account = Some(99),
+        |book| book.steps[2].at.as_mut().unwrap().at = instant("2027-02-01T09:00:00Z"),
+        |book| book.steps[3].delay = Some(crate::workflow::Span::parse("31 days").unwrap()),
+        |book| book.steps[2].action = ActionKind::AccountPurge,
+        |book| drop(book.run.inputs.insert("retention".into(), "1 day".into())),
+        |book| {
+            let mut other = (*book.run.workflow).clone();
+            other.version = "1".repeat(64);
+            book.run.workflow = other.into();
+        },
+    ];
+    for edit in edits {
+        let mut story = deletion();
+        edit(&mut story.book);
+        assert_eq!(judged(&story, "delete@ldap"), "approval");
+    }
+}
+
+#[test]
+fn an_approval_that_a_person_left_out_is_missing_and_one_that_was_not_needed_is_not() {
+    for (reason, expected) in
+        [(SkipReason::ByPerson("hurry".into()), "approval"), (SkipReason::ConditionFalse("0".into()), "proceed")]
+    {
+        let mut story =
+            of(vec![step("approve", "approval"), step("delete", "account.delete").on(&["ldap"]).after(&["approve"])]);
+        let at = story.now;
+        story.event("approve", StepEvent::Skipped { at, reason }).when_due("delete@ldap");
+        assert_eq!(judged(&story, "delete@ldap"), expected);
+    }
+}
+
+#[test]
+fn a_purge_is_covered_by_the_approval_under_which_its_delete_started() {
+    let mut story = deletion();
+    story.done("delete@ldap").at("2027-03-10T12:00:00Z");
+    let until = story.step("approve").decision.approval.clone().unwrap().valid_until;
+    assert!(until < story.now);
+    assert_eq!(judged(&story, "delete.purge@ldap"), "proceed");
+    story.event("approve", StepEvent::ApprovalAsked);
+    assert_eq!(judged(&story, "delete.purge@ldap"), "proceed", "asked again for another delete");
+    story.book.steps[3].account = Some(12);
+    assert_eq!(judged(&story, "delete.purge@ldap"), "approval");
+}
+
+#[test]
+fn a_purge_waits_for_the_grace_that_the_inventory_knows() {
+    let mut story = deletion();
+    story.done("delete@ldap").when_due("delete.purge@ldap");
+    let due = story.now.as_millisecond();
+    for (status, purge_due, expected) in [
+        (AccountStatus::Deleted, Some(due + 1), "fresh_read"),
+        (AccountStatus::Deleted, Some(due), "proceed"),
+        (AccountStatus::Disabled, None, "proceed"),
+        (AccountStatus::Purged, None, "proceed"),
+    ] {
+        let account = story.accounts.get_mut(&11).unwrap();
+        (account.status, account.purge_due) = (status, purge_due);
+        assert_eq!(judged(&story, "delete.purge@ldap"), expected, "{status:?} {purge_due:?}");
+    }
+}
+
+/// The shipped grace-purge: one account that no open run has.
+fn grace_purge() -> Story {
+    let mut purge = workflow("grace-purge", vec![], vec![step("purge", "account.purge")]);
+    purge.subject = SubjectKind::Account;
+    purge.timezone = None;
+    let mut account = account(11, "ldap");
+    (account.status, account.purge_due, account.person_id) =
+        (AccountStatus::Deleted, Some(instant("2027-01-04T11:00:00Z").as_millisecond()), None);
+    let mut case = Case::of(purge);
+    case.systems.iter_mut().for_each(|system| system.account = None);
+    case.subject = Subject::Account(Box::new(account));
+    Story::of(&case)
+}
+
+#[test]
+fn an_account_past_its_grace_is_purged_at_once_whoever_had_it() {
+    let mut story = grace_purge();
+    assert_eq!(story.due("purge@ldap"), story.now, "its grace has been the wait");
+    assert_eq!(judged(&story, "purge@ldap"), "proceed");
+    story.accounts.get_mut(&11).unwrap().person_id = Some(1);
+    assert_eq!(judged(&story, "purge@ldap"), "person_not_departed", "bound to somebody since");
+}
+
+#[test]
+fn a_purge_that_follows_no_delete_needs_to_know_that_the_grace_is_over() {
+    let mut story = grace_purge();
+    let due = story.now.as_millisecond();
+    for (status, purge_due, expected) in [
+        (AccountStatus::Deleted, Some(due), "proceed"),
+        (AccountStatus::Deleted, Some(due + 1), "fresh_read"),
+        (AccountStatus::Deleted, None, "fresh_read"),
+        (AccountStatus::Disabled, Some(due), "fresh_read"),
+        (AccountStatus::Enabled, None, "fresh_read"),
+        (AccountStatus::Purged, None, "proceed"),
+    ] {
+        let account = story.accounts.get_mut(&11).unwrap();
+        (account.status, account.purge_due) = (status, purge_due);
+        assert_eq!(judged(&story, "purge@ldap"), expected, "{status:?} {purge_due:?}");
+    }
+}
+
+#[test]
+fn a_freeze_stops_what_it_covers() {
+    for (scope, destructive, cut) in [
+        (freeze(None, None, false), "freeze", "proceed"),
+        (freeze(None, None, true), "freeze", "freeze"),
+        (freeze(Some("ldap"), None, true), "freeze", "freeze"),
+        (freeze(Some("cloud"), None, true), "proceed", "proceed"),
+        (freeze(None, Some("w"), true), "freeze", "freeze"),
+        (freeze(None, Some("other"), true), "proceed", "proceed"),
+        (freeze(Some("ldap"), Some("w"), false), "freeze", "proceed"),
+        (freeze(Some("ldap"), Some("other"), true), "proceed", "proceed"),
+        (freeze(Some("cloud"), Some("w"), true), "proceed", "proceed"),
+    ] {
+        let words = scope.scope();
+        for (action, expected) in [("account.delete", destructive), ("account.disable", cut)] {
+            let mut story = one(step("s", action));
+            story.freezes = vec![freeze(Some("elsewhere"), None, true), scope.clone()];
+            assert_eq!(judged(&story, "s@ldap"), expected, "{action}: {words}");
+        }
+    }
+    assert_eq!(freeze(None, None, true).scope(), "everything");
+    assert_eq!(freeze(Some("a"), Some("b"), true).scope(), "workflow b on system a");
+}
+
+#[test]
+fn a_paused_run_starts_nothing() {
+    let mut story = one(step("s", "account.disable"));
+    story.book.run.state = RunState::Paused;
+    assert_eq!(judged(&story, "s@ldap"), "paused");
+}
+
+#[test]
+fn a_condition_is_decided_now() {
+    let mut story = one(step("s", "directory.hide").when("person.status == 'left'"));
+    assert_eq!(judged(&story, "s@ldap"), "proceed");
+    story.person.as_mut().unwrap().status = PersonStatus::Active;
+    assert_eq!(judged(&story, "s@ldap"), "skip");
+    assert_eq!(judged(&one(step("s", "directory.hide").when("nobody.knows")), "s@ldap"), "missing");
+}
+
+#[test]
+fn endings_and_ambiguous_attempts_ask_no_condition() {
+    let reply = step("s", "mail.auto_reply").until(from("start").plus("60 days")).when("person.status == 'left'");
+    let mut story = of(vec![reply.on(&["mailhost"])]);
+    story.claim("s@mailhost");
+    story.end("s@mailhost", Outcome::Unknown("cut".into()));
+    story.person.as_mut().unwrap().status = PersonStatus::Active;
+    assert_eq!(judged(&story, "s@mailhost"), "proceed");
+    story.done("s@mailhost").when_due("s.end@mailhost");
+    assert_eq!(judged(&story, "s.end@mailhost"), "proceed");
+}
+
+#[test]
+fn what_this_binary_or_configuration_lacks_is_named() {
+    let mut story = one(step("s", "account.disable"));
+    story.system_known = false;
+    let words = "the configuration has no system called ldap".to_owned();
+    assert_eq!(story.verdict("s@ldap"), Verdict::Hold(HoldReason::Missing(words)));
+    let mut story = one(step("s", "account.disable"));
+    story.book.steps[0].name = "other".into();
+    assert_eq!(judged(&story, "other@ldap"), "missing");
+}
+
+#[test]
+fn access_is_not_given_back_while_another_run_keeps_it_closed() {
+    for (action, expected) in
+        [("account.enable", "cut_needed"), ("account.disable", "proceed"), ("directory.show", "proceed")]
+    {
+        let mut story = one(step("s", action));
+        story.cut_needed_by = Some("run_3".into());
+        assert_eq!(judged(&story, "s@ldap"), expected);
+    }
+}
+
+#[test]
+fn a_late_step_is_held_until_a_person_lets_it_go() {
+    for action in ["account.disable", "directory.hide", "account.delete"] {
+        let mut story = one(step("s", action).at(from("start").minus("2 days")).late(Late::Hold));
+        story.when_due("s@ldap").consider("s@ldap");
+        assert_eq!(story.step("s@ldap").state, StepState::Held { reason: HoldReason::Late, observe: false });
+        story.follow();
+        assert_eq!(story.word("s@ldap"), "held");
+        story.retry("s@ldap").unwrap();
+        assert_eq!(judged(&story, "s@ldap"), "proceed", "{action}");
+    }
+    let in_time = one(step("s", "directory.hide").at(from("start").plus("2 days")).late(Late::Hold));
+    assert_eq!(judged(&in_time, "s@ldap"), "proceed");
+}
+
+#[test]
+fn a_late_step_that_is_not_needed_is_no_question_for_a_person() {
+    let late = step("s", "directory.hide").at(from("start").minus("2 days")).late(Late::Hold);
+    assert_eq!(judged(&one(late.when("1 == 2")), "s@ldap"), "skip");
+}
+
+#[test]
+fn people_are_asked_for_what_people_do() {
+    for (action, expected) in [("task", "person?"), ("checklist", "person?"), ("approval", "approval?")] {
+        assert_eq!(judged(&of(vec![step("s", action)]), "s"), expected);
+    }
+}
