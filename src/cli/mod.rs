@@ -8,7 +8,9 @@ mod check;
 mod completions;
 mod confirm;
 mod context;
+mod demo;
 mod error;
+mod failures;
 mod init;
 mod logging;
 mod man;
@@ -48,6 +50,8 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Shows the main job: a company, an HR file with departures, months in seconds, and the evidence
+    Demo(demo::Demo),
     /// Writes a first configuration, workflows and a company to try them on
     Init(init::Init),
     /// Finds all mistakes of workflows and configuration
@@ -61,6 +65,7 @@ pub enum Command {
 impl Command {
     async fn run(self, context: &mut Context) -> Result<Exit, CliError> {
         match self {
+            Self::Demo(command) => command.run(context).await,
             Self::Init(command) => command.run(context),
             Self::Check(command) => command.run(context),
             Self::Completions(command) => command.run(context),
@@ -71,7 +76,7 @@ impl Command {
     /// Whether this is the daemon, which tells more in its log.
     const fn is_daemon(&self) -> bool {
         match self {
-            Self::Init(_) | Self::Check(_) | Self::Completions(_) | Self::Man(_) => false,
+            Self::Demo(_) | Self::Init(_) | Self::Check(_) | Self::Completions(_) | Self::Man(_) => false,
         }
     }
 }
