@@ -48,7 +48,10 @@ impl Check {
         found.problems = problems;
         found.systems(&config);
         if !paths.is_empty() || settings.is_empty() {
-            let workflows = found.files(&paths, &config, &context.around.folder);
+            let mut workflows = found.files(&paths, &config, &context.around.folder);
+            for workflow in &mut workflows {
+                workflow.file = context.around.shown(Path::new(&workflow.file)).display().to_string();
+            }
             found.workflows(&workflows, &config);
         }
         found.say(context)?;
@@ -63,7 +66,7 @@ impl Findings {
         let read: Vec<Result<Vec<WorkflowFile>, Problem>> = if paths.is_empty() {
             vec![config.workflows.files()]
         } else {
-            paths.iter().map(|path| read(&folder.join(path), path)).collect()
+            paths.iter().map(|path| read(&folder.join(path))).collect()
         };
         let mut files = Vec::new();
         for outcome in read {
@@ -157,13 +160,8 @@ impl Findings {
     }
 }
 
-/// `path` is where it lies, `named` how the reader called it.
-fn read(path: &Path, named: &Path) -> Result<Vec<WorkflowFile>, Problem> {
-    if path.is_dir() {
-        return config::files_in(path);
-    }
-    let file = config::read_workflow(path)?;
-    Ok(vec![WorkflowFile { file: named.display().to_string(), ..file }])
+fn read(path: &Path) -> Result<Vec<WorkflowFile>, Problem> {
+    if path.is_dir() { config::files_in(path) } else { config::read_workflow(path).map(|file| vec![file]) }
 }
 
 fn sandbox(settings: &SandboxSettings) -> Result<(), String> {

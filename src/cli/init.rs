@@ -83,7 +83,7 @@ fn say(context: &mut Context, folder: &Path, files: &[(String, &str)]) -> Result
         out.line(line)?;
     }
     out.line("")?;
-    out.line("Next:")?;
+    out.line("Next (`usher demo` shows it all without a set-up):")?;
     if folder != Path::new(".") {
         out.line(format!("  cd {}", folder.display()))?;
     }

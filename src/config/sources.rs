@@ -60,13 +60,14 @@ pub(super) fn merge(files: &[PathBuf], database: Option<&str>, around: &Surround
     for path in &files {
         match std::fs::read_to_string(path) {
             Ok(text) => {
-                let ReadFile { table, places: own, problems: wrong } = file::read(path, &text);
+                let ReadFile { table, places: own, problems: wrong } = file::read(path, around.shown(path), &text);
                 refuse_literal_password(&table, &own, &mut problems);
                 places.extend(own);
                 problems.extend(wrong);
                 tables.push(table);
             }
-            Err(error) => problems.push(Problem::new(path.display().to_string(), format!("cannot be read: {error}"))),
+            Err(error) => problems
+                .push(Problem::new(around.shown(path).display().to_string(), format!("cannot be read: {error}"))),
         }
     }
     let mut variables: config::Map<String, String> = around
