@@ -186,7 +186,7 @@ impl Engine {
         let accounts = self.store().accounts(None, Some(person.id), None).await?;
         let accounts: Vec<Account> =
             accounts.into_iter().filter(|account| account.status != AccountStatus::Purged).collect();
-        for pair in accounts.windows(2).filter(|pair| pair[0].system == pair[1].system) {
+        if let Some(pair) = accounts.windows(2).find(|pair| pair[0].system == pair[1].system) {
             let system = &pair[0].system;
             let mine = accounts.iter().filter(|account| account.system == *system);
             return Err(TriggerError::Ambiguous {

@@ -35,7 +35,7 @@ pub async fn dispatch(engine: &Engine) -> Result<Vec<Dispatched>, StoreError> {
     let starts_something = events.iter().any(|event| listeners(engine, event.kind).next().is_some());
     if starts_something {
         // A plan made from a stale inventory would miss accounts.
-        for failure in unread_systems(engine).await? {
+        if let Some(failure) = unread_systems(engine).await?.into_iter().next() {
             return Err(StoreError::Refused(failure));
         }
     }
