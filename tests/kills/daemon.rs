@@ -4,13 +4,13 @@ use std::fs::OpenOptions;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-pub struct Daemon {
+pub(crate) struct Daemon {
     child: Child,
 }
 
 impl Daemon {
     /// Starts `usher serve` in `folder`, with whatever configuration lies there. Its log is appended to `serve.log`.
-    pub fn start(folder: &Path) -> Self {
+    pub(crate) fn start(folder: &Path) -> Self {
         let log = OpenOptions::new().create(true).append(true).open(folder.join("serve.log")).expect("opens the log");
         let child = Command::new(env!("CARGO_BIN_EXE_usher"))
             .arg("serve")
@@ -25,13 +25,13 @@ impl Daemon {
     }
 
     /// SIGKILL: nothing is tidied up.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().expect("kills");
         self.child.wait().expect("is reaped");
     }
 
     /// SIGTERM: it drains and ends well.
-    pub fn terminate(mut self) {
+    pub(crate) fn terminate(mut self) {
         let id = self.child.id().to_string();
         let sent = Command::new("kill").args(["-TERM", &id]).status().expect("sends SIGTERM");
         assert!(sent.success());

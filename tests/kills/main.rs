@@ -41,7 +41,8 @@ async fn kill_and_count(postgres: bool) {
     let count = town.count().await;
     report(&count, kills, postgres, began.elapsed());
     town.leave().await;
-    assert_eq!(count, Count { runs: count.runs, steps: count.steps, entries: count.entries, ..Count::default() });
+    let wrong = [count.lost, count.repeated, count.early, count.not_as_planned, count.broken];
+    assert_eq!(wrong, [0; 5], "{count:?}");
     assert!(count.runs >= departures, "every departure has its run");
 }
 
@@ -49,13 +50,14 @@ fn report(count: &Count, kills: usize, postgres: bool, took: Duration) {
     let database = if postgres { "PostgreSQL" } else { "SQLite" };
     eprintln!(
         "{database}: {kills} kills while {} departures ran ({} steps, {} journal entries) in {:.0} s: {} lost steps, {} \
-         effects beyond their class, {} early, {} runs not as planned, {} broken chains",
+         effects beyond their class ({} passwords rotated again, as class S allows), {} early, {} runs not as planned, {} broken chains",
         count.runs,
         count.steps,
         count.entries,
         took.as_secs_f64(),
         count.lost,
         count.repeated,
+        count.rotated_again,
         count.early,
         count.not_as_planned,
         count.broken,
