@@ -99,7 +99,12 @@ fn happen(story: &mut Story, (what, which, how): Happening) {
         5 | 6 => drop(story.all(|book, now| orders::resume(book, "go on", &person(), now))),
         7 if how == 0 => drop(story.all(|book, now| orders::cancel(book, "no", &person(), now))),
         7 => story.freezes = vec![],
-        8 => story.freezes.push(Freeze { system: None, workflow: None, all: how % 2 == 0, reason: "audit".into() }),
+        8 => story.freezes.push(Freeze {
+            system: None,
+            workflow: None,
+            all: how.is_multiple_of(2),
+            reason: "audit".into(),
+        }),
         9 => story.system_known = how % 3 != 0,
         10 => story.cut_needed_by = (how % 3 == 0).then(|| "run_3".into()),
         11 => {
@@ -116,9 +121,8 @@ fn happen(story: &mut Story, (what, which, how): Happening) {
 fn go_on(story: &mut Story, label: &str, how: u8) {
     match story.step(label).state {
         StepState::Waiting { due } | StepState::Unknown { due } if due > story.now => {
-            if how % 2 == 0 {
-                story.when_due(label).follow();
-            }
+            story.now = if how.is_multiple_of(2) { due } else { story.now };
+            story.follow();
         }
         StepState::Waiting { .. } | StepState::Unknown { .. } => claim(story, label),
         StepState::Leased { .. } => drop(story.pass(1).end(label, outcome(how))),
