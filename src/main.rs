@@ -1,1 +1,7 @@
-fn main() {}
+//! Parses, and hands over.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    usher::cli::run(std::env::args_os())
+}

@@ -20,10 +20,10 @@ pub(super) struct ReadFile {
     pub(super) problems: Vec<Problem>,
 }
 
-/// Reads `text`, the content of the file at `path`.
-pub(super) fn read(path: &Path, text: &str) -> ReadFile {
+/// Reads `text`, the content of the file at `path`, which messages call `shown`.
+pub(super) fn read(path: &Path, shown: &Path, text: &str) -> ReadFile {
     let mut reader = Reader {
-        path,
+        shown,
         text,
         folder: path.parent().map(Path::to_owned).unwrap_or_default(),
         file: ReadFile { table: Table::new(), places: Vec::new(), problems: Vec::new() },
@@ -52,7 +52,7 @@ type Entry<'a> = Spanned<DeValue<'a>>;
 type Name<'a> = Spanned<std::borrow::Cow<'a, str>>;
 
 struct Reader<'a> {
-    path: &'a Path,
+    shown: &'a Path,
     text: &'a str,
     folder: PathBuf,
     file: ReadFile,
@@ -62,7 +62,7 @@ impl Reader<'_> {
     /// `usher.toml:12`
     fn place(&self, offset: usize) -> String {
         let before = self.text.get(..offset).unwrap_or_default();
-        format!("{}:{}", self.path.display(), before.matches('\n').count() + 1)
+        format!("{}:{}", self.shown.display(), before.matches('\n').count() + 1)
     }
 
     fn problem(&mut self, offset: usize, message: String, help: String) {

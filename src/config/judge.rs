@@ -181,14 +181,25 @@ impl Judge<'_> {
 
     fn sandbox(&mut self, name: &str, raw: &RawSystem) -> Option<SandboxSettings> {
         let Some(company) = raw.company.as_deref().map(|path| self.path(path)) else {
+            if self.has_been_named(name) {
+                return None;
+            }
             self.wrong(
                 &format!("{SYSTEMS}.{name}"),
                 "`company` is missing: the file that describes the sandbox company",
             );
             return None;
         };
-        let state = raw.state.as_deref().map_or_else(|| company.with_extension("state"), |path| self.path(path));
+        let state = raw.state.as_deref().map_or_else(|| company.with_extension("ledger"), |path| self.path(path));
         Some(SandboxSettings { company, state, system: raw.system.clone().unwrap_or_else(|| name.to_owned()) })
+    }
+}
+
+impl Judge<'_> {
+    /// Whether something else is wrong with this system already: then what is missing is probably misspelt.
+    fn has_been_named(&self, system: &str) -> bool {
+        let section = format!("[{SYSTEMS}.{system}]");
+        self.merged.problems.iter().any(|problem| problem.message.contains(&section))
     }
 }
 

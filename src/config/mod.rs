@@ -13,6 +13,7 @@ mod raw;
 mod settings;
 mod sources;
 mod surroundings;
+mod workflow_files;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ pub use settings::{
 };
 pub use sources::Source;
 pub use surroundings::Surroundings;
+pub use workflow_files::{WorkflowFile, files_in, read_workflow};
 
 use crate::intake::people::Mapping;
 
@@ -59,8 +61,16 @@ impl Config {
     /// # Errors
     /// All mistakes at once.
     pub fn load(files: &[PathBuf], database: Option<&str>, around: &Surroundings) -> Result<Self, ConfigError> {
-        let merged = sources::merge(files, database, around)?;
-        let mut judge = judge::Judge { merged: &merged, around, problems: Vec::new() };
+        match Self::inspect(files, database, around) {
+            (config, problems) if problems.is_empty() => Ok(config),
+            (_, problems) => Err(ConfigError { problems }),
+        }
+    }
+
+    /// As [`Config::load`], for those who look for mistakes: what is wrong has its default, and is named.
+    pub fn inspect(files: &[PathBuf], database: Option<&str>, around: &Surroundings) -> (Self, Vec<Problem>) {
+        let merged = sources::merge(files, database, around);
+        let mut judge = judge::Judge { merged: &merged, around, problems: merged.problems.clone() };
         let database = judge.database();
         let config = Self {
             keys: judge.keys(&database.place),
@@ -73,10 +83,7 @@ impl Config {
             data_dir: around.data_dir(),
             sources: merged.sources.clone(),
         };
-        match judge.problems {
-            problems if problems.is_empty() => Ok(config),
-            problems => Err(ConfigError { problems }),
-        }
+        (config, judge.problems)
     }
 
     /// Where the settings come from, later ones over earlier ones.

@@ -83,7 +83,8 @@ impl SystemKind {
 pub struct SandboxSettings {
     /// The file that describes the company.
     pub company: PathBuf,
-    /// Where the systems' state is kept; default the company's file with the ending `.state`.
+    /// Where what happens to it is written down; default the company's file with the ending `.ledger`. Systems of one
+    /// company share it.
     pub state: PathBuf,
     /// The system's name in the company; default its name here.
     pub system: String,

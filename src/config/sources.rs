@@ -8,7 +8,7 @@ use toml::{Table, Value};
 
 use super::file::{self, ReadFile};
 use super::keys::{self, Kind, SYSTEMS};
-use super::problem::{ConfigError, Problem, suggestion};
+use super::problem::{Problem, suggestion};
 use super::raw::Raw;
 use super::surroundings::Surroundings;
 
@@ -40,6 +40,7 @@ impl std::fmt::Display for Source {
 pub(super) struct Merged {
     pub(super) raw: Raw,
     pub(super) sources: Vec<Source>,
+    pub(super) problems: Vec<Problem>,
     places: BTreeMap<String, String>,
 }
 
@@ -50,8 +51,8 @@ impl Merged {
     }
 }
 
-/// Reads and merges; all mistakes of all sources at once.
-pub(super) fn merge(files: &[PathBuf], database: Option<&str>, around: &Surroundings) -> Result<Merged, ConfigError> {
+/// Reads and merges; what is wrong is left out, and named.
+pub(super) fn merge(files: &[PathBuf], database: Option<&str>, around: &Surroundings) -> Merged {
     let mut places = BTreeMap::new();
     let mut problems = Vec::new();
     let mut tables = Vec::new();
@@ -59,41 +60,46 @@ pub(super) fn merge(files: &[PathBuf], database: Option<&str>, around: &Surround
     for path in &files {
         match std::fs::read_to_string(path) {
             Ok(text) => {
-                let ReadFile { table, places: own, problems: wrong } = file::read(path, &text);
+                let ReadFile { table, places: own, problems: wrong } = file::read(path, around.shown(path), &text);
                 refuse_literal_password(&table, &own, &mut problems);
                 places.extend(own);
                 problems.extend(wrong);
                 tables.push(table);
             }
-            Err(error) => problems.push(Problem::new(path.display().to_string(), format!("cannot be read: {error}"))),
+            Err(error) => problems
+                .push(Problem::new(around.shown(path).display().to_string(), format!("cannot be read: {error}"))),
         }
     }
-    let variables: config::Map<String, String> = around
+    let mut variables: config::Map<String, String> = around
         .variables
         .iter()
         .filter(|(name, _)| name.starts_with(PREFIX))
         .map(|(k, v)| (k.clone(), v.clone()))
         .collect();
-    let mut names: Vec<&String> = variables.keys().collect();
+    let mut names: Vec<String> = variables.keys().cloned().collect();
     names.sort();
     for name in &names {
         match known_variable(name) {
             Ok(key) => drop(places.insert(key, format!("environment variable {name}"))),
-            Err(problem) => problems.push(problem),
+            Err(problem) => {
+                problems.push(problem);
+                variables.remove(name);
+            }
         }
     }
     let sources = files.iter().cloned().map(Source::File);
-    let mut sources: Vec<Source> = sources.chain(names.into_iter().cloned().map(Source::Variable)).collect();
+    let mut sources: Vec<Source> = sources.chain(names.into_iter().map(Source::Variable)).collect();
     if database.is_some() {
         places.insert("database.url".to_owned(), "--database".to_owned());
         sources.push(Source::CommandLine);
     }
-    if !problems.is_empty() {
-        return Err(ConfigError { problems });
-    }
     forget_replaced_secrets(&mut tables);
-    let raw = build(&tables, variables, database).map_err(|error| from_builder(&error))?;
-    Ok(Merged { raw, sources, places })
+    let raw = build(&tables, variables, database).unwrap_or_else(|error| {
+        // What the checks leave to go wrong: types in the environment.
+        problems.push(Problem::new("environment", error.to_string()));
+        Raw::default()
+    });
+    Merged { raw, sources, problems, places }
 }
 
 /// Those named, else `usher.toml` in the working directory where there is one.
@@ -122,11 +128,6 @@ fn build(
         .source(Some(variables));
     builder = builder.add_source(environment);
     builder.set_override_option("database.url", database)?.build()?.try_deserialize()
-}
-
-/// What is left to go wrong after the checks: types in the environment.
-fn from_builder(error: &config::ConfigError) -> ConfigError {
-    Problem::new("environment", error.to_string()).into()
 }
 
 /// `USHER__TIME__ZONE` -> `time.zone`, if there is such a key.

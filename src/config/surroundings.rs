@@ -44,6 +44,11 @@ impl Surroundings {
         xdg.or_else(home).unwrap_or_else(|| self.folder.clone()).join("usher")
     }
 
+    /// `path` as a reader in the working directory would call it.
+    pub fn shown<'p>(&self, path: &'p Path) -> &'p Path {
+        path.strip_prefix(&self.folder).unwrap_or(path)
+    }
+
     fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }

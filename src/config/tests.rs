@@ -39,8 +39,7 @@ impl Place {
     }
 
     fn mistakes(&self) -> String {
-        let folder = format!("{}/", self.folder.path().display());
-        self.load().unwrap_err().to_string().replace(&folder, "")
+        self.load().unwrap_err().to_string()
     }
 }
 

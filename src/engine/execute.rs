@@ -73,10 +73,10 @@ impl Engine {
                 Err(error) => return Outcome::Unknown(format!("the target cannot be asked: {error}")),
             }
         }
-        if claim.action.nature() == Nature::Destructive {
-            if let Some(outcome) = fresh_read(claim, connector).await {
-                return outcome;
-            }
+        if claim.action.nature() == Nature::Destructive
+            && let Some(outcome) = fresh_read(claim, connector).await
+        {
+            return outcome;
         }
         if !lease_stands() {
             return Outcome::Returned;

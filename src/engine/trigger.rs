@@ -153,7 +153,7 @@ impl Engine {
         match &request.subject {
             SubjectRef::Person(number) => {
                 expect_subject(workflow, SubjectKind::Person)?;
-                self.find_person(number, workflow).await
+                self.find_person(number, workflow, request.event.is_some()).await
             }
             SubjectRef::Account { system, id } => {
                 if workflow.for_each.is_none() {
@@ -168,14 +168,15 @@ impl Engine {
         }
     }
 
-    async fn find_person(&self, number: &str, workflow: &Workflow) -> Result<Found, TriggerError> {
+    async fn find_person(&self, number: &str, workflow: &Workflow, told_by_hr: bool) -> Result<Found, TriggerError> {
         let person = self
             .store()
             .person(number)
             .await?
             .ok_or_else(|| TriggerError::NoSubject { kind: "person", key: number.to_owned() })?;
         let leaves = matches!(workflow.triggers.event, Some(HrEvent::Departure | HrEvent::Leave | HrEvent::Changed));
-        if leaves && person.status == PersonStatus::Left {
+        // What HR says late is done late; what a person asks for again is a mistake.
+        if leaves && !told_by_hr && person.status == PersonStatus::Left {
             return Err(TriggerError::HasLeft(number.to_owned()));
         }
         let manager = match &person.manager_number {
@@ -185,7 +186,7 @@ impl Engine {
         let accounts = self.store().accounts(None, Some(person.id), None).await?;
         let accounts: Vec<Account> =
             accounts.into_iter().filter(|account| account.status != AccountStatus::Purged).collect();
-        for pair in accounts.windows(2).filter(|pair| pair[0].system == pair[1].system) {
+        if let Some(pair) = accounts.windows(2).find(|pair| pair[0].system == pair[1].system) {
             let system = &pair[0].system;
             let mine = accounts.iter().filter(|account| account.system == *system);
             return Err(TriggerError::Ambiguous {

@@ -215,10 +215,10 @@ impl Claimer {
             // Only this task takes permits, and the turn claimed no more than there were.
             let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else { return };
             let attempt = Attempt::new(claim, lease, self.reporter.clone(), permit);
-            if let (Some(hands), attempt) = (&self.hands, attempt) {
-                if let Err(returned) = hands.send(attempt).await {
-                    returned.0.report(crate::run::settle::Outcome::Returned, None);
-                }
+            if let (Some(hands), attempt) = (&self.hands, attempt)
+                && let Err(returned) = hands.send(attempt).await
+            {
+                returned.0.report(crate::run::settle::Outcome::Returned, None);
             }
         }
     }

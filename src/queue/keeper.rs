@@ -13,8 +13,11 @@ use crate::store::{Claim, Store};
 pub(super) struct Keeper {
     lease: Duration,
     born: Instant,
-    held: Arc<Mutex<HashMap<(i64, u16), (i64, Lease)>>>,
+    held: Arc<Mutex<InFlight>>,
 }
+
+/// By run and step: the fence and the lease.
+type InFlight = HashMap<(i64, u16), (i64, Lease)>;
 
 /// Until when a lease stands, on this process' own steady clock: a process that was stopped and woken sees it.
 #[derive(Clone, Debug)]
@@ -94,7 +97,7 @@ impl Keeper {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(i64, u16), (i64, Lease)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, InFlight> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -284,6 +284,15 @@ impl Store {
         Ok(due.map(clock::from_millis))
     }
 
+    /// How many attempts are under way, over all daemons.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn in_flight(&self) -> Result<i64, StoreError> {
+        let mut conn = self.reader().await?;
+        Ok(sqlx::query_scalar("SELECT COUNT(*) FROM steps WHERE lease_until IS NOT NULL").fetch_one(&mut *conn).await?)
+    }
+
     /// How long until the next step is due: zero when one is due now, `None` when none has a time.
     ///
     /// # Errors

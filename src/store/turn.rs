@@ -268,10 +268,10 @@ impl Store {
         report: &mut TurnReport,
     ) -> Result<(), StoreError> {
         let Some(step) = loaded.book.step(ordinal).filter(|step| is_due(step, tx.now)) else { return Ok(()) };
-        if let Some(account) = step.account {
-            if desk.busy.contains(&account) || !desk.accounts.contains_key(&account) {
-                return Ok(());
-            }
+        if let Some(account) = step.account
+            && (desk.busy.contains(&account) || !desk.accounts.contains_key(&account))
+        {
+            return Ok(());
         }
         let cut_needed_by = match (step.action.nature(), step.account, loaded.book.run.person) {
             (Nature::Grant, Some(account), Some(person)) => {

@@ -10,8 +10,22 @@ use super::report::{Fields, Report};
 use super::span::Span;
 use super::yaml::{Node, Yaml};
 
-/// What an HR event carries: `from: event.effective`.
-pub const EVENT_FIELDS: [&str; 3] = ["event.effective", "event.until", "event.reason"];
+/// What an HR event may carry (`from: event.effective`): when, until when and why, and what changed of the person.
+pub const EVENT_FIELDS: [&str; 11] = [
+    "event.effective",
+    "event.until",
+    "event.reason",
+    "event.given_name",
+    "event.family_name",
+    "event.display_name",
+    "event.email",
+    "event.department",
+    "event.manager",
+    "event.role",
+    "event.language",
+];
+/// Most inputs of one workflow.
+const MAX_INPUTS: usize = 100;
 const KEYS: [&str; 10] =
     ["type", "from", "default", "required", "optional", "required_if", "min", "max", "choices", "help"];
 const TYPES: [(&str, InputType); 8] = [
@@ -61,7 +75,7 @@ impl Declared {
     }
 }
 
-/// Reads `inputs:`.
+/// Reads `inputs:`. An input that has no default and is neither `optional` nor `required_if` is required.
 pub(super) fn read(node: Option<&Node>, subject: Option<SubjectKind>, report: &mut Report<'_>) -> Declared {
     let mut declared = Declared::default();
     let Some(node) = node else { return declared };
@@ -71,6 +85,11 @@ pub(super) fn read(node: Option<&Node>, subject: Option<SubjectKind>, report: &m
             .help("write for example `inputs: { last_day: { type: date, required: true } }`");
         return declared;
     };
+    if entries.len() > MAX_INPUTS {
+        let message = format!("{} inputs are too many; a workflow has at most {MAX_INPUTS}", entries.len());
+        report.error(node.pos, "too-large", message).help("split it into several workflows");
+        return declared;
+    }
     let all = Names::new(subject, entries.iter().map(|entry| entry.key.clone()));
     for entry in entries {
         check_name(&entry.key, entry.key_pos, report);
@@ -194,7 +213,7 @@ impl Input {
     ///
     /// # Errors
     /// What was expected instead.
-    pub fn check(&self, value: &str) -> Result<(), String> {
+    pub(super) fn check(&self, value: &str) -> Result<(), String> {
         check_type(self.kind, value)?;
         if self.kind == InputType::Choice && !self.choices.iter().any(|choice| choice == value) {
             return Err(format!("`{value}` is not one of {}", self.choices.join(", ")));

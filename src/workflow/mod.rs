@@ -1,4 +1,8 @@
 //! WHAT PEOPLE WRITE. Pure: text in, typed [`Workflow`] or a list of mistakes out.
+//!
+//! A file's way through the room: `yaml` makes a tree that knows its places, `parse` reads the top, `inputs`,
+//! `triggers` and `steps` (with `at`, `systems`, `with`, `names`) its parts, `check` what holds between steps, `lint`
+//! what is probably not meant. All of them write into one `report`, which becomes `diagnostic`s.
 
 pub mod action;
 pub mod at;

@@ -119,7 +119,8 @@ impl Names {
         let prefix = format!("{name}.");
         let members: Vec<&str> = known.iter().copied().filter(|known| known.starts_with(&prefix)).collect();
         let root = name.split('.').next().unwrap_or(name);
-        let siblings: Vec<&str> = known.iter().copied().filter(|known| known.split('.').next() == Some(root)).collect();
+        let alike = |known: &&str| known.split('.').next() == Some(root) && depth(known) == depth(name);
+        let siblings: Vec<&str> = known.iter().copied().filter(alike).collect();
         if let Some(example) = members.first() {
             report
                 .error(pos, "unknown-name", format!("`{name}` has parts, and one of them must be named"))
@@ -136,6 +137,10 @@ impl Names {
             report.unknown(pos, "unknown-name", "variable", name, if siblings.is_empty() { known } else { &siblings });
         }
     }
+}
+
+fn depth(name: &str) -> usize {
+    name.matches('.').count()
 }
 
 fn short_enough(source: &str, pos: Pos, report: &mut Report<'_>) -> bool {

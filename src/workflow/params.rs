@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::action::ActionKind;
 pub use shapes::*;
-pub use values::{Items, Quota, Recipient};
+pub use values::{Items, Length, Quota, Recipient};
 
 /// What one parameter is, as far as a check needs it.
 #[derive(Clone, Copy, Debug)]
@@ -41,8 +41,8 @@ macro_rules! bind {
             /// # Errors
             /// When a value is missing, unknown or of the wrong type; the text names it.
             pub fn from_json(kind: ActionKind, with: &Map<String, Value>) -> Result<Self, String> {
-                let given: Map<String, Value> =
-                    with.iter().filter(|(_, value)| !value.is_null()).map(|(k, v)| (k.clone(), v.clone())).collect();
+                let given = with.iter().filter(|(_, value)| !value.is_null());
+                let given: Map<String, Value> = given.map(|(key, value)| (key.clone(), fit(kind, key, value))).collect();
                 check(kind, &given)?;
                 let given = Value::Object(given);
                 match kind {
@@ -116,6 +116,18 @@ impl Params {
     }
 }
 
+/// A rendered value as the parameter wants it: a number becomes text, or text a number, where only that fits.
+fn fit(kind: ActionKind, key: &str, value: &Value) -> Value {
+    let Some(field) = Params::fields(kind).iter().find(|field| field.name == key) else { return value.clone() };
+    let other = match value {
+        Value::Number(_) | Value::Bool(_) => Some(Value::String(value.to_string())),
+        Value::String(text) => serde_json::from_str(text).ok(),
+        _ => None,
+    };
+    let other = other.filter(|other| (field.accepts)(value).is_err() && (field.accepts)(other).is_ok());
+    other.unwrap_or_else(|| value.clone())
+}
+
 /// Missing and contradicting keys, in words; types are the deserialiser's.
 fn check(kind: ActionKind, given: &Map<String, Value>) -> Result<(), String> {
     if let Some(field) = Params::fields(kind).iter().find(|field| field.required && !given.contains_key(field.name)) {
@@ -159,7 +171,7 @@ mod tests {
         let Ok(Params::Approve(approve)) = read(ActionKind::Approval, &json!({ "role": "approver" })) else {
             panic!("approval")
         };
-        assert_eq!(approve.valid.days(), 30.0);
+        assert_eq!(approve.valid.0.days(), 30.0);
         assert_eq!(read(ActionKind::AccountPurge, &json!({})), Ok(Params::None {}));
     }
 
@@ -169,6 +181,16 @@ mod tests {
         assert!(read(ActionKind::MailRedirect, &redirect).is_ok());
         let error = read(ActionKind::MailRedirect, &json!({ "to": null })).unwrap_err();
         assert_eq!(error, "`mail.redirect` needs `to`, which is missing or empty");
+    }
+
+    #[test]
+    fn rendered_numbers_and_flags_become_what_the_parameter_wants() {
+        let Ok(Params::Role(role)) = read(ActionKind::RoleSet, &json!({ "role": 7 })) else { panic!("a role") };
+        assert_eq!(role.role, "7");
+        let redirect = json!({ "to": "a@example.com", "keep_copy": "true" });
+        let Ok(Params::Redirect(redirect)) = read(ActionKind::MailRedirect, &redirect) else { panic!("a redirect") };
+        assert!(redirect.keep_copy);
+        assert!(read(ActionKind::MailRedirect, &json!({ "to": true, "keep_copy": 7 })).is_err());
     }
 
     #[test]

@@ -5,6 +5,9 @@
 use super::diagnostic::{Diagnostic, Pos, Severity};
 use super::yaml::{Entry, Node, Yaml};
 
+/// Most findings of one file; the rest is not worth reading before these are mended.
+const MAX_FINDINGS: usize = 100;
+
 /// The findings of one file so far.
 #[derive(Debug)]
 pub(super) struct Report<'t> {
@@ -30,7 +33,10 @@ impl<'t> Report<'t> {
     }
 
     fn add(&mut self, pos: Pos, severity: Severity, code: &'static str, message: String) -> &mut Diagnostic {
-        let source_line = self.lines.get(pos.line.saturating_sub(1)).copied().unwrap_or_default().to_owned();
+        self.found.truncate(MAX_FINDINGS);
+        let kept = self.found.len() < MAX_FINDINGS;
+        let source_line = self.lines.get(pos.line.saturating_sub(1)).filter(|_| kept).copied().unwrap_or_default();
+        let source_line = source_line.to_owned();
         let (file, Pos { line, column, width }) = (self.file.to_owned(), pos);
         let index = self.found.len();
         let suggestion = None;
@@ -40,16 +46,16 @@ impl<'t> Report<'t> {
 
     /// Notes a name that is not known: `unknown action `x`, did you mean `y`?`
     pub(super) fn unknown(&mut self, pos: Pos, code: &'static str, what: &str, name: &str, known: &[&str]) {
+        self.suggest(pos, code, format!("unknown {what} `{name}`"), name, known);
+    }
+
+    fn suggest(&mut self, pos: Pos, code: &'static str, message: String, name: &str, known: &[&str]) {
         match nearest(name, known) {
             Some(near) => self
-                .error(pos, code, format!("unknown {what} `{name}`, did you mean `{near}`?"))
+                .error(pos, code, format!("{message}, did you mean `{near}`?"))
                 .help(format!("replace it with `{near}`")),
-            None if known.is_empty() => {
-                self.error(pos, code, format!("unknown {what} `{name}`")).help("none is declared in this file")
-            }
-            None => self
-                .error(pos, code, format!("unknown {what} `{name}`"))
-                .help(format!("known are: {}", known.join(", "))),
+            None if known.is_empty() => self.error(pos, code, message).help("none is declared in this file"),
+            None => self.error(pos, code, message).help(format!("known are: {}", known.join(", "))),
         };
     }
 
@@ -73,6 +79,7 @@ impl<'t> Report<'t> {
 
     /// The findings in file order.
     pub(super) fn finish(mut self) -> Vec<Diagnostic> {
+        self.found.truncate(MAX_FINDINGS);
         self.found.sort_by_key(|finding| (finding.line, finding.column));
         self.found
     }
@@ -85,7 +92,8 @@ impl<'t> Report<'t> {
             return None;
         };
         for entry in entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
-            self.unknown(entry.key_pos, "unknown-key", &format!("key of {what}"), &entry.key, known);
+            let message = format!("unknown key `{}` in {what}", entry.key);
+            self.suggest(entry.key_pos, "unknown-key", message, &entry.key, known);
         }
         Some(Fields { entries, pos: node.pos })
     }
@@ -109,7 +117,8 @@ impl<'t> Report<'t> {
             _ => None,
         };
         if value.is_none() {
-            self.error(node.pos, "wrong-type", format!("{what} must be `true` or `false`"));
+            self.error(node.pos, "wrong-type", format!("{what} must be `true` or `false`"))
+                .help("write it without quotes; `yes`, `no`, `on` and `off` are text");
         }
         value
     }

@@ -13,8 +13,8 @@ use jiff::tz::{AmbiguousOffset, TimeZone};
 
 use super::definition::Schedule;
 
-/// Longest time between two ticks: 29 February skips 2100.
-const HORIZON_DAYS: usize = 366 * 8 + 1;
+/// Longest time between two ticks: a 29 February on one weekday comes every 28 years, and 2100 has none.
+const HORIZON_DAYS: usize = 366 * 41;
 const WEEKDAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
 
 /// A cron expression that has been read.

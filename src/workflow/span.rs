@@ -115,3 +115,60 @@ impl From<Span> for String {
         span.to_string()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn spans_are_friendly_iso_or_business_days() {
+        assert_eq!(Span::parse("60 days"), Span::parse("P60D"));
+        assert_eq!(Span::parse("2 weeks"), Span::parse("P2W"));
+        assert_ne!(Span::parse("1 month"), Span::parse("30 days"), "a month stays a month");
+        assert_eq!(Span::parse(" 1 business day "), Ok(Span::BusinessDays(1)));
+    }
+
+    #[test]
+    fn what_is_no_span_says_why() {
+        assert!(matches!(Span::parse("soon"), Err(SpanError::Unreadable(_))));
+        assert!(matches!(Span::parse(""), Err(SpanError::Unreadable(_))));
+        assert!(matches!(Span::parse("some business days"), Err(SpanError::Unreadable(_))));
+        assert!(matches!(Span::parse("-3 days"), Err(SpanError::Negative(_))));
+        assert!(matches!(Span::parse("-1 business days"), Err(SpanError::Negative(_))));
+        for absurd in ["300 years", "31 years", "P4000M", "99999 days", "99999 business days", "900000 hours"] {
+            assert!(matches!(Span::parse(absurd), Err(SpanError::Absurd(_))), "{absurd}");
+        }
+        assert!(Span::parse("30 years").is_ok());
+    }
+
+    #[test]
+    fn days_are_good_enough_to_compare() {
+        let days = |text: &str| Span::parse(text).unwrap().days();
+        assert_eq!(days("2 weeks"), 14.0);
+        assert_eq!(days("1 year"), 365.0);
+        assert_eq!(days("12 hours"), 0.5);
+        assert!(days("3 months") > 80.0 && days("3 months") < 100.0);
+    }
+
+    fn text() -> impl Strategy<Value = String> {
+        let units = prop::sample::select(vec!["days", "weeks", "months", "hours", "minutes", "business days"]);
+        (0..300u32, units).prop_map(|(count, unit)| format!("{count} {unit}"))
+    }
+
+    proptest! {
+        #[test]
+        fn a_span_reads_back_as_it_was_written(text in text()) {
+            let span = Span::parse(&text).unwrap();
+            prop_assert_eq!(&Span::parse(&span.to_string()).unwrap(), &span);
+            let stored = serde_json::to_string(&span).unwrap();
+            prop_assert_eq!(&serde_json::from_str::<Span>(&stored).unwrap(), &span);
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in ".{0,40}") {
+            drop(Span::parse(&text));
+        }
+    }
+}

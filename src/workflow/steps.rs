@@ -159,7 +159,8 @@ impl Step<'_, '_> {
         let (kind, fields) = (self.kind, &self.fields);
         systems::check(kind, self.context.subject, fields, self.pos, report);
         self.check_keys(report);
-        let on_account = matches!(kind.place(), Place::Account | Place::On(_));
+        let task_on_account = kind == ActionKind::Task && fields.get("systems").is_some();
+        let on_account = task_on_account || matches!(kind.place(), Place::Account | Place::On(_));
         let names = self.context.names.in_step(on_account);
         let late = [("now", Late::Now), ("skip", Late::Skip), ("hold", Late::Hold)];
         let on_failure = [("hold", OnFailure::Hold), ("continue", OnFailure::Continue)];

@@ -128,6 +128,8 @@ impl Template {
 
     fn single_expression(&self) -> Option<&str> {
         let inner = self.source.trim().strip_prefix("{{")?.strip_suffix("}}")?;
+        let inner = inner.strip_prefix(['-', '+']).unwrap_or(inner);
+        let inner = inner.strip_suffix(['-', '+']).unwrap_or(inner);
         (!inner.contains("{{") && !inner.contains("}}")).then(|| inner.trim())
     }
 }
@@ -162,5 +164,61 @@ impl Condition {
             return Err(TemplateError { message: format!("`{}` is not known", self.source) });
         }
         Ok(value.is_true())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn scope() -> Scope {
+        Scope {
+            person: json!({ "display_name": "Ada", "manager": { "email": "grace@example.com" }, "department": null }),
+            inputs: json!({ "redirect": null, "count": 3 }),
+            ..Scope::default()
+        }
+    }
+
+    fn render(source: &str) -> Result<Value, TemplateError> {
+        Template::parse(source).unwrap().render(&scope())
+    }
+
+    #[test]
+    fn a_single_expression_keeps_its_type_and_everything_else_is_text() {
+        assert_eq!(render("{{ inputs.count }}"), Ok(json!(3)));
+        assert_eq!(render("{{ person.manager }}"), Ok(json!({ "email": "grace@example.com" })));
+        assert_eq!(render("{{- inputs.redirect -}}"), Ok(Value::Null));
+        assert_eq!(render("{{ -1 }}"), Ok(json!(-1)));
+        assert_eq!(render("{{ person.display_name }} has left"), Ok(json!("Ada has left")));
+        assert_eq!(render("{{ inputs.count }}{{ inputs.count }}"), Ok(json!("33")));
+        assert_eq!(Template::parse("{{ person.department }}").unwrap().render_text(&scope()), Ok(String::new()));
+    }
+
+    #[test]
+    fn unknown_names_are_errors_not_empty_strings() {
+        assert!(render("{{ person.nickname }}").is_err());
+        assert!(render("Hello {{ person.nickname }}").is_err());
+        assert!(Condition::parse("inputs.nothing").unwrap().holds(&scope()).is_err());
+    }
+
+    #[test]
+    fn conditions_hold_for_what_is_there() {
+        let holds = |source: &str| Condition::parse(source).unwrap().holds(&scope());
+        assert_eq!(holds("inputs.redirect"), Ok(false));
+        assert_eq!(holds("inputs.redirect is none and inputs.count > 2"), Ok(true));
+        assert!(Condition::parse("inputs.redirect ==").is_err());
+    }
+
+    #[test]
+    fn endless_work_runs_out_of_fuel() {
+        assert!(render("{{ range(10000) | map('string') | join('') ~ range(10000) | sum }}{% for a in range(10000) %}{{ a }}{% endfor %}").is_err());
+    }
+
+    #[test]
+    fn the_names_it_refers_to_come_with_their_path() {
+        let template = Template::parse("{{ person.manager.email | default(inputs.count) }}").unwrap();
+        assert_eq!(template.names(), ["inputs.count", "person.manager.email"]);
     }
 }

@@ -65,7 +65,10 @@ fn check_type(kind: ActionKind, key: &str, param: &Param, pos: Pos, report: &mut
     let Some(field) = Params::fields(kind).iter().find(|field| field.name == key) else { return };
     let Some(value) = constant(param) else { return };
     if let Err(expected) = (field.accepts)(&value) {
-        report.error(pos, "wrong-type", format!("`{key}` of `{kind}` does not fit: {expected}"));
+        let found = report.error(pos, "wrong-type", format!("`{key}` of `{kind}` does not fit: {expected}"));
+        if !value.is_string() && (field.accepts)(&Value::from(value.to_string())).is_ok() {
+            found.help(format!("put it into quotes: `{key}: \"{value}\"`"));
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 //! Only what workflow files need: mappings, lists and scalars. Anchors, aliases, tags, several documents, deep nesting
 //! and large files are refused before anything is built from them, so a file cannot grow in memory.
 
+use std::collections::BTreeMap;
+
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, StrInput};
 use serde_json::Value;
 
@@ -234,6 +236,7 @@ impl<'t> Loader<'t> {
 
     fn map(&mut self, depth: usize) -> Result<Vec<Entry>, YamlError> {
         let mut entries: Vec<Entry> = Vec::new();
+        let mut lines: BTreeMap<String, usize> = BTreeMap::new();
         loop {
             let (event, key_pos) = self.next()?;
             if event == Event::MappingEnd {
@@ -248,14 +251,17 @@ impl<'t> Loader<'t> {
             if value.is_null() {
                 value.pos = key_pos;
             }
-            match entries.iter().find(|entry| entry.key == key) {
-                Some(first) => self.found.push(YamlError {
+            match lines.get(&key) {
+                Some(line) => self.found.push(YamlError {
                     pos: key_pos,
                     code: "duplicate-key",
                     message: format!("`{key}` appears twice"),
-                    help: Some(format!("it stands in line {} already; keep one of them", first.key_pos.line)),
+                    help: Some(format!("it stands in line {line} already; keep one of them")),
                 }),
-                None => entries.push(Entry { key, key_pos, value }),
+                None => {
+                    lines.insert(key.clone(), key_pos.line);
+                    entries.push(Entry { key, key_pos, value });
+                }
             }
         }
     }

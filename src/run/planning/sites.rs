@@ -153,11 +153,11 @@ fn missing(view: &SystemView, action: ActionKind, account: Option<&Account>) -> 
     }
 }
 
-/// Why an action that cannot be done there is left out. An access cut never is: a door that cannot be closed must be
-/// seen.
+/// Why an action that cannot be done there is left out. `account.disable` never is: a door that cannot be closed must
+/// be seen. The other cuts belong to some kinds of system only (a badge reader has no sessions).
 fn unsupported(action: ActionKind, capability: &Capability) -> Option<String> {
     match capability {
-        Capability::Unsupported(why) if !action.is_cut() => Some(why.clone()),
+        Capability::Unsupported(why) if action != ActionKind::AccountDisable => Some(why.clone()),
         _ => None,
     }
 }

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::FieldSpec;
-use super::values::{Items, Quota, Recipient};
-use crate::workflow::Span;
+use super::values::{Items, Length, Quota, Recipient};
+use crate::workflow::span::{FixedSpan, Span};
 
 /// Declares parameter structures. Fields are `needs` (required), `may` (optional) or `has` (with a default).
 macro_rules! shapes {
@@ -289,15 +289,13 @@ shapes! {
         may confirm: String,
         /// How long an approval holds; without it, 30 days.
         #[serde(default = "thirty_days")]
-        #[schemars(with = "String")]
-        has valid: Span,
+        has valid: Length,
     }
     /// `report.inactive_accounts`
     InactiveReport {
         /// How long nobody has signed in; without it, 90 days.
         #[serde(default = "ninety_days")]
-        #[schemars(with = "String")]
-        has unused_for: Span,
+        has unused_for: Length,
         /// How it is written; without it, `csv`.
         may format: ReportFormat,
         /// Who receives it by mail.
@@ -316,14 +314,14 @@ const fn departure() -> DisableReason {
     DisableReason::Departure
 }
 
-fn thirty_days() -> Span {
+fn thirty_days() -> Length {
     days(30)
 }
 
-fn ninety_days() -> Span {
+fn ninety_days() -> Length {
     days(90)
 }
 
-fn days(days: i32) -> Span {
-    Span::Calendar(crate::workflow::span::FixedSpan(jiff::Span::new().days(days)))
+fn days(days: i32) -> Length {
+    Length(Span::Calendar(FixedSpan(jiff::Span::new().days(days))))
 }

@@ -3,7 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Somebody or some address: a person (`{{ person.manager }}`) or a mail address. At least one of the two is there.
+use crate::workflow::Span;
+
+/// Somebody or some address: a person (`{{ person.manager }}`), an employee number (an input of type `person`), or a
+/// mail address. At least one of the two fields is there; whether there is such a person is not known here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Written")]
 #[schemars(with = "String")]
@@ -17,9 +20,12 @@ pub struct Recipient {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "expected a mail address, or a person such as `{{ person.manager }}`")]
+#[serde(
+    untagged,
+    expecting = "expected a mail address, an employee number, or a person such as `{{ person.manager }}`"
+)]
 enum Written {
-    Address(String),
+    Text(String),
     Person { email: Option<String>, employee_number: Option<String> },
 }
 
@@ -29,14 +35,19 @@ impl TryFrom<Written> for Recipient {
     fn try_from(written: Written) -> Result<Self, String> {
         let filled = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
         match written {
-            Written::Address(text) if is_email(&text) => Ok(Self { email: Some(text), employee_number: None }),
-            Written::Address(text) => Err(format!("`{text}` is not a mail address")),
+            Written::Text(text) if is_email(&text) => Ok(Self { email: Some(text), employee_number: None }),
+            Written::Text(text) if is_number(&text) => Ok(Self { email: None, employee_number: Some(text) }),
+            Written::Text(text) => Err(format!("`{text}` is neither a mail address nor an employee number")),
             Written::Person { email, employee_number } => match (filled(email), filled(employee_number)) {
                 (None, None) => Err("this person has neither a mail address nor an employee number".to_owned()),
                 (email, employee_number) => Ok(Self { email, employee_number }),
             },
         }
     }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 64 && !text.contains(|c: char| c == '@' || c.is_whitespace() || c.is_control())
 }
 
 /// Whether a text has the shape of a mail address: one `@`, something before it, a domain behind it, no blanks.
@@ -64,6 +75,26 @@ impl TryFrom<Vec<String>> for Items {
     fn try_from(items: Vec<String>) -> Result<Self, Self::Error> {
         let filled = !items.is_empty() && items.iter().all(|item| !item.trim().is_empty());
         if filled { Ok(Self(items)) } else { Err("expected at least one entry, and none of them empty") }
+    }
+}
+
+/// A span of time that is longer than nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "Span", into = "Span")]
+#[schemars(with = "String")]
+pub struct Length(pub Span);
+
+impl TryFrom<Span> for Length {
+    type Error = String;
+
+    fn try_from(span: Span) -> Result<Self, String> {
+        if span.is_zero() { Err(format!("`{span}` has no length")) } else { Ok(Self(span)) }
+    }
+}
+
+impl From<Length> for Span {
+    fn from(length: Length) -> Self {
+        length.0
     }
 }
 
@@ -129,7 +160,10 @@ mod tests {
         let read = serde_json::from_value::<Recipient>;
         assert!(read(json!("ada@example.com")).is_ok());
         assert!(read(json!({ "employee_number": "7", "email": null })).is_ok());
-        assert!(read(json!("ada")).unwrap_err().to_string().contains("`ada` is not a mail address"));
+        assert_eq!(read(json!("E-1042")).unwrap().employee_number.as_deref(), Some("E-1042"));
+        for bad in ["", "ada@", "Ada Lovelace"] {
+            assert!(read(json!(bad)).unwrap_err().to_string().contains("neither a mail address nor"), "{bad}");
+        }
         assert!(read(json!({ "email": "" })).unwrap_err().to_string().contains("neither"));
         assert!(read(json!(7)).unwrap_err().to_string().contains("expected a mail address"));
     }

@@ -37,7 +37,7 @@ fn every_mistake_is_reported_at_once_in_file_order() {
 #[test]
 fn an_unknown_key_of_a_step_names_the_nearest() {
     let found = mistake(&file("  - id: a\n    action: account.disable\n    system: all\n    systems: all\n"));
-    assert_eq!(found.message, "unknown key of a step `system`, did you mean `systems`?");
+    assert_eq!(found.message, "unknown key `system` in a step, did you mean `systems`?");
     at(&found, 11, 5);
 }
 
@@ -185,12 +185,12 @@ fn parameters_have_known_keys_and_types() {
         ))
     };
     let found = mistake(&step("mail.redirect", "{ to: a@example.com, keep_cop: true }"));
-    assert_eq!(found.message, "unknown key of `mail.redirect` `keep_cop`, did you mean `keep_copy`?");
+    assert_eq!(found.message, "unknown key `keep_cop` in `mail.redirect`, did you mean `keep_copy`?");
     at(&found, 13, 32);
     let found = mistake(&step("mail.redirect", "{ to: a@example.com, keep_copy: perhaps }"));
     says(&found, "`keep_copy` of `mail.redirect` does not fit", "");
-    let found = mistake(&step("mail.redirect", "{ to: nobody }"));
-    says(&found, "`nobody` is not a mail address", "");
+    let found = mistake(&step("mail.redirect", "{ to: nobody@ }"));
+    says(&found, "`nobody@` is neither a mail address", "");
     at(&found, 13, 17);
     says(&mistake(&step("mail.redirect", "{ reason: x }")), "`mail.redirect` needs `to`", "with: { to: … }");
     says(&mistake(&step("mail.auto_reply", "{ subject: x }")), "needs `template` or `message`", "");
@@ -297,6 +297,43 @@ fn files_that_are_no_workflows_are_refused() {
     assert_eq!(mistake("workflow: [").code, "syntax");
     let names: Vec<String> = mistakes("{}").into_iter().map(|found| found.message).collect();
     assert!(names.iter().any(|message| message.contains("no name")), "{names:?}");
+}
+
+#[test]
+fn literals_of_the_wrong_type_say_when_quotes_are_missing() {
+    let step = |with: &str| file(&format!("  - id: a\n    action: approval\n    with: {with}\n"));
+    says(&mistake(&step("{ role: approver, confirm: 2027 }")), "expected a string", "confirm: \"2027\"");
+    says(&mistake(&step("{ role: approver, valid: 0 days }")), "has no length", "");
+    says(&mistake(&step("{ role: approver, valid: 300 years }")), "longer than 30 years", "");
+}
+
+#[test]
+fn hostile_files_are_refused_soon_and_briefly() {
+    let many = |piece: &dyn Fn(usize) -> String, count: usize| (0..count).map(piece).collect::<String>();
+    let good = "workflow: a\nfor: person\non: { manual: true }\n";
+    let hostile = [
+        many(&|n| format!("k{n}: x\n"), 25_000),
+        format!("{{{}}}", many(&|n| format!("k{n}: x, "), 22_000)),
+        many(&|_| "a: 1\n".to_owned(), 50_000),
+        format!("{good}inputs:\n{}", many(&|n| format!("  i{n}: {{ type: text }}\n"), 9_000)),
+        format!("{good}steps:\n{}", many(&|n| format!("  - id: s{n}\n"), 15_000)),
+        format!(
+            "{good}steps:\n  - id: a\n    action: task\n    with: {{ title: \"{{{{ {} }}}}\" }}\n",
+            "(".repeat(16_000)
+        ),
+        format!("{good}steps:\n  - id: a\n    action: task\n    after: [{}]\n", many(&|n| format!("x{n}, "), 30_000)),
+        format!("{good}steps:\n  - id: a\n    action: task\n    when: {}\n", "not ".repeat(4_000)),
+        "? ".repeat(100_000),
+        "\"".repeat(200_001),
+        "x".repeat(250_000),
+        format!("a: {}", "'".repeat(200_000)),
+    ];
+    let begun = std::time::Instant::now();
+    for text in &hostile {
+        let found = mistakes(text);
+        assert!((1..=100).contains(&found.len()), "{}", found.len());
+    }
+    assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
 }
 
 #[test]

@@ -24,7 +24,7 @@ async fn everybody_of_the_shipped_company_is_known_to_hr_and_has_five_accounts()
         assert!(
             person["manager"].is_empty() || people.iter().any(|other| other["employee_number"] == person["manager"])
         );
-        assert!(crate::run::PersonStatus::from_name(&person["status"]).is_some());
+        assert!(person["status"].is_empty() || crate::run::PersonStatus::from_name(&person["status"]).is_some());
         jiff::tz::TimeZone::get(&person["timezone"]).expect("a zone");
     }
     let leaving: Vec<&str> =

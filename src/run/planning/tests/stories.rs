@@ -118,11 +118,12 @@ fn a_redirect_nobody_asked_for_is_planned_and_decided_at_the_claim() {
 }
 
 #[test]
-fn what_a_system_cannot_do_is_left_out_unless_it_cuts_access_or_ends_an_effect() {
+fn what_a_system_cannot_do_is_left_out_unless_it_closes_the_account_or_ends_an_effect() {
     let mut case = ada_leaves();
     let cannot = |case: &mut Case, index: usize, action| {
         case.systems[index].capabilities.insert(action, Capability::Unsupported("too old".into()));
     };
+    cannot(&mut case, 0, ActionKind::AccountDisable);
     cannot(&mut case, 0, ActionKind::SessionsRevoke);
     cannot(&mut case, 1, ActionKind::MailArchive);
     cannot(&mut case, 1, ActionKind::MailClearAutoReply);
@@ -130,10 +131,11 @@ fn what_a_system_cannot_do_is_left_out_unless_it_cuts_access_or_ends_an_effect()
     case.systems[2].capabilities.remove(&ActionKind::FilesTransfer);
     let plan = case.plan().unwrap();
 
-    let cut = find(&plan, "revoke-sessions", "ldap");
+    let left_out = |why: &str| Some(SkipReason::NotApplicable(why.into()));
+    assert_eq!(find(&plan, "revoke-sessions", "ldap").skip, left_out("too old"));
+    let cut = find(&plan, "disable", "ldap");
     assert_eq!((cut.skip.as_ref(), &cut.capability), (None, &Capability::Unsupported("too old".into())));
     assert_eq!(find(&plan, "auto-reply.end", "mailhost").skip, None);
-    let left_out = |why: &str| Some(SkipReason::NotApplicable(why.into()));
     assert_eq!(find(&plan, "archive", "mailhost").skip, left_out("too old"));
     assert_eq!(find(&plan, "delete.purge", "cloud").skip, left_out("too old"));
     assert_eq!(find(&plan, "transfer-files", "cloud").skip, left_out("`cloud` does not know `files.transfer`"));

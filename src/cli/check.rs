@@ -1,0 +1,187 @@
+//! `usher check`
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::{CliError, Context, Exit, Tone};
+use crate::config::{self, Config, Problem, SandboxSettings, SystemKind, WorkflowFile};
+use crate::connectors::sandbox::Company;
+use crate::workflow::{self, Diagnostic, Severity};
+
+/// Finds all mistakes of workflows and configuration
+///
+/// Every mistake and warning of every file at once, each with its place and what to do about it. Without PATH the
+/// configuration is checked, the workflows of its folder, and those built in.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  usher check                           everything
+  usher check workflows/departure.yaml  one file
+  usher check --json                    for editors and pipelines; exit code 1 where there are mistakes")]
+pub struct Check {
+    /// Workflow file, folder of them, or configuration file (.toml)
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Fail on warnings too
+    #[arg(long)]
+    strict: bool,
+}
+
+/// All that was found.
+#[derive(Debug, Default)]
+struct Findings {
+    problems: Vec<Problem>,
+    diagnostics: Vec<Diagnostic>,
+    workflows: usize,
+    systems: usize,
+}
+
+impl Check {
+    pub(super) fn run(self, context: &mut Context) -> Result<Exit, CliError> {
+        let mut found = Findings::default();
+        let (settings, paths): (Vec<PathBuf>, Vec<PathBuf>) =
+            self.paths.into_iter().partition(|path| path.extension().is_some_and(|ending| ending == "toml"));
+        let files = if settings.is_empty() { context.globals.config.clone() } else { settings.clone() };
+        let (config, problems) = Config::inspect(&files, context.globals.database.as_deref(), &context.around);
+        found.problems = problems;
+        found.systems(&config);
+        if !paths.is_empty() || settings.is_empty() {
+            let mut workflows = found.files(&paths, &config, &context.around.folder);
+            for workflow in &mut workflows {
+                workflow.file = context.around.shown(Path::new(&workflow.file)).display().to_string();
+            }
+            found.workflows(&workflows, &config);
+        }
+        found.say(context)?;
+        let wrong = found.errors() > 0 || (self.strict && found.warnings() > 0);
+        Ok(if wrong { Exit::NotRight } else { Exit::Done })
+    }
+}
+
+impl Findings {
+    /// The named workflow files, else those that hold; what cannot be read is a finding.
+    fn files(&mut self, paths: &[PathBuf], config: &Config, folder: &Path) -> Vec<WorkflowFile> {
+        let read: Vec<Result<Vec<WorkflowFile>, Problem>> = if paths.is_empty() {
+            vec![config.workflows.files()]
+        } else {
+            paths.iter().map(|path| read(&folder.join(path))).collect()
+        };
+        let mut files = Vec::new();
+        for outcome in read {
+            match outcome {
+                Ok(some) => files.extend(some),
+                Err(problem) => self.problems.push(problem),
+            }
+        }
+        files
+    }
+
+    fn workflows(&mut self, files: &[WorkflowFile], config: &Config) {
+        let pairs = files.iter().map(|file| (file.file.as_str(), file.text.as_str()));
+        self.diagnostics.extend(workflow::check_all(pairs).diagnostics);
+        self.workflows = files.len();
+        let systems: Vec<&str> = config.systems.keys().map(String::as_str).collect();
+        for file in files {
+            if let Ok((parsed, _)) = workflow::parse(&file.file, &file.text) {
+                self.diagnostics.extend(workflow::check_systems(&file.file, &parsed, &systems));
+            }
+        }
+    }
+
+    /// What the settings of a system name must be there.
+    fn systems(&mut self, config: &Config) {
+        self.systems = config.systems.len();
+        for system in config.systems.values() {
+            let SystemKind::Sandbox(settings) = &system.kind;
+            if let Err(message) = sandbox(settings) {
+                self.problems.push(Problem::new(format!("[systems.{}]", system.name), message));
+            }
+        }
+    }
+
+    fn errors(&self) -> usize {
+        self.problems.len() + self.count(Severity::Error)
+    }
+
+    fn warnings(&self) -> usize {
+        self.count(Severity::Warning)
+    }
+
+    fn count(&self, severity: Severity) -> usize {
+        self.diagnostics.iter().filter(|diagnostic| diagnostic.severity == severity).count()
+    }
+
+    fn say(&self, context: &mut Context) -> Result<(), CliError> {
+        let out = &mut context.out;
+        if out.is_json() {
+            return out.document(&self.document(), false);
+        }
+        for problem in &self.problems {
+            let label = out.paint(Tone::Bad, "error[config]:");
+            out.line(format!("{label} {}: {}", problem.place, problem.message))?;
+            if let Some(help) = &problem.help {
+                let label = out.paint(Tone::Strong, "  help:");
+                out.line(format!("{label} {help}"))?;
+            }
+        }
+        for diagnostic in &self.diagnostics {
+            let text = diagnostic.render(out.is_coloured());
+            out.line(text)?;
+        }
+        let summary = format!(
+            "{} and {} checked: {}, {}",
+            count(self.workflows, "workflow"),
+            count(self.systems, "system"),
+            count(self.errors(), "mistake"),
+            count(self.warnings(), "warning"),
+        );
+        let tone = if self.errors() > 0 { Tone::Bad } else { Tone::Good };
+        let summary = out.paint(tone, &summary);
+        out.line(summary)
+    }
+
+    fn document(&self) -> Value {
+        let problems = self.problems.iter().map(|problem| {
+            let (file, line) = split_place(&problem.place);
+            json!({ "file": file, "line": line, "column": null, "severity": "error", "code": "config",
+                "message": problem.message, "suggestion": problem.help })
+        });
+        let diagnostics = self.diagnostics.iter().map(|diagnostic| json!(diagnostic));
+        json!({
+            "ok": self.errors() == 0,
+            "errors": self.errors(),
+            "warnings": self.warnings(),
+            "workflows": self.workflows,
+            "systems": self.systems,
+            "findings": problems.chain(diagnostics).collect::<Vec<_>>(),
+        })
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<WorkflowFile>, Problem> {
+    if path.is_dir() { config::files_in(path) } else { config::read_workflow(path).map(|file| vec![file]) }
+}
+
+fn sandbox(settings: &SandboxSettings) -> Result<(), String> {
+    let SandboxSettings { company, system, .. } = settings;
+    let text = std::fs::read_to_string(company)
+        .map_err(|error| format!("the company's file {} cannot be read: {error}", company.display()))?;
+    let described = Company::parse(&text).map_err(|error| format!("{}: {error}", company.display()))?;
+    if described.systems.contains_key(system) {
+        return Ok(());
+    }
+    let known: Vec<&str> = described.systems.keys().map(String::as_str).collect();
+    Err(format!("the company in {} has no system `{system}`; it has {}", company.display(), known.join(", ")))
+}
+
+/// `usher.toml:12` -> `usher.toml`, 12
+fn split_place(place: &str) -> (&str, Option<u64>) {
+    let split = place.rsplit_once(':').and_then(|(file, line)| Some((file, line.parse().ok()?)));
+    split.map_or((place, None), |(file, line)| (file, Some(line)))
+}
+
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}

@@ -1,0 +1,129 @@
+//! What the demo plays on: a folder, a company, a database of its own.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Zoned;
+
+use super::super::{CliError, Context};
+use crate::clock::Clock;
+use crate::connectors::Connector;
+use crate::connectors::sandbox::{SandboxCompany, shipped};
+use crate::engine::Engine;
+use crate::engine::library::Library;
+use crate::intake::people::{Feed, Mapping, read_people};
+use crate::intake::{events, feed};
+use crate::run::book::parse_public_id;
+use crate::run::{Holidays, Person};
+use crate::secret::KeyRing;
+use crate::store::{Opening, RunFilter, Store};
+
+/// Everything the demo has.
+pub(super) struct Stage {
+    pub(super) engine: Engine,
+    pub(super) company: Arc<SandboxCompany>,
+    pub(super) before: crate::connectors::sandbox::Snapshot,
+    pub(super) folder: PathBuf,
+    pub(super) feed: Feed,
+    pub(super) start: Zoned,
+}
+
+/// What HR's file led to.
+pub(super) struct Told {
+    /// Run and person, in order.
+    pub(super) runs: Vec<(i64, Person)>,
+}
+
+fn file(path: &Path, error: &std::io::Error) -> CliError {
+    CliError::environment("file", format!("{}: {error}", path.display()))
+}
+
+impl Stage {
+    pub(super) async fn set(context: &Context) -> Result<Self, CliError> {
+        let folder = std::env::temp_dir().join(format!("usher-demo-{:08x}", rand::random::<u32>()));
+        std::fs::create_dir_all(&folder).map_err(|error| file(&folder, &error))?;
+        for (name, text) in [("company.toml", shipped::COMPANY), ("people.csv", shipped::PEOPLE)] {
+            let path = folder.join(name);
+            std::fs::write(&path, text).map_err(|error| file(&path, &error))?;
+        }
+        let start: Zoned = shipped::DEMO_START
+            .parse()
+            .map_err(|error| CliError::environment("demo", format!("the demo's start: {error}")))?;
+        let company = SandboxCompany::open(&folder.join("company.toml"), &folder.join("company.state"))
+            .map_err(|error| CliError::environment("sandbox", error.to_string()))?;
+        let engine = engine(context, &folder, &company, &start).await?;
+        let feed = read_people(shipped::PEOPLE.as_bytes(), &Mapping::default())
+            .map_err(|problems| CliError::environment("demo", problems.to_string()))?;
+        let before = company.snapshot().map_err(|error| CliError::environment("sandbox", error.to_string()))?;
+        Ok(Self { engine, company, before, folder, feed, start })
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        self.engine.store()
+    }
+
+    /// Hands HR's file in: people are saved, systems read, runs started.
+    pub(super) async fn tell(&self, _context: &Context) -> Result<Told, CliError> {
+        feed::take_in(&self.engine, &self.feed, "csv", |_| ()).await?;
+        let dispatched = events::dispatch(&self.engine).await?;
+        if let Some(parked) = dispatched.iter().find_map(|event| event.parked.clone()) {
+            return Err(CliError::not_right("parked", parked));
+        }
+        let mut runs = Vec::new();
+        for event in dispatched {
+            let Some(person) = self.store().person(&event.employee_number).await? else { continue };
+            for run in event.runs {
+                runs.extend(parse_public_id(&run).map(|run| (run, person.clone())));
+            }
+        }
+        Ok(Told { runs })
+    }
+
+    pub(super) async fn all_over(&self) -> Result<bool, CliError> {
+        let runs = self.store().runs(&RunFilter::default()).await?;
+        Ok(runs.iter().all(|run| run.state.is_over()))
+    }
+
+    /// Takes the stage down, or says where it is.
+    pub(super) async fn strike(self, keep: bool, context: &mut Context) -> Result<(), CliError> {
+        self.store().close().await;
+        if !keep {
+            return std::fs::remove_dir_all(&self.folder).map_err(|error| file(&self.folder, &error));
+        }
+        context.out.aside(format!("\nKept in {}:", self.folder.display()));
+        context
+            .out
+            .aside("  usher.db       the record with the journal: usher --database sqlite:usher.db audit show run_1");
+        context.out.aside("  company.state  every request that reached a system, and what it changed");
+        context.out.aside("  archive/       the archives, named with their checksums in the evidence");
+        Ok(())
+    }
+}
+
+async fn engine(
+    context: &Context,
+    folder: &Path,
+    company: &Arc<SandboxCompany>,
+    start: &Zoned,
+) -> Result<Engine, CliError> {
+    let url = context.globals.database.clone();
+    let url = url.unwrap_or_else(|| format!("sqlite:{}", folder.join("usher.db").display()));
+    let ring = KeyRing::open_or_create(&folder.join("usher.key"))
+        .map_err(|error| CliError::environment("key", error.to_string()))?;
+    let store = Store::open(&url, Opening::Migrate, Clock::System, ring, Holidays::default()).await?;
+    if !store.runs(&RunFilter { limit: Some(1), ..RunFilter::default() }).await?.is_empty() {
+        return Err(CliError::refused("not_empty", format!("{} has runs in it", store.place()))
+            .help("the demo moves the database's clock: give it an empty database of its own"));
+    }
+    store.fast_forward(start.timestamp()).await?;
+    let library = Library::load(None).map_err(|error| CliError::environment("workflows", error.to_string()))?;
+    let systems: BTreeMap<String, Connector> = company
+        .description()
+        .systems
+        .keys()
+        .filter_map(|name| Some((name.clone(), Connector::Sandbox(company.system(name)?))))
+        .collect();
+    let zone = start.time_zone().iana_name().unwrap_or("UTC").to_owned();
+    Ok(Engine::new(store, systems, library.workflows, zone, Holidays::default()))
+}

@@ -1,0 +1,288 @@
+//! The only place that wires: configuration to store, systems, workflows and engine; then recover, and serve until a
+//! signal, then drain.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::clock::{self, Clock};
+use crate::config::{Config, DatabasePlace, KeySettings, SystemKind};
+use crate::connectors::Connector;
+use crate::connectors::sandbox::{SandboxCompany, SandboxError};
+use crate::engine::Engine;
+use crate::engine::library::Library;
+use crate::intake::{events, schedules};
+use crate::queue::{self, Counts};
+use crate::run::Holidays;
+use crate::secret::{KeyFileError, KeyRing, SecretError};
+use crate::store::{Dialect, FileLock, Opening, Store, StoreError};
+use crate::web;
+use crate::workflow::Diagnostic;
+
+/// How often schedules and left-over events are looked at, and lapsed leases are taken up.
+const ROUND: Duration = Duration::from_secs(1);
+
+/// Why usher cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The master key.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
+    /// A secret of the configuration.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// A sandbox system.
+    #[error("the sandbox: {0}")]
+    Sandbox(#[from] SandboxError),
+    /// A system that its company does not have.
+    #[error("[systems.{name}]: the company {} has no system called {system}", company.display())]
+    NoSuchSystem {
+        /// The configured name.
+        name: String,
+        /// The name in the company.
+        system: String,
+        /// The company's file.
+        company: PathBuf,
+    },
+    /// Workflows with mistakes.
+    #[error("{} mistakes in the workflows; `usher check` shows each with its place", .0.len())]
+    Workflows(Vec<Diagnostic>),
+    /// The folder of workflows cannot be read.
+    #[error("the folder of workflows {}: {error}", folder.display())]
+    Folder {
+        /// Which.
+        folder: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The address is taken, or not ours.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// Which.
+        address: std::net::SocketAddr,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+/// Opens the record as the configuration says.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn open_store(config: &Config, opening: Opening, clock: Clock) -> Result<Store, StartError> {
+    let url = config.database.connect_url()?;
+    let ring = match &config.keys {
+        KeySettings::File(path) => key_ring(config, path)?,
+        KeySettings::Secret(reference) => KeyRing::from_secret(&reference.resolve()?)?,
+    };
+    let holidays = Holidays::on(config.time.holidays.iter().copied());
+    Ok(Store::open(url.expose(), opening, clock, ring, holidays).await?)
+}
+
+/// A key is only made for a database that is not there yet: a lost key must not pass unnoticed.
+fn key_ring(config: &Config, path: &std::path::Path) -> Result<KeyRing, StartError> {
+    let fresh = match &config.database.place {
+        DatabasePlace::Sqlite(database) => !database.exists(),
+        DatabasePlace::Postgres(_) => true,
+    };
+    Ok(if fresh { KeyRing::open_or_create(path)? } else { KeyRing::open(path)? })
+}
+
+/// The configured systems. Those of one sandbox company share it.
+///
+/// # Errors
+/// [`StartError`].
+pub fn open_systems(config: &Config) -> Result<BTreeMap<String, Connector>, StartError> {
+    let mut companies: BTreeMap<(PathBuf, PathBuf), Arc<SandboxCompany>> = BTreeMap::new();
+    let mut systems = BTreeMap::new();
+    for (name, settings) in &config.systems {
+        let connector = match &settings.kind {
+            SystemKind::Sandbox(sandbox) => {
+                let place = (sandbox.company.clone(), sandbox.state.clone());
+                let company = match companies.get(&place) {
+                    Some(company) => Arc::clone(company),
+                    None => SandboxCompany::open(&sandbox.company, &sandbox.state)?,
+                };
+                companies.insert(place, Arc::clone(&company));
+                let system = company.system(&sandbox.system).ok_or_else(|| StartError::NoSuchSystem {
+                    name: name.clone(),
+                    system: sandbox.system.clone(),
+                    company: sandbox.company.clone(),
+                })?;
+                Connector::Sandbox(system)
+            }
+        };
+        systems.insert(name.clone(), connector);
+    }
+    Ok(systems)
+}
+
+/// The workflows, shipped and own.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn open_library(config: &Config) -> Result<Library, StartError> {
+    let folder = config.workflows.folder.as_deref();
+    Library::load(folder)
+        .map_err(|error| StartError::Folder { folder: folder.map(Into::into).unwrap_or_default(), error })
+}
+
+/// Everything together. Refuses workflows with mistakes.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn open_engine(config: &Config, opening: Opening, clock: Clock) -> Result<Engine, StartError> {
+    let library = open_library(config)?;
+    if library.has_errors() {
+        return Err(StartError::Workflows(library.diagnostics));
+    }
+    let systems = open_systems(config)?;
+    let store = open_store(config, opening, clock).await?;
+    let holidays = Holidays::on(config.time.holidays.iter().copied());
+    Ok(Engine::new(store, systems, library.workflows, config.time.zone_name(), holidays))
+}
+
+/// The engine at work: queue, watch, rounds.
+#[derive(Debug)]
+pub struct Running {
+    /// What the queue has done.
+    pub counts: Arc<Counts>,
+    shutdown: watch::Sender<bool>,
+    queue: JoinHandle<()>,
+    helpers: Vec<JoinHandle<()>>,
+}
+
+/// Starts the engine's work in the background.
+pub fn start(engine: &Engine, settings: queue::Settings) -> Running {
+    let (shutdown, asked) = watch::channel(false);
+    let counts = Arc::new(Counts::default());
+    let worker = engine.clone();
+    let perform = move |attempt: Arc<queue::Attempt>| {
+        let engine = worker.clone();
+        async move { engine.execute(&attempt.claim, || attempt.lease_stands()).await }
+    };
+    let queue = tokio::spawn(queue::run(
+        engine.store().clone(),
+        settings,
+        owner(),
+        engine.system_names(),
+        Arc::clone(&counts),
+        perform,
+        asked.clone(),
+    ));
+    let helpers = vec![tokio::spawn(watch_others(engine.store().clone())), tokio::spawn(rounds(engine.clone(), asked))];
+    Running { counts, shutdown, queue, helpers }
+}
+
+impl Running {
+    /// Drains: no new attempt; those under way get their time.
+    pub async fn drain(self) {
+        self.shutdown.send_replace(true);
+        self.queue.await.ok();
+        for helper in self.helpers {
+            helper.abort();
+        }
+    }
+}
+
+/// Who holds this process' leases: new for each start.
+fn owner() -> String {
+    format!("{}-{:08x}", std::process::id(), rand::random::<u32>())
+}
+
+/// Writes by others wake the claimer; a lost connection is made again.
+async fn watch_others(store: Store) {
+    loop {
+        match store.watch().await {
+            Ok(mut watch) => loop {
+                if let Err(error) = watch.next().await {
+                    tracing::warn!(%error, "writes by others cannot be seen for a moment");
+                    break;
+                }
+            },
+            Err(error) => tracing::warn!(%error, "writes by others cannot be seen"),
+        }
+        clock::pause(ROUND).await;
+    }
+}
+
+/// Once in a while: leases that lapsed, events that were accepted and not dealt with, schedules.
+async fn rounds(engine: Engine, shutdown: watch::Receiver<bool>) {
+    while !*shutdown.borrow() {
+        if let Err(error) = round(&engine).await {
+            tracing::warn!(%error, "a round failed; trying again");
+        }
+        clock::pause(ROUND).await;
+    }
+}
+
+async fn round(engine: &Engine) -> Result<(), StoreError> {
+    let recovered = engine.store().recover(false).await?;
+    if recovered > 0 {
+        tracing::warn!(steps = recovered, "attempts of a daemon that is gone are taken up");
+    }
+    events::dispatch(engine).await?;
+    schedules::fire(engine).await?;
+    Ok(())
+}
+
+/// The daemon: recovers, serves until SIGTERM or SIGINT, drains.
+///
+/// # Errors
+/// [`StartError`], before anything is done.
+pub async fn serve(config: &Config) -> Result<(), StartError> {
+    let began = Instant::now();
+    let _lock = match &config.database.place {
+        DatabasePlace::Sqlite(path) => Some(FileLock::take(path)?),
+        DatabasePlace::Postgres(_) => None,
+    };
+    let listener = TcpListener::bind(config.serve.listen)
+        .await
+        .map_err(|error| StartError::Listen { address: config.serve.listen, error })?;
+    let engine = open_engine(config, Opening::Migrate, Clock::System).await?;
+    let store = engine.store().clone();
+    // We hold the file's lock: every lease in it is an abandoned one.
+    let recovered = store.recover(store.dialect() == Dialect::Sqlite).await?;
+    let settings =
+        queue::Settings { concurrency: config.serve.workers, lease: config.serve.lease, ..queue::Settings::default() };
+    let running = start(&engine, settings);
+    let (stop, stopped) = watch::channel(false);
+    let web = tokio::spawn(web::serve(listener, store.clone(), queue::wait_for(stopped)));
+    let names: BTreeSet<&String> = engine.systems().keys().collect();
+    tracing::info!(
+        listen = %config.serve.listen, database = %store.place(), systems = names.len(),
+        workflows = engine.library().len(), recovered, "ready in {} ms", began.elapsed().as_millis()
+    );
+    sd_notify::notify(&[sd_notify::NotifyState::Ready]).ok();
+    let signal = signal().await;
+    tracing::info!(signal, "draining: nothing new starts, what is under way gets up to 25 s");
+    sd_notify::notify(&[sd_notify::NotifyState::Stopping]).ok();
+    running.drain().await;
+    stop.send_replace(true);
+    web.await.ok();
+    store.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Waits for SIGTERM or SIGINT.
+pub async fn signal() -> &'static str {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        tokio::signal::ctrl_c().await.ok();
+        return "SIGINT";
+    };
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = tokio::signal::ctrl_c() => "SIGINT",
+    }
+}

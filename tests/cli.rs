@@ -1,0 +1,129 @@
+//! The command line from outside: exit codes, streams, help.
+
+#![cfg(test)]
+
+use std::path::Path;
+
+use assert_cmd::Command;
+
+/// usher in a folder of its own, with nothing of ours in its environment.
+fn usher(folder: &Path) -> Command {
+    let mut command = Command::cargo_bin("usher").unwrap();
+    command.current_dir(folder).env_clear().env("USHER_DATA_DIR", folder.join("data")).env("TZ", "UTC");
+    command
+}
+
+fn said(command: &mut Command) -> (i32, String, String) {
+    let output = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn help_is_an_answer_and_a_mistake_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, out, err) = said(usher(folder.path()).arg("--help"));
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(out.contains("Exit codes:") && out.contains("completions"), "{out}");
+    let (code, out, err) = said(usher(folder.path()).arg("chekc"));
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(err.starts_with("error: unrecognized subcommand 'chekc'"), "{err}");
+    assert_eq!(said(&mut usher(folder.path())).0, 2, "nothing asked is not answered");
+}
+
+#[test]
+fn mistakes_are_json_where_json_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, out, err) = said(usher(folder.path()).args(["--json", "completions"]));
+    assert_eq!((code, out.as_str()), (2, ""));
+    let document: serde_json::Value = serde_json::from_str(&err).unwrap();
+    assert_eq!(document["error"]["code"], "usage");
+}
+
+#[test]
+fn completions_and_manual_are_complete() {
+    let folder = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let (code, out, err) = said(usher(folder.path()).args(["completions", shell]));
+        assert_eq!((code, err.as_str()), (0, ""), "{shell}");
+        assert!(out.contains("completions"), "{shell}");
+    }
+    let (code, out, _) = said(usher(folder.path()).arg("man"));
+    assert_eq!(code, 0);
+    assert!(out.contains(".TH usher 1"), "{out}");
+    let (code, out, _) = said(usher(folder.path()).args(["--json", "man", "--out", "pages"]));
+    assert_eq!(code, 0);
+    assert!(serde_json::from_str::<serde_json::Value>(&out).unwrap()["folder"].is_string());
+    assert!(folder.path().join("pages/usher-completions.1").exists());
+}
+
+#[test]
+fn a_reader_who_leaves_early_is_no_error() {
+    use std::io::Read;
+    use std::process::Stdio;
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("usher"))
+        .args(["completions", "zsh"])
+        .current_dir(folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let mut err = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(err, "");
+}
+
+#[test]
+fn init_writes_what_check_finds_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, out, err) = said(usher(folder.path()).args(["init", "here"]));
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    assert!(out.contains("workflows/departure.yaml") && out.contains("cd here"), "{out}");
+    let here = folder.path().join("here");
+    let (code, out, err) = said(usher(&here).arg("check"));
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    assert!(out.contains("5 systems checked: 0 mistakes, 0 warnings"), "{out}");
+    let before = std::fs::read(here.join("usher.toml")).unwrap();
+    let (code, out, err) = said(usher(folder.path()).args(["init", "here"]));
+    assert_eq!((code, out.as_str()), (4, ""));
+    assert!(err.starts_with("error: usher.toml, company.toml") && err.contains("help: choose another folder"), "{err}");
+    assert_eq!(std::fs::read(here.join("usher.toml")).unwrap(), before);
+}
+
+#[test]
+fn check_names_every_mistake_of_every_file() {
+    let folder = tempfile::tempdir().unwrap();
+    usher(folder.path()).arg("init").assert().success();
+    let edit = |file: &str, from: &str, to: &str| {
+        let path = folder.path().join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{file} has no {from}");
+        std::fs::write(path, text.replacen(from, to, 1)).unwrap();
+    };
+    edit("workflows/departure.yaml", "action: account.disable", "action: account.disabel");
+    edit("workflows/unblock.yaml", "systems: all", "systems: directry");
+    let (code, out, _) = said(usher(folder.path()).arg("check"));
+    assert_eq!(code, 1, "{out}");
+    assert!(out.contains("did you mean `account.disable`") && out.contains("did you mean `directory`"), "{out}");
+    edit("usher.toml", "\n[serve]\n", "\n[serv]\n");
+    let (code, out, _) = said(usher(folder.path()).args(["check", "--json"]));
+    let document: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, document["ok"].as_bool()), (1, Some(false)));
+    assert_eq!(document["findings"][0]["suggestion"], "did you mean `serve`?");
+    assert_eq!(document["errors"], 3, "a mistake in the configuration hides none in the workflows: {document}");
+    assert!(document["findings"][0]["line"].as_u64().is_some_and(|line| line > 20), "{document}");
+    let (code, out, _) = said(usher(folder.path()).args(["check", "workflows/departure.yaml", "nope.yaml"]));
+    assert_eq!(code, 1);
+    assert!(out.contains("departure.yaml:") && out.contains("nope.yaml: cannot be read"), "{out}");
+}
+
+#[test]
+fn check_works_without_any_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, out, err) = said(usher(folder.path()).arg("check"));
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    assert!(out.contains("0 systems checked: 0 mistakes"), "{out}");
+}

@@ -1,0 +1,191 @@
+#!/usr/bin/env bash
+#
+# All checks and tests, on SQLite and on PostgreSQL: format, lints, tests.
+#
+# Needs Rust and PostgreSQL's programs. As root on Debian or Ubuntu it installs PostgreSQL by itself where it is
+# missing; elsewhere it says what to install. The tests get a PostgreSQL server of their own on a free port, in a
+# temporary folder, which is stopped and removed whatever happens. USHER_TEST_POSTGRES=postgres://… uses another one.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+work=''
+server=''
+step='the start'
+
+say() { printf '\n== %s\n' "$*"; }
+
+fail() {
+    printf 'tests/run.sh: %s\n' "$@" >&2
+    exit 1
+}
+
+finish() {
+    local code=$?
+    trap - EXIT
+    if [ -n "$server" ]; then
+        # SIGINT is PostgreSQL's fast shutdown.
+        kill -INT "$server" 2>/dev/null || true
+        wait "$server" 2>/dev/null || true
+    fi
+    if [ -n "$work" ]; then
+        rm -rf "$work"
+    fi
+    if [ "$code" -eq 0 ]; then
+        say 'All passed: format, lints, tests on SQLite and PostgreSQL'
+    else
+        say "FAILED at $step (exit code $code)"
+    fi
+    exit "$code"
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# The newest folder that has PostgreSQL's server programs; Debian keeps them off the PATH.
+postgres_programs() {
+    local found
+    if found=$(command -v initdb) && command -v postgres >/dev/null; then
+        dirname "$found"
+        return
+    fi
+    found=$(find /usr/lib/postgresql /usr/pgsql-* /opt/homebrew/opt/postgresql* /usr/local/opt/postgresql* \
+        -name initdb 2>/dev/null | sort -V | tail -n 1) || true
+    if [ -n "$found" ]; then
+        dirname "$found"
+    fi
+}
+
+install_postgres() {
+    if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+        fail 'PostgreSQL (initdb, postgres) is missing, and the tests need it.' \
+            'Debian, Ubuntu: sudo apt-get install postgresql' \
+            'Fedora: sudo dnf install postgresql-server' \
+            'macOS: brew install postgresql' \
+            'or name a server of yours, whose databases the tests may make and drop: USHER_TEST_POSTGRES=postgres://…'
+    fi
+    say 'Installing PostgreSQL with apt-get, because initdb and postgres are missing'
+    # The package would start a server of its own, which nobody needs here.
+    local policy=/usr/sbin/policy-rc.d made=''
+    if [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod 755 "$policy"
+        made=yes
+    fi
+    local code=0
+    {
+        apt-get update -qq &&
+            DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql
+    } </dev/null >"$work/apt.log" 2>&1 || code=$?
+    if [ -n "$made" ]; then
+        rm -f "$policy"
+    fi
+    if [ "$code" -ne 0 ]; then
+        cat "$work/apt.log" >&2
+        fail 'PostgreSQL could not be installed.'
+    fi
+    echo 'Installed the package postgresql.'
+}
+
+# PostgreSQL refuses to run as root: then somebody else is found for it.
+server_user() {
+    local name
+    for name in postgres nobody; do
+        if id "$name" >/dev/null 2>&1; then
+            echo "$name"
+            return
+        fi
+    done
+    fail 'PostgreSQL does not run as root, and there is neither a user postgres nor nobody.'
+}
+
+as_server_user() {
+    if [ "$(id -u)" -eq 0 ]; then
+        setpriv --reuid="$user" --regid="$(id -g "$user")" --clear-groups "$@"
+    else
+        "$@"
+    fi
+}
+
+# A port that bash can connect to is taken.
+free_port() {
+    local port
+    for _ in $(seq 50); do
+        port=$((20000 + RANDOM % 12000))
+        if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+            echo "$port"
+            return
+        fi
+    done
+    fail 'No free port was found.'
+}
+
+start_postgres() {
+    local bin=$1 user='' port try
+    if [ "$(id -u)" -eq 0 ]; then
+        user=$(server_user)
+    fi
+    mkdir "$work/pg"
+    chmod 755 "$work"
+    if [ -n "$user" ]; then
+        chown "$user" "$work/pg"
+    fi
+    (cd "$work/pg" && as_server_user "$bin/initdb" -D "$work/pg/data" -U postgres -A trust -E UTF8 --locale=C -N \
+        >"$work/initdb.log" 2>&1) || { cat "$work/initdb.log" >&2; fail 'initdb failed.'; }
+    for try in 1 2 3; do
+        port=$(free_port)
+        : >"$work/pg.log"
+        # The tests kill processes, never the machine: what the kernel has is safe enough here.
+        (
+            cd "$work/pg"
+            run=(env)
+            if [ -n "$user" ]; then
+                run=(setpriv --reuid="$user" --regid="$(id -g "$user")" --clear-groups)
+            fi
+            exec "${run[@]}" "$bin/postgres" -D "$work/pg/data" -p "$port" -k "$work/pg" \
+                -c listen_addresses=127.0.0.1 -c max_connections=300 \
+                -c fsync=off -c synchronous_commit=off -c full_page_writes=off
+        ) </dev/null >>"$work/pg.log" 2>&1 &
+        server=$!
+        for _ in $(seq 200); do
+            if grep -q 'ready to accept connections' "$work/pg.log"; then
+                export USHER_TEST_POSTGRES="postgres://postgres@127.0.0.1:$port/postgres"
+                echo "PostgreSQL $("$bin/postgres" --version | sed 's/.* \([0-9][0-9.]*\).*/\1/') on port $port, process $server"
+                return
+            fi
+            kill -0 "$server" 2>/dev/null || break
+            sleep 0.05
+        done
+        kill -INT "$server" 2>/dev/null || true
+        wait "$server" 2>/dev/null || true
+        server=''
+        echo "PostgreSQL did not start on port $port (try $try)"
+    done
+    cat "$work/pg.log" >&2
+    fail 'PostgreSQL did not start.'
+}
+
+run() {
+    step="\`$*\`"
+    say "$*"
+    "$@" </dev/null
+}
+
+command -v cargo >/dev/null || fail 'cargo is missing: install Rust first (rustup).'
+work=$(mktemp -d "${TMPDIR:-/tmp}/usher-tests.XXXXXX")
+
+step='PostgreSQL'
+if [ -z "${USHER_TEST_POSTGRES:-}" ]; then
+    bin=$(postgres_programs)
+    if [ -z "$bin" ]; then
+        install_postgres
+        bin=$(postgres_programs)
+        [ -n "$bin" ] || fail 'PostgreSQL was installed, but initdb is still not to be found.'
+    fi
+    start_postgres "$bin"
+else
+    echo "PostgreSQL as named by USHER_TEST_POSTGRES"
+fi
+
+run cargo fmt --check
+run cargo clippy --locked --all-targets -- -D warnings
+run cargo test --locked --all-targets
