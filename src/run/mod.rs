@@ -10,6 +10,8 @@ pub mod guard;
 pub mod inputs;
 pub mod instant;
 pub mod journal;
+#[cfg(test)]
+mod lives;
 mod nearest;
 pub mod orders;
 pub mod plan;
