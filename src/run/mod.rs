@@ -10,7 +10,7 @@ pub mod guard;
 pub mod inputs;
 pub mod instant;
 pub mod journal;
-mod nearest;
+pub(crate) mod nearest;
 pub mod orders;
 pub mod plan;
 pub mod planning;
