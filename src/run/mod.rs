@@ -12,7 +12,7 @@ pub mod instant;
 pub mod journal;
 #[cfg(test)]
 mod lives;
-mod nearest;
+pub(crate) mod nearest;
 pub mod orders;
 pub mod plan;
 pub mod planning;
