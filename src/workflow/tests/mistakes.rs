@@ -345,3 +345,11 @@ fn two_files_with_one_name_are_a_mistake_of_the_second() {
     assert_eq!((checked.diagnostics[0].file.as_str(), checked.diagnostics[0].column), ("two.yaml", 11));
     assert_eq!(checked.diagnostics[1].file, "three.yaml");
 }
+
+#[test]
+fn a_reply_names_a_text_that_there_is() {
+    let text = "workflow: reply\ntitle: x\nfor: person\non: { manual: true }\nsteps:\n  - id: reply\n    action: mail.auto_reply\n    systems: mail\n    until: start + 30 days\n    with: { subject: x, template: left-compny }\n";
+    let mistakes = crate::workflow::parse("test.yaml", text).unwrap_err();
+    assert_eq!((mistakes.len(), mistakes[0].code, mistakes[0].line), (1, "unknown-template", 10));
+    assert_eq!(mistakes[0].suggestion.as_deref(), Some("did you mean `left-company`?"));
+}
