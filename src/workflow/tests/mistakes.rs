@@ -194,7 +194,7 @@ fn parameters_have_known_keys_and_types() {
     at(&found, 13, 17);
     says(&mistake(&step("mail.redirect", "{ reason: x }")), "`mail.redirect` needs `to`", "with: { to: … }");
     says(&mistake(&step("mail.auto_reply", "{ subject: x }")), "needs `template` or `message`", "");
-    says(&mistake(&step("mail.auto_reply", "{ subject: x, template: a, message: b }")), "not both", "");
+    says(&mistake(&step("mail.auto_reply", "{ subject: x, template: on-leave, message: b }")), "not both", "");
     says(&mistake(&step("account.enable", "{ now: true }")), "takes no parameters", "leave `with` out");
 }
 
