@@ -23,7 +23,7 @@ use crate::run::Holidays;
 use crate::secret::{KeyFileError, KeyRing, SecretError};
 use crate::store::{Dialect, FileLock, Opening, Store, StoreError};
 use crate::web;
-use crate::workflow::Diagnostic;
+use crate::workflow::{Diagnostic, Severity};
 
 /// How often schedules and left-over events are looked at, and lapsed leases are taken up.
 const ROUND: Duration = Duration::from_secs(1);
@@ -143,12 +143,18 @@ pub fn open_library(config: &Config) -> Result<Library, StartError> {
 pub async fn open_engine(config: &Config, opening: Opening, clock: Clock) -> Result<Engine, StartError> {
     let library = open_library(config)?;
     if library.has_errors() {
-        return Err(StartError::Workflows(library.diagnostics));
+        let mistakes = library.diagnostics.into_iter().filter(|found| found.severity == Severity::Error);
+        return Err(StartError::Workflows(mistakes.collect()));
     }
     let systems = open_systems(config)?;
     let store = open_store(config, opening, clock).await?;
+    Ok(assemble(config, store, systems, library))
+}
+
+/// An engine from its parts.
+pub fn assemble(config: &Config, store: Store, systems: BTreeMap<String, Connector>, library: Library) -> Engine {
     let holidays = Holidays::on(config.time.holidays.iter().copied());
-    Ok(Engine::new(store, systems, library.workflows, config.time.zone_name(), holidays))
+    Engine::new(store, systems, library.workflows, config.time.zone_name(), holidays)
 }
 
 /// The engine at work: queue, watch, rounds.
@@ -242,7 +248,7 @@ async fn round(engine: &Engine) -> Result<(), StoreError> {
 pub async fn serve(config: &Config) -> Result<(), StartError> {
     let began = Instant::now();
     let _lock = match &config.database.place {
-        DatabasePlace::Sqlite(path) => Some(FileLock::take(path)?),
+        DatabasePlace::Sqlite(path) => Some(take_lock(path).await?),
         DatabasePlace::Postgres(_) => None,
     };
     let listener = TcpListener::bind(config.serve.listen)
@@ -272,6 +278,17 @@ pub async fn serve(config: &Config) -> Result<(), StartError> {
     store.close().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// A command that looks whether a daemon runs holds the lock for a moment.
+async fn take_lock(database: &std::path::Path) -> Result<FileLock, StoreError> {
+    match FileLock::take(database) {
+        Err(StoreError::Refused(_)) => {
+            clock::pause(Duration::from_millis(100)).await;
+            FileLock::take(database)
+        }
+        outcome => outcome,
+    }
 }
 
 /// Waits for SIGTERM or SIGINT.

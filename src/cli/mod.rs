@@ -4,18 +4,40 @@
 //! its exit code. Nothing here keeps a rule: the rooms below do, so a command is as safe beside a running daemon as
 //! without one.
 
+mod about;
+mod accounts;
+mod actor;
+mod approve;
+mod audit;
+mod block;
 mod check;
 mod completions;
 mod confirm;
 mod context;
 mod demo;
+mod doctor;
 mod error;
 mod failures;
+mod finding;
+mod freeze;
+mod house;
 mod init;
+mod inventory;
 mod logging;
 mod man;
+mod moment;
 mod output;
+mod people;
+mod plan;
+mod progress;
+mod run;
+mod schedule;
+mod serve;
+mod step;
+mod systems;
 mod table;
+mod tasks;
+mod tones;
 mod usage;
 
 use std::ffi::OsString;
@@ -56,6 +78,42 @@ pub enum Command {
     Init(init::Init),
     /// Finds all mistakes of workflows and configuration
     Check(check::Check),
+    /// Runs the daemon
+    Serve(serve::Serve),
+    /// Shows what a workflow would do, and when; changes nothing
+    Plan(plan::PlanCommand),
+    /// Starts runs, shows them, stops them
+    Run(run::Run),
+    /// Tries a step again, or leaves it out
+    Step(step::Step),
+    /// Shows what waits for a person
+    Tasks(tasks::Tasks),
+    /// Reports on what only a person can do
+    Task(tasks::Task),
+    /// Approves what a run asks for
+    Approve(approve::Approve),
+    /// Refuses an approval, or says that a task will not be done
+    Deny(approve::Deny),
+    /// Closes every way in for a person, now, ahead of everything else
+    Block(block::Block),
+    /// Lets a blocked person in again
+    Unblock(block::Unblock),
+    /// Stops destructive steps (or everything) at once
+    Freeze(freeze::FreezeCommand),
+    /// Lifts the freezes of a scope, and lets go what they held
+    Unfreeze(freeze::Unfreeze),
+    /// Takes in HR's file of people, and shows who is known
+    People(people::People),
+    /// Reads the systems' accounts, and says whose they are
+    Accounts(accounts::Accounts),
+    /// Lists the configured systems, and tests them
+    Systems(systems::Systems),
+    /// Shows which workflows run by the calendar
+    Schedule(schedule::Schedule),
+    /// Shows journals, and verifies that nobody has changed them
+    Audit(audit::Audit),
+    /// Tells what is wrong with this set-up, and how to mend it
+    Doctor(doctor::Doctor),
     /// Prints the completion script of a shell
     Completions(completions::Completions),
     /// Prints the manual page, or writes one for every command
@@ -68,6 +126,24 @@ impl Command {
             Self::Demo(command) => command.run(context).await,
             Self::Init(command) => command.run(context),
             Self::Check(command) => command.run(context),
+            Self::Serve(command) => command.run(context).await,
+            Self::Plan(command) => command.run(context).await,
+            Self::Run(command) => command.run(context).await,
+            Self::Step(command) => command.run(context).await,
+            Self::Tasks(command) => command.run(context).await,
+            Self::Task(command) => command.run(context).await,
+            Self::Approve(command) => command.run(context).await,
+            Self::Deny(command) => command.run(context).await,
+            Self::Block(command) => command.run(context).await,
+            Self::Unblock(command) => command.run(context).await,
+            Self::Freeze(command) => command.run(context).await,
+            Self::Unfreeze(command) => command.run(context).await,
+            Self::People(command) => command.run(context).await,
+            Self::Accounts(command) => command.run(context).await,
+            Self::Systems(command) => command.run(context).await,
+            Self::Schedule(command) => command.run(context).await,
+            Self::Audit(command) => command.run(context).await,
+            Self::Doctor(command) => command.run(context).await,
             Self::Completions(command) => command.run(context),
             Self::Man(command) => command.run(context),
         }
@@ -75,7 +151,7 @@ impl Command {
 
     /// Whether this is the daemon, which tells more in its log.
     const fn is_daemon(&self) -> bool {
-        false
+        matches!(self, Self::Serve(_))
     }
 }
 
@@ -111,10 +187,15 @@ mod tests {
 
     #[test]
     fn every_command_teaches() {
-        for command in Cli::command().get_subcommands() {
+        teaches(&Cli::command());
+    }
+
+    fn teaches(above: &clap::Command) {
+        for command in above.get_subcommands() {
             let name = command.get_name();
             assert!(command.get_about().is_some(), "{name} has no short help");
             assert!(command.get_after_help().is_some(), "{name} shows no example");
+            teaches(command);
         }
     }
 }

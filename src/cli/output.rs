@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::error::{CliError, Exit};
+use super::progress::Progress;
 use super::table::{Look, Table, Tone};
 
 /// Where a command says what it found.
@@ -77,6 +78,15 @@ impl Output {
         self.answer(&format!("{}\n", text.as_ref()))
     }
 
+    /// Begins a page anew: on a terminal in the place of the one before, else behind an empty line.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn fresh_page(&mut self) -> Result<(), CliError> {
+        // ECMA-48: cursor to the top left, erase the screen.
+        self.answer(if self.is_terminal() { "\u{1b}[H\u{1b}[2J" } else { "\n" })
+    }
+
     /// Says an answer as it is: a script, a page.
     ///
     /// # Errors
@@ -116,6 +126,12 @@ impl Output {
     /// `text` in its tone, where answers have colour.
     pub fn paint(&self, tone: Tone, text: &str) -> String {
         tone.paint(text, self.answers)
+    }
+
+    /// A bar for something that takes a while; nothing where nobody looks.
+    pub fn progress(&self, total: usize) -> Progress {
+        let kept = matches!(self.sink, Sink::Memory { .. });
+        Progress::new(total, !self.json && !kept && self.asides != Look::Piped)
     }
 
     /// Says something beside the answer, on stderr: progress, a next step.

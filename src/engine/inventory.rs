@@ -56,12 +56,14 @@ impl Engine {
                 by_email.entry(email.to_lowercase()).or_default().push(person);
             }
         }
+        let settled = self.store().unbound_by_hand(system).await?;
         let mut bindings = Vec::new();
         for account in self.store().accounts(Some(system), None, None).await? {
             if account.person_id.is_some() {
                 continue;
             }
-            match whose(&account, &by_number, &by_email) {
+            let found = whose(&account, &by_number, &by_email).filter(|_| !settled.contains(&account.id));
+            match found {
                 Some((person, by)) => {
                     bindings.push(Binding { account: account.id, person: Some(person.id), by: by.to_owned() });
                 }

@@ -123,6 +123,12 @@ impl Engine {
     /// # Errors
     /// [`TriggerError`].
     pub async fn start(&self, request: Request) -> Result<Started, TriggerError> {
+        // The key goes first: what has been started is started, even if it could not be planned again today.
+        if let Some(key) = &request.key
+            && let Some(existing) = self.store().run_with_key(key).await?
+        {
+            return Ok(Started::Existing(existing));
+        }
         let workflow = self.workflow(&request.workflow)?;
         let found = self.find(&request, workflow).await?;
         let plan = self.plan_for(&request, workflow, &found).await?;

@@ -30,7 +30,6 @@ pub struct Dispatched {
 /// # Errors
 /// When the database cannot be used; events that are not dealt with stay accepted and are taken up again.
 pub async fn dispatch(engine: &Engine) -> Result<Vec<Dispatched>, StoreError> {
-    let mut dispatched = Vec::new();
     let events = engine.store().open_events().await?;
     let starts_something = events.iter().any(|event| listeners(engine, event.kind).next().is_some());
     if starts_something {
@@ -39,6 +38,26 @@ pub async fn dispatch(engine: &Engine) -> Result<Vec<Dispatched>, StoreError> {
             return Err(StoreError::Refused(failure));
         }
     }
+    deal_with_all(engine, events).await
+}
+
+/// As [`dispatch`], by a caller who has just read every system, until no event is left.
+///
+/// # Errors
+/// As [`dispatch`].
+pub async fn dispatch_read(engine: &Engine) -> Result<Vec<Dispatched>, StoreError> {
+    let mut dispatched = Vec::new();
+    loop {
+        let events = engine.store().open_events().await?;
+        if events.is_empty() {
+            return Ok(dispatched);
+        }
+        dispatched.extend(deal_with_all(engine, events).await?);
+    }
+}
+
+async fn deal_with_all(engine: &Engine, events: Vec<EventRow>) -> Result<Vec<Dispatched>, StoreError> {
+    let mut dispatched = Vec::new();
     for event in events {
         dispatched.extend(deal_with(engine, &event).await?);
     }
@@ -60,7 +79,8 @@ async fn unread_systems(engine: &Engine) -> Result<Vec<String>, StoreError> {
     Ok(unread)
 }
 
-fn listeners(engine: &Engine, kind: HrEvent) -> impl Iterator<Item = &Workflow> {
+/// The workflows that an event starts.
+pub fn listeners(engine: &Engine, kind: HrEvent) -> impl Iterator<Item = &Workflow> {
     engine.library().values().map(AsRef::as_ref).filter(move |workflow| workflow.triggers.event == Some(kind))
 }
 

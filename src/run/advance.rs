@@ -35,7 +35,7 @@ pub fn advance(
     now: Timestamp,
 ) -> Result<(), IllegalTransition> {
     if book.run.state == RunState::Cancelled {
-        return Ok(());
+        return stay_cancelled(book, actor, now);
     }
     loop {
         let mut events = Vec::new();
@@ -58,6 +58,13 @@ pub fn advance(
     let state = run_state(book);
     book.set_state(state, None, actor, now);
     Ok(())
+}
+
+/// An attempt that was under way when its run was cancelled has no successor (guarantee 8).
+fn stay_cancelled(book: &mut Book, actor: &Arc<str>, now: Timestamp) -> Result<(), IllegalTransition> {
+    let ended = |step: &&Step| !step.state.is_final() && !matches!(step.state, StepState::Leased { .. });
+    let open: Vec<u16> = book.steps.iter().filter(ended).map(|step| step.ordinal).collect();
+    open.into_iter().try_for_each(|ordinal| book.apply(ordinal, StepEvent::Cancelled, actor, now))
 }
 
 fn follow(book: &Book, step: &Step, holidays: &Holidays, now: Timestamp) -> Option<StepEvent> {

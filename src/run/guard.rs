@@ -26,9 +26,13 @@ pub struct Freeze {
 
 impl Freeze {
     fn covers(&self, book: &Book, step: &Step) -> bool {
-        let system = self.system.as_ref().is_none_or(|name| step.system.as_ref() == Some(name));
-        let workflow = self.workflow.as_ref().is_none_or(|name| *name == book.run.workflow.name);
-        system && workflow && (self.all || step.action.is_destructive())
+        self.stops(&book.run.workflow.name, step.system.as_deref(), step.action)
+    }
+
+    /// Whether it stops such a step.
+    pub fn stops(&self, workflow: &str, system: Option<&str>, action: ActionKind) -> bool {
+        let here = self.system.as_deref().is_none_or(|name| system == Some(name));
+        here && self.workflow.as_deref().is_none_or(|name| workflow == name) && (self.all || action.is_destructive())
     }
 
     /// What it covers, in words.

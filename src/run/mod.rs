@@ -10,7 +10,9 @@ pub mod guard;
 pub mod inputs;
 pub mod instant;
 pub mod journal;
-mod nearest;
+#[cfg(test)]
+mod lives;
+pub(crate) mod nearest;
 pub mod orders;
 pub mod plan;
 pub mod planning;

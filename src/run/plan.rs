@@ -59,6 +59,13 @@ pub struct PlannedStep {
     pub skip: Option<SkipReason>,
 }
 
+impl PlannedStep {
+    /// How people address it: `disable@ldap`, or the name alone where it has no system.
+    pub fn label(&self) -> String {
+        self.system.as_ref().map_or_else(|| self.name.clone(), |system| format!("{}@{system}", self.name))
+    }
+}
+
 /// An instant kept as local time and zone, with the instant it gives today.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LocalInstant {

@@ -1,6 +1,6 @@
 //! The inventory: which accounts exist on which system, and whose they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use sqlx::Row;
@@ -117,6 +117,16 @@ impl Store {
         rows.iter().map(account).collect()
     }
 
+    /// How many accounts are known on each system.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn accounts_by_system(&self) -> Result<BTreeMap<String, i64>, StoreError> {
+        let mut conn = self.reader().await?;
+        let rows = sqlx::query("SELECT system, COUNT(*) FROM accounts GROUP BY system").fetch_all(&mut *conn).await?;
+        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+    }
+
     /// The account with this row key.
     ///
     /// # Errors
@@ -151,6 +161,21 @@ impl Store {
                 .await?;
         }
         self.commit(tx).await
+    }
+
+    /// Accounts of a system of which a person said that they belong to nobody known: no match overrules them.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn unbound_by_hand(&self, system: &str) -> Result<BTreeSet<i64>, StoreError> {
+        let mut conn = self.reader().await?;
+        let ids: Vec<i64> = sqlx::query_scalar(
+            "SELECT id FROM accounts WHERE system = $1 AND person_id IS NULL AND bound_by IS NOT NULL",
+        )
+        .bind(system)
+        .fetch_all(&mut *conn)
+        .await?;
+        Ok(ids.into_iter().collect())
     }
 
     /// Deleted accounts past their grace that no open run has in hand and whose person, where known, has left.

@@ -83,15 +83,15 @@ impl Store {
         let mut books = self.load(tx.conn(), &runs, Hold::Wait).await?;
         let mut released = 0;
         for loaded in &mut books {
-            let frozen: Vec<u16> = loaded
+            let frozen: Vec<(u16, jiff::Timestamp)> = loaded
                 .book
                 .steps
                 .iter()
                 .filter(|step| matches!(&step.state, StepState::Held { reason: HoldReason::Freeze(_), .. }))
-                .map(|step| step.ordinal)
+                .map(|step| (step.ordinal, step.not_before(tx.now)))
                 .collect();
-            for ordinal in frozen {
-                loaded.book.apply(ordinal, StepEvent::Released { due: tx.now }, &usher(), tx.now)?;
+            for (ordinal, due) in frozen {
+                loaded.book.apply(ordinal, StepEvent::Released { due }, &usher(), tx.now)?;
                 released += 1;
             }
             advance(&mut loaded.book, self.holidays(), &usher(), tx.now)?;

@@ -13,15 +13,23 @@ pub struct FileLock {
 }
 
 impl FileLock {
+    /// Whether a daemon holds the lock beside `database`.
+    pub fn is_held(database: &Path) -> bool {
+        let file = File::open(path_beside(database));
+        // Shared with others who only look; let go at once.
+        file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+
     /// Takes the lock beside `database`.
     ///
     /// # Errors
     /// When another daemon holds it (its process id is named), or the file cannot be made.
     pub fn take(database: &Path) -> Result<Self, StoreError> {
-        let mut name = database.as_os_str().to_owned();
-        name.push(".lock");
-        let path = PathBuf::from(name);
+        let path = path_beside(database);
         let failed = |reason: String| StoreError::Open { url: database.display().to_string(), reason };
+        if let Some(folder) = database.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| failed(error.to_string()))?;
+        }
         let mut file = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -54,5 +62,30 @@ impl FileLock {
             }
             Err(TryLockError::Error(error)) => Err(failed(format!("{}: {error}", path.display()))),
         }
+    }
+}
+
+fn path_beside(database: &Path) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(".lock");
+    PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_held_lock_is_seen_and_a_forgotten_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("usher.db");
+        assert!(!FileLock::is_held(&database));
+        let lock = FileLock::take(&database).unwrap();
+        assert!(FileLock::is_held(&database));
+        let refusal = FileLock::take(&database).unwrap_err().to_string();
+        assert!(refusal.contains(&std::process::id().to_string()), "{refusal}");
+        drop(lock);
+        assert!(!FileLock::is_held(&database), "looking lets go again");
+        FileLock::take(&database).unwrap();
     }
 }

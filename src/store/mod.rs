@@ -18,6 +18,7 @@ mod tasks;
 mod turn;
 mod versions;
 mod wake;
+mod ways_out;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,7 +35,7 @@ pub use journal::{AuditEntry, Verified};
 pub use lock::FileLock;
 pub use people::{EventRow, NewEvent};
 pub use runs::{NewRun, RunFilter, RunRow, Started};
-pub use tasks::Waiting;
+pub use tasks::{Waiting, reason_words};
 pub use turn::{Claim, Completion, Seen, TurnReport, TurnRequest};
 pub use wake::Watch;
 
@@ -198,6 +199,10 @@ impl Store {
                 sqlite_pool(4).connect(&url).await.map_err(failed)?,
             ),
             Dialect::Postgres => {
+                if opening == Opening::Existing {
+                    // A pool would knock for ten seconds at a door that nobody opens; somebody is waiting.
+                    AnyConnection::connect(&url).await.map_err(failed)?.close().await.ok();
+                }
                 let pool = postgres_pool().connect(&url).await.map_err(failed)?;
                 (pool.clone(), pool)
             }
@@ -266,6 +271,7 @@ impl Store {
         }
         let offset = to.as_millisecond() - tx.real.as_millisecond();
         self.set_meta(&mut tx, "clock_offset", &offset.to_string()).await?;
+        self.notify(&mut tx).await?;
         self.commit(tx).await
     }
 

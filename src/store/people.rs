@@ -182,6 +182,23 @@ impl Store {
         rows.iter().map(event).collect()
     }
 
+    /// What became of the events from `first` to `last`.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn events_between(&self, first: i64, last: i64) -> Result<Vec<EventRow>, StoreError> {
+        let mut conn = self.reader().await?;
+        let rows = sqlx::query(
+            "SELECT e.id, e.kind, p.employee_number, e.effective, e.state, e.note FROM hr_events e
+             JOIN people p ON p.id = e.person_id WHERE e.id >= $1 AND e.id <= $2 ORDER BY e.id",
+        )
+        .bind(first)
+        .bind(last)
+        .fetch_all(&mut *conn)
+        .await?;
+        rows.iter().map(event).collect()
+    }
+
     /// Says what became of an event: `started`, `parked` or `dropped`.
     ///
     /// # Errors

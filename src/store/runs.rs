@@ -55,6 +55,8 @@ impl Started {
 /// Which runs to list.
 #[derive(Clone, Debug, Default)]
 pub struct RunFilter {
+    /// This one only.
+    pub id: Option<i64>,
     /// In this state.
     pub state: Option<RunState>,
     /// About this person (employee number).
@@ -232,16 +234,50 @@ impl Store {
                     (SELECT MIN(s.due_at) FROM steps s WHERE s.id >= r.id * 1024 AND s.id < r.id * 1024 + 1024) AS next_due
              FROM runs r LEFT JOIN people p ON p.id = r.person_id LEFT JOIN accounts a ON a.id = r.account_id
              WHERE (CAST($1 AS TEXT) IS NULL OR r.state = $1) AND (CAST($2 AS TEXT) IS NULL OR p.employee_number = $2)
-               AND (CAST($3 AS TEXT) IS NULL OR r.workflow = $3)
-             ORDER BY r.id DESC LIMIT $4",
+               AND (CAST($3 AS TEXT) IS NULL OR r.workflow = $3) AND (CAST($4 AS BIGINT) IS NULL OR r.id = $4)
+             ORDER BY r.id DESC LIMIT $5",
         )
         .bind(filter.state.map(|state| state.as_str().to_owned()))
         .bind(filter.person.clone())
         .bind(filter.workflow.clone())
+        .bind(filter.id)
         .bind(filter.limit.unwrap_or(1000))
         .fetch_all(&mut *conn)
         .await?;
         rows.iter().map(row).collect()
+    }
+
+    /// The run that was started with this idempotency key.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn run_with_key(&self, key: &str) -> Result<Option<i64>, StoreError> {
+        let mut conn = self.reader().await?;
+        Ok(sqlx::query_scalar("SELECT id FROM runs WHERE trigger_key = $1")
+            .bind(key)
+            .fetch_optional(&mut *conn)
+            .await?)
+    }
+
+    /// The keys of all runs, oldest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn run_ids(&self) -> Result<Vec<i64>, StoreError> {
+        let mut conn = self.reader().await?;
+        Ok(sqlx::query_scalar("SELECT id FROM runs ORDER BY id").fetch_all(&mut *conn).await?)
+    }
+
+    /// Steps whose time came before `instant` and that nobody has started.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn due_before(&self, instant: jiff::Timestamp) -> Result<i64, StoreError> {
+        let mut conn = self.reader().await?;
+        Ok(sqlx::query_scalar("SELECT COUNT(*) FROM steps WHERE due_at IS NOT NULL AND due_at < $1")
+            .bind(instant.as_millisecond())
+            .fetch_one(&mut *conn)
+            .await?)
     }
 
     /// How many runs and steps there are in each state.

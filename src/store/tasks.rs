@@ -110,7 +110,7 @@ fn what(step: &Step) -> Option<String> {
 }
 
 /// A hold's own words.
-pub(crate) fn reason_words(reason: &crate::run::HoldReason) -> String {
+pub fn reason_words(reason: &crate::run::HoldReason) -> String {
     use crate::run::HoldReason as R;
     match reason {
         R::Paused => "the run is paused".into(),

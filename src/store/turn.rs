@@ -550,9 +550,6 @@ fn ask_again(loaded: &mut Loaded, held: u16, now: Timestamp) -> Result<(), Store
         .collect();
     for ordinal in stale {
         book.apply(ordinal, StepEvent::ApprovalAsked, &usher(), now)?;
-        if let Some(step) = book.steps.get_mut(usize::from(ordinal)) {
-            step.decision.approval = None;
-        }
     }
     Ok(())
 }

@@ -49,6 +49,21 @@ impl Store {
         Ok(Watch { store: self.clone(), kind })
     }
 
+    /// How many daemons listen on this database. Only PostgreSQL knows; on SQLite the file's lock tells.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn listeners(&self) -> Result<Option<i64>, StoreError> {
+        if self.inner.dialect == Dialect::Sqlite {
+            return Ok(None);
+        }
+        let mut conn = self.reader().await?;
+        let count = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%usher_due%'",
+        );
+        Ok(Some(count.fetch_one(&mut *conn).await?))
+    }
+
     /// Tells the other daemons, in the transaction that makes something due: they hear it when it commits.
     pub(super) async fn notify(&self, tx: &mut super::Tx) -> Result<(), StoreError> {
         if self.inner.dialect == Dialect::Postgres {

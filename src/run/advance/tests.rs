@@ -219,6 +219,8 @@ fn only_cuts_are_impatient_and_only_with_cuts() {
     ]);
     story.pass(3600).follow();
     assert_eq!((story.word("reply@ldap"), story.word("revoke@ldap")), ("blocked", "blocked"));
+    story.done("disable@ldap").pass(3600).follow();
+    assert_eq!((story.word("reply@ldap"), story.word("revoke@ldap")), ("waiting", "blocked"));
 }
 
 #[test]

@@ -69,3 +69,21 @@ fn personal_words_are_taken_out_and_put_back() {
     assert_eq!(serde_json::from_value::<Fact>(join(body.clone(), Some(&words))).unwrap(), fact);
     assert!(join(body, None).to_string().contains(ERASED));
 }
+
+#[test]
+fn words_that_look_like_a_gap_come_back_as_they_were() {
+    let inputs = serde_json::json!({ "sealed": 1, "note": { "sealed": 0 }, "reason": "moved abroad" });
+    let fact = Fact::Started {
+        workflow: "departure".into(),
+        version: "0".repeat(64),
+        subject: "person:1".into(),
+        trigger: "cli".into(),
+        start: Timestamp::UNIX_EPOCH,
+        zone: "UTC".into(),
+        inputs,
+        steps: vec![],
+    };
+    let (body, words) = split(&fact);
+    assert!(!body.to_string().contains("abroad"), "{body}");
+    assert_eq!(serde_json::from_value::<Fact>(join(body, Some(&words))).unwrap(), fact);
+}

@@ -46,6 +46,18 @@ fn cancel_names_what_is_in_flight_and_what_stays() {
 }
 
 #[test]
+fn an_attempt_under_way_when_its_run_is_cancelled_has_no_successor() {
+    let retry = || Outcome::Retry { reason: "busy".into(), after: None };
+    for outcome in [retry(), Outcome::Unknown("cut".into()), Outcome::Manual("by hand".into()), Outcome::Returned] {
+        let mut story = hide(&["ldap"]);
+        story.claim("hide@ldap");
+        cancel_it(&mut story).unwrap();
+        story.end("hide@ldap", outcome);
+        assert_eq!((story.word("hide@ldap"), story.run()), ("cancelled", RunState::Cancelled));
+    }
+}
+
+#[test]
 fn an_effect_that_has_ended_does_not_stay() {
     let reply = step("reply", "mail.auto_reply").on(&["mailhost"]).until(from("start").plus("9 days"));
     let mut story = of(vec![reply, step("tell", "notify.email").after(&["reply"])]);

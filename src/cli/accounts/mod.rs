@@ -1,0 +1,48 @@
+//! `usher accounts …`
+
+mod bind;
+mod list;
+mod sync;
+
+use clap::{Args, Subcommand};
+
+use super::{CliError, Context, Exit};
+
+pub(super) use list::{document, table};
+
+/// Reads the systems' accounts, and says whose they are
+///
+/// Accounts find their person by employee number, else by address. Where none or several people match, you say it.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  usher accounts sync
+  usher accounts list --unbound
+  usher accounts bind directory:u-0017 1017")]
+pub struct Accounts {
+    #[command(subcommand)]
+    command: AccountsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum AccountsCommand {
+    /// Reads all accounts of a system, or of all
+    Sync(sync::Sync),
+    /// Lists the accounts that are known
+    List(list::List),
+    /// Says that an account belongs to a person
+    Bind(bind::Bind),
+    /// Says that an account belongs to nobody known
+    Unbind(bind::Unbind),
+}
+
+impl Accounts {
+    pub(super) async fn run(self, context: &mut Context) -> Result<Exit, CliError> {
+        match self.command {
+            AccountsCommand::Sync(command) => command.run(context).await,
+            AccountsCommand::List(command) => command.run(context).await,
+            AccountsCommand::Bind(command) => command.run(context).await,
+            AccountsCommand::Unbind(command) => command.run(context).await,
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! `usher audit show`, `usher audit verify`
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::finding::run_key;
+use super::house::House;
+use super::table::{Cell, Table, Tone};
+use super::{CliError, Context, Exit, moment};
+use crate::store::{AuditEntry, Verified};
+
+/// Shows journals, and verifies that nobody has changed them
+///
+/// Every run has a journal: what was planned, each attempt before it began, each outcome, each order of a person. Its
+/// entries are chained by hashes.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  usher audit show run_12
+  usher audit verify")]
+pub struct Audit {
+    #[command(subcommand)]
+    command: AuditCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum AuditCommand {
+    /// Shows a run's journal
+    Show(Show),
+    /// Verifies a run's journal, or all; exit code 1 names the first broken entry
+    Verify(Verify),
+}
+
+/// Shows a run's journal
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  usher audit show run_12
+  usher audit show run_12 --json | jq '.[].fact'")]
+struct Show {
+    /// The run
+    #[arg(value_name = "RUN")]
+    run: String,
+}
+
+/// Verifies a run's journal, or all; exit code 1 names the first broken entry
+///
+/// The chain of hashes must hold, end where the run says it ends, and replay to the states that the tables show.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  usher audit verify
+  usher audit verify run_12 --json")]
+struct Verify {
+    /// The run [default: all]
+    #[arg(value_name = "RUN")]
+    run: Option<String>,
+}
+
+impl Audit {
+    pub(super) async fn run(self, context: &mut Context) -> Result<Exit, CliError> {
+        match self.command {
+            AuditCommand::Show(show) => show.run(context).await,
+            AuditCommand::Verify(verify) => verify.run(context).await,
+        }
+    }
+}
+
+/// An entry as JSON.
+pub(super) fn document(house: &House, entry: &AuditEntry) -> Value {
+    let mut value = json!(entry);
+    value["at"] = json!(house.millis(entry.at));
+    value
+}
+
+impl Show {
+    async fn run(self, context: &mut Context) -> Result<Exit, CliError> {
+        let key = run_key(&self.run)?;
+        let house = context.record().await?;
+        let entries = house.store().audit(key).await?;
+        if context.out.is_json() {
+            let rows: Vec<Value> = entries.iter().map(|entry| document(&house, entry)).collect();
+            context.out.document(&rows, false)?;
+            return Ok(Exit::Done);
+        }
+        let mut table = Table::new(["#", "when", "step", "who", "what", "hash"]);
+        for entry in &entries {
+            table.row([
+                Cell::number(entry.seq),
+                moment::moment(crate::clock::from_millis(entry.at), &house.zone).into(),
+                entry.step.as_deref().unwrap_or_default().into(),
+                entry.actor.as_str().into(),
+                words(&entry.fact).into(),
+                Cell::toned(entry.hash.get(..12).unwrap_or_default(), Tone::Faint),
+            ]);
+        }
+        context.out.table(&table)?;
+        Ok(Exit::Done)
+    }
+}
+
+/// A fact in a line: its word, then what it says.
+fn words(fact: &Value) -> String {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let name = fact["fact"].as_str().unwrap_or_default();
+    if name == "started" {
+        let steps = fact["steps"].as_array().map_or(0, Vec::len);
+        return format!("started {} ({}), {steps} steps", text(&fact["workflow"]), text(&fact["trigger"]));
+    }
+    let (head, fields) = match fact["change"].as_object() {
+        Some(change) => (text(&fact["change"]["event"]), Some(change)),
+        None => (name.to_owned(), fact.as_object()),
+    };
+    let hidden = ["fact", "event", "fence", "at", "due", "step", "digest", "plan_hash"];
+    let said = fields.into_iter().flatten().filter(|(key, value)| !hidden.contains(&key.as_str()) && !value.is_null());
+    let said = said.map(|(key, value)| match value.as_object().and_then(|inner| inner.get("detail")) {
+        Some(detail) => text(detail),
+        None if key == "reason" || key == "state" => text(value),
+        None => format!("{key} {}", text(value)),
+    });
+    std::iter::once(head).chain(said).collect::<Vec<_>>().join(": ")
+}
+
+impl Verify {
+    async fn run(self, context: &mut Context) -> Result<Exit, CliError> {
+        let house = context.record().await?;
+        let keys = match &self.run {
+            Some(run) => vec![run_key(run)?],
+            None => house.store().run_ids().await?,
+        };
+        let mut entries = 0;
+        let mut broken = Vec::new();
+        for key in &keys {
+            let verified = house.store().verify(*key).await?;
+            entries += verified.entries;
+            if verified.problem.is_some() {
+                broken.push(verified);
+            }
+        }
+        say(context, keys.len(), entries, &broken)?;
+        Ok(if broken.is_empty() { Exit::Done } else { Exit::NotRight })
+    }
+}
+
+fn say(context: &mut Context, runs: usize, entries: usize, broken: &[Verified]) -> Result<(), CliError> {
+    let out = &mut context.out;
+    if out.is_json() {
+        return out
+            .document(&json!({ "ok": broken.is_empty(), "runs": runs, "entries": entries, "broken": broken }), false);
+    }
+    for one in broken {
+        let problem = one.problem.as_deref().unwrap_or_default();
+        let line = format!("{} {}: {problem}", out.paint(Tone::Bad, "broken"), one.run);
+        out.line(line)?;
+    }
+    let verdict = match broken.len() {
+        0 => out.paint(Tone::Good, "every chain holds"),
+        count => out.paint(Tone::Bad, &format!("{count} do not hold")),
+    };
+    out.line(format!("{runs} runs, {entries} entries: {verdict}."))
+}

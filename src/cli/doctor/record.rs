@@ -1,0 +1,127 @@
+//! What the record tells: itself, its clock, the daemon, and how the work stands.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use super::super::CliError;
+use super::Check;
+use crate::clock::Clock;
+use crate::config::{Config, DatabasePlace};
+use crate::daemon;
+use crate::store::{Dialect, FileLock, Opening, Store};
+
+/// What is due longer than this is overdue (guarantee 7).
+const OVERDUE: Duration = Duration::from_secs(300);
+
+/// More than this between two clocks is worth a word.
+const APART_MS: u64 = 5_000;
+
+/// The record and everything in it.
+pub(super) async fn record(config: &Config) -> Vec<Check> {
+    if let Some(path) = missing_file(&config.database.place) {
+        let found = format!("{} does not exist yet", path.display());
+        return vec![Check::warn("database", found).help("the first command that needs it makes it")];
+    }
+    let store = match daemon::open_store(config, Opening::Existing, Clock::System).await {
+        Ok(store) => store,
+        Err(error) => return vec![Check::failed("database", error)],
+    };
+    let mut checks = vec![durable(&store)];
+    match work(config, &store).await {
+        Ok(more) => checks.extend(more),
+        Err(error) => checks.push(Check::failed("database", error)),
+    }
+    checks
+}
+
+fn missing_file(place: &DatabasePlace) -> Option<&Path> {
+    match place {
+        DatabasePlace::Sqlite(path) => Some(path.as_path()).filter(|path| !path.exists()),
+        DatabasePlace::Postgres(_) => None,
+    }
+}
+
+/// Opening it has read back how it writes.
+fn durable(store: &Store) -> Check {
+    let how = match store.dialect() {
+        Dialect::Sqlite => "journal_mode=wal, synchronous=FULL",
+        Dialect::Postgres => "synchronous_commit=on",
+    };
+    Check::ok("database", format!("{} ({how})", store.place()))
+}
+
+async fn work(config: &Config, store: &Store) -> Result<Vec<Check>, CliError> {
+    Ok(vec![clock(store).await?, daemon_at_work(config, store).await?, inventory(config, store).await?]
+        .into_iter()
+        .chain(steps(store).await?)
+        .collect())
+}
+
+async fn clock(store: &Store) -> Result<Check, CliError> {
+    let (record, machine) = (store.now().await?.as_millisecond(), Clock::System.now().as_millisecond());
+    let apart = record.abs_diff(machine);
+    if apart <= APART_MS {
+        return Ok(Check::ok("clock", "the record's and this machine's agree"));
+    }
+    let direction = if record > machine { "ahead of" } else { "behind" };
+    let span = if apart > 172_800_000 { format!("{} days", apart / 86_400_000) } else { format!("{} s", apart / 1000) };
+    Ok(Check::warn("clock", format!("the record's clock is {span} {direction} this machine's"))
+        .help("right for a sandbox whose time was moved; else set this machine's clock (NTP)"))
+}
+
+async fn daemon_at_work(config: &Config, store: &Store) -> Result<Check, CliError> {
+    let runs = match &config.database.place {
+        DatabasePlace::Sqlite(path) => FileLock::is_held(path),
+        DatabasePlace::Postgres(_) => store.listeners().await?.unwrap_or(0) > 0,
+    };
+    Ok(if runs {
+        Check::ok("daemon", "is at work")
+    } else {
+        Check::warn("daemon", "none is at work on this database: nothing happens by itself").help("start `usher serve`")
+    })
+}
+
+async fn inventory(config: &Config, store: &Store) -> Result<Check, CliError> {
+    let known = store.accounts_by_system().await?;
+    let unread: Vec<&str> =
+        config.systems.keys().filter(|name| !known.contains_key(*name)).map(String::as_str).collect();
+    let accounts: i64 = known.values().sum();
+    Ok(match unread.as_slice() {
+        [] => Check::ok("inventory", format!("{accounts} accounts, {} people", store.people(None).await?.len())),
+        names => Check::warn("inventory", format!("the accounts of {} have never been read", names.join(", ")))
+            .help("`usher accounts sync`"),
+    })
+}
+
+async fn steps(store: &Store) -> Result<Vec<Check>, CliError> {
+    let census: BTreeMap<(String, String), i64> =
+        store.census().await?.into_iter().map(|(kind, state, count)| ((kind, state), count)).collect();
+    let count = |kind: &str, state: &str| census.get(&(kind.to_owned(), state.to_owned())).copied().unwrap_or(0);
+    let now = store.now().await?;
+    let overdue = store.due_before(now.saturating_sub(OVERDUE).unwrap_or(now)).await?;
+    let mut checks = vec![match overdue {
+        0 => Check::ok("due steps", "none is overdue"),
+        late => Check::bad("due steps", format!("{late} have been due for more than 5 minutes"))
+            .help("see that the daemon is at work; its log says what keeps it"),
+    }];
+    let stopped =
+        [("failed", count("step", "failed")), ("held", count("step", "held")), ("unknown", count("step", "unknown"))];
+    let stopped: Vec<String> =
+        stopped.iter().filter(|(_, n)| *n > 0).map(|(state, n)| format!("{n} {state}")).collect();
+    checks.push(match stopped.len() {
+        0 => Check::ok("stopped steps", "none is failed, held or unknown"),
+        _ => Check::warn("stopped steps", stopped.join(", ")).help("`usher tasks` shows why, and what to do"),
+    });
+    let asked = count("step", "awaiting_person") + count("step", "awaiting_approval");
+    checks.push(Check::ok("tasks", format!("{asked} wait for a person")));
+    checks.push(match count("run", "needs_attention") {
+        0 => Check::ok("runs", format!("{} open, {} paused", count("run", "open"), count("run", "paused"))),
+        runs => Check::warn("runs", format!("{runs} need attention")).help("`usher run list --state needs_attention`"),
+    });
+    let frozen: Vec<String> = store.freezes().await?.iter().map(|row| row.freeze.scope()).collect();
+    if !frozen.is_empty() {
+        checks.push(Check::warn("freezes", frozen.join(", ")).help("`usher freeze --list`, `usher unfreeze`"));
+    }
+    Ok(checks)
+}

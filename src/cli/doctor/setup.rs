@@ -1,0 +1,80 @@
+//! What can be looked at without the record: configuration, workflows, key, systems.
+
+use super::super::Context;
+use super::Check;
+use crate::config::{Config, DatabasePlace, KeySettings};
+use crate::daemon;
+use crate::secret::KeyRing;
+use crate::workflow::Severity;
+
+/// The configuration, as far as it is right, and what was found.
+pub(super) fn configuration(context: &Context) -> (Config, Vec<Check>) {
+    let globals = &context.globals;
+    let (config, problems) = Config::inspect(&globals.config, globals.database.as_deref(), &context.around);
+    let sources: Vec<String> = config.sources().iter().map(ToString::to_string).collect();
+    let mut checks = vec![match sources.len() {
+        0 => Check::warn("configuration", "there is none: every setting has its default, and there are no systems")
+            .help("`usher init` writes one to begin with"),
+        _ => Check::ok("configuration", sources.join(", ")),
+    }];
+    checks.extend(problems.into_iter().map(|problem| {
+        let check = Check::bad("configuration", format!("{}: {}", problem.place, problem.message));
+        Check { help: problem.help, ..check }
+    }));
+    (config, checks)
+}
+
+/// The workflows.
+pub(super) fn workflows(config: &Config) -> Check {
+    let library = match daemon::open_library(config) {
+        Ok(library) => library,
+        Err(error) => return Check::failed("workflows", error),
+    };
+    let count = |severity| library.diagnostics.iter().filter(|found| found.severity == severity).count();
+    let usable = library.workflows.len();
+    match (count(Severity::Error), count(Severity::Warning)) {
+        (0, 0) => Check::ok("workflows", format!("{usable}, without a mistake")),
+        (0, warnings) => {
+            Check::warn("workflows", format!("{usable}, {warnings} warnings")).help("`usher check` shows them")
+        }
+        (errors, _) => Check::bad("workflows", format!("{errors} mistakes: the daemon does not start with them"))
+            .help("`usher check` shows each with its place"),
+    }
+}
+
+/// The master key.
+pub(super) fn key(config: &Config) -> Check {
+    let fresh = matches!(&config.database.place, DatabasePlace::Sqlite(path) if !path.exists());
+    match &config.keys {
+        KeySettings::File(path) if fresh && !path.exists() => {
+            Check::ok("key", format!("{} is made together with the database", path.display()))
+        }
+        KeySettings::File(path) => match KeyRing::open(path) {
+            Ok(_) => Check::ok("key", format!("{}; keep a copy apart from the database's", path.display())),
+            Err(error) => Check::failed("key", daemon::StartError::from(error)),
+        },
+        KeySettings::Secret(reference) => match reference.resolve() {
+            Ok(_) => Check::ok("key", "as referenced in [keys]"),
+            Err(error) => Check::failed("key", daemon::StartError::from(error)),
+        },
+    }
+}
+
+/// Whether each system answers.
+pub(super) async fn systems(config: &Config) -> Vec<Check> {
+    let systems = match daemon::open_systems(config) {
+        Ok(systems) => systems,
+        Err(error) => return vec![Check::failed("systems", error)],
+    };
+    let mut checks = Vec::new();
+    for (name, connector) in &systems {
+        let reach = connector.test().await;
+        let (what, found) = (format!("system {name}"), reach.findings.join("; "));
+        checks.push(if reach.ok {
+            Check::ok(what, found)
+        } else {
+            Check::bad(what, found).help(format!("see [systems.{name}], then `usher systems test {name}`"))
+        });
+    }
+    checks
+}

@@ -1,0 +1,150 @@
+//! `usher plan`
+
+mod notes;
+mod page;
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::about::About;
+use super::house::House;
+use super::inventory::read_unread;
+use super::{CliError, Context, Exit, moment};
+use crate::engine::trigger::{Request, SubjectRef};
+use crate::run::guard::Freeze;
+use crate::run::{Person, Plan, PlannedStep, project, zone};
+
+pub(super) use notes::left_out;
+
+/// Shows what a workflow would do, and when; changes nothing
+///
+/// Every step with its system and the instant it is expected at, if everything before it goes well at once: what
+/// cannot be done by usher and becomes a task, what is late, what is left out and why, and what would stop it now.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  usher plan departure --person 1005 --set last_day=2027-01-29
+  usher plan departure --person 1005 --set last_day=2027-01-29 --set 'retention=240 days'
+  usher plan emergency-block --person 1005 --json
+  usher plan departure --person 1005 --set last_day=2027-03-31 --at 2027-03-20   as if started then")]
+pub struct PlanCommand {
+    /// The workflow's name
+    workflow: String,
+    #[command(flatten)]
+    about: About,
+    /// As if started then [default: now]
+    #[arg(long, value_name = "INSTANT")]
+    at: Option<String>,
+}
+
+/// A plan with everything the page says beside it.
+struct View<'a> {
+    plan: &'a Plan,
+    subject: String,
+    person: Option<Person>,
+    due: Vec<Option<Timestamp>>,
+    freezes: Vec<Freeze>,
+    accounts: BTreeMap<i64, String>,
+}
+
+impl PlanCommand {
+    pub(super) async fn run(self, context: &mut Context) -> Result<Exit, CliError> {
+        let house = context.house().await?;
+        let subject = self.about.subject()?;
+        let start = match &self.at {
+            Some(text) => Some(moment::coming(text, &house.zone, house.store().now().await?)?),
+            None => None,
+        };
+        let request = Request {
+            workflow: self.workflow,
+            subject: subject.clone(),
+            inputs: self.about.inputs()?,
+            event: None,
+            start,
+            key: None,
+            trigger: "plan".to_owned(),
+            asked_by: context.actor(),
+        };
+        house.engine.workflow(&request.workflow)?;
+        read_unread(context, &house).await?;
+        let plan = match house.engine.plan(&request).await {
+            Ok(plan) => plan,
+            Err(error) => return Err(house.explain(error).await),
+        };
+        let view = View::new(&house, &plan, &subject).await?;
+        if context.out.is_json() {
+            context.out.document(&view.document(), false)?;
+        } else {
+            view.page(context)?;
+        }
+        Ok(Exit::Done)
+    }
+}
+
+impl<'a> View<'a> {
+    async fn new(house: &'a House, plan: &'a Plan, subject: &SubjectRef) -> Result<Self, CliError> {
+        let person = match subject {
+            SubjectRef::Person(number) => house.store().person(number).await?,
+            _ => None,
+        };
+        let words = match (subject, &person) {
+            (SubjectRef::Person(number), Some(person)) => format!("{number} {}", person.display_name),
+            (SubjectRef::Account { system, id }, _) => format!("{system}:{id}"),
+            _ => "the organisation".to_owned(),
+        };
+        let projected = project(plan, house.engine.holidays());
+        let projected = projected.map_err(|error| CliError::environment("zone", error.to_string()))?;
+        let mut accounts = BTreeMap::new();
+        for id in plan.steps.iter().filter_map(|step| step.account) {
+            if let Some(account) = house.store().account(id).await? {
+                accounts.insert(id, account.external_id);
+            }
+        }
+        Ok(Self {
+            plan,
+            subject: words,
+            person,
+            due: projected.into_iter().map(|step| step.due).collect(),
+            freezes: house.store().freezes().await?.into_iter().map(|row| row.freeze).collect(),
+            accounts,
+        })
+    }
+
+    fn due(&self, step: &PlannedStep) -> Option<Timestamp> {
+        self.due.get(usize::from(step.ordinal)).copied().flatten()
+    }
+
+    /// What would stop the step if its time were now.
+    fn stopped_by(&self, step: &PlannedStep) -> Option<String> {
+        let freeze = self.freezes.iter().find(|f| f.stops(&self.plan.workflow, step.system.as_deref(), step.action));
+        if let Some(freeze) = freeze {
+            return Some(format!("frozen ({}): {}", freeze.scope(), freeze.reason));
+        }
+        let staying = self.person.as_ref().filter(|person| !person.status.is_departed());
+        staying.filter(|_| step.action.is_destructive()).map(|person| {
+            format!("{} is {}: HR must have said that they leave", person.employee_number, person.status.as_str())
+        })
+    }
+
+    /// The plan, each step with what was computed for it.
+    fn document(&self) -> Value {
+        let zone = zone(&self.plan.zone).unwrap_or(jiff::tz::TimeZone::UTC);
+        let mut document = json!(self.plan);
+        document["start"] = json!(super::instant(self.plan.start, &zone));
+        let steps = self.plan.steps.iter().map(|step| {
+            let mut value = json!(step);
+            value["label"] = json!(step.label());
+            value["account"] = json!(step.account.and_then(|id| self.accounts.get(&id)));
+            value["due"] = json!(self.due(step).map(|due| super::instant(due, &zone)));
+            value["stopped_by"] = json!(self.stopped_by(step));
+            value["needs"] = json!(notes::needs(self.plan, step));
+            value
+        });
+        document["steps"] = steps.collect();
+        document["about"] = json!(self.subject);
+        document
+    }
+}

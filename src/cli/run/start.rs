@@ -1,0 +1,165 @@
+//! `usher run start`
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::super::about::About;
+use super::super::house::House;
+use super::super::inventory::read_unread;
+use super::super::{CliError, Context, Exit, moment};
+use crate::engine::trigger::{Request, SubjectRef};
+use crate::run::book::{Book, public_id};
+use crate::store::{RunFilter, Started};
+
+/// Starts a run
+///
+/// The run is durable when its name is printed; the daemon carries it out. `usher plan` shows beforehand what it will
+/// do. With --key a script may repeat the command: twice with one key is one run.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  usher run start departure --person 1005 --set last_day=2027-01-29 --now
+  usher run start departure --person 1005 --set last_day=2027-01-29 --at 2027-01-20T08:00 --key ticket-4711
+  usher run start restore-account --account directory:u-0005 --now")]
+pub(super) struct Start {
+    /// The workflow's name
+    workflow: String,
+    #[command(flatten)]
+    about: About,
+    /// Starts it now
+    #[arg(long)]
+    now: bool,
+    /// Starts it then: 2027-01-29T18:00 (here), 2027-01-29T18:00+01:00, 2027-01-29 (09:00)
+    #[arg(long, value_name = "INSTANT")]
+    at: Option<String>,
+    /// Idempotency key
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+}
+
+/// What is asked for, by whichever command.
+#[derive(Debug)]
+pub(in crate::cli) struct Asked {
+    pub(in crate::cli) workflow: String,
+    pub(in crate::cli) subject: SubjectRef,
+    pub(in crate::cli) inputs: BTreeMap<String, Value>,
+    pub(in crate::cli) start: Option<Timestamp>,
+    pub(in crate::cli) key: Option<String>,
+}
+
+impl Start {
+    pub(super) async fn run(self, context: &mut Context) -> Result<Exit, CliError> {
+        let now_or_then = "say when: either --now or --at INSTANT";
+        if self.now && self.at.is_some() {
+            return Err(CliError::usage("--now and --at exclude each other").help(now_or_then));
+        }
+        if !self.now && self.at.is_none() {
+            return Err(CliError::usage("nothing says when the run starts").help(now_or_then));
+        }
+        let (subject, inputs) = (self.about.subject()?, self.about.inputs()?);
+        let house = context.house().await?;
+        let start = match &self.at {
+            Some(text) => Some(moment::coming(text, &house.zone, house.store().now().await?)?),
+            None => None,
+        };
+        by_hand(&house, &self.workflow)?;
+        read_unread(context, &house).await?;
+        let asked = Asked { workflow: self.workflow, subject, inputs, start, key: self.key };
+        let started = start_once(context, &house, asked).await?;
+        say_started(context, &house, started).await?;
+        Ok(Exit::Done)
+    }
+}
+
+/// Some workflows are only for HR's events or schedules.
+fn by_hand(house: &House, workflow: &str) -> Result<(), CliError> {
+    if house.engine.workflow(workflow)?.triggers.manual {
+        return Ok(());
+    }
+    Err(CliError::refused("not_manual", format!("{workflow} is not started by hand"))
+        .help("`manual: true` under `on:` in its file allows it"))
+}
+
+async fn start_once(context: &Context, house: &House, asked: Asked) -> Result<Started, CliError> {
+    let key = asked.key.clone();
+    let (workflow, subject) = (asked.workflow.clone(), asked.subject.clone());
+    let started = start(context, house, asked).await?;
+    if let (Started::Existing(run), Some(key)) = (started, key) {
+        same(house, run, &key, &workflow, &subject).await?;
+    }
+    Ok(started)
+}
+
+/// A key names one request: for another one it is refused, rather than answered with a run of something else.
+async fn same(house: &House, run: i64, key: &str, workflow: &str, subject: &SubjectRef) -> Result<(), CliError> {
+    let filter = RunFilter { id: Some(run), ..RunFilter::default() };
+    let Some(row) = house.store().runs(&filter).await?.pop() else { return Ok(()) };
+    let about = match subject {
+        SubjectRef::Person(number) => number == &row.subject,
+        SubjectRef::Account { system, .. } => row.subject.starts_with(&format!("{system}:")),
+        SubjectRef::Organisation => row.subject == "organisation",
+    };
+    if about && row.workflow == workflow {
+        return Ok(());
+    }
+    let message = format!("the key {key} belongs to {}, which is {} for {}", row.id, row.workflow, row.subject);
+    Err(CliError::refused("key_taken", message).help("choose another key"))
+}
+
+/// Starts a run for whoever runs this command.
+pub(in crate::cli) async fn start(context: &Context, house: &House, asked: Asked) -> Result<Started, CliError> {
+    let request = Request {
+        workflow: asked.workflow,
+        subject: asked.subject,
+        inputs: asked.inputs,
+        event: None,
+        start: asked.start,
+        key: asked.key,
+        trigger: "cli".to_owned(),
+        asked_by: context.actor(),
+    };
+    match house.engine.start(request).await {
+        Ok(started) => Ok(started),
+        Err(error) => Err(house.explain(error).await),
+    }
+}
+
+/// Says which run it is, when it starts, and what comes next.
+pub(in crate::cli) async fn say_started(
+    context: &mut Context,
+    house: &House,
+    started: Started,
+) -> Result<(), CliError> {
+    let book = house.engine.look(started.id()).await?;
+    let new = matches!(started, Started::New(_));
+    if context.out.is_json() {
+        return context.out.document(&document(house, &book, new), false);
+    }
+    let run = public_id(started.id());
+    let start = format!("{} {}", moment::day(book.run.start, &house.zone), moment::time(book.run.start, &house.zone));
+    if new {
+        let verb = if book.run.start > house.store().now().await? { "starts on" } else { "started on" };
+        context.out.line(format!("{run}: {} {verb} {start}, {} steps.", book.run.workflow.name, book.steps.len()))?;
+    } else {
+        context
+            .out
+            .line(format!("{run} was started with this key before (it starts on {start}): nothing new was started."))?;
+    }
+    house.warn_without_daemon(context).await?;
+    context.out.aside(format!("`usher run show {run} --watch` follows it."));
+    Ok(())
+}
+
+fn document(house: &House, book: &Book, new: bool) -> Value {
+    json!({
+        "run": book.run.public_id(),
+        "new": new,
+        "workflow": book.run.workflow.name,
+        "state": book.run.state,
+        "start": house.instant(book.run.start),
+        "steps": book.steps.len(),
+    })
+}
