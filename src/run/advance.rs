@@ -3,22 +3,26 @@
 //! [`advance`] is called in the same transaction as every change to a run and is a fixed point: calling it again
 //! changes nothing.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::book::{Book, Step};
+use super::book::{Book, MOST_STEPS, Step};
 use super::business::Holidays;
 use super::capability::Capability;
 use super::instant::{after_delay, zone};
 use super::plan::PlannedStep;
 use super::state::{HoldReason, IllegalTransition, RunState, SkipReason, StepEvent, StepState};
 use crate::clock::plus;
-use crate::workflow::{ActionKind, Late, OnFailure};
+use crate::workflow::{ActionKind, OnFailure};
 
 /// How long an access cut waits for the cut before it.
 pub const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Behind the name of a revocation that happens once more.
+const AGAIN: &str = ".again";
 
 /// Lets everything follow that can follow without a target, a person or the passing of time.
 ///
@@ -59,44 +63,64 @@ pub fn advance(
 fn follow(book: &Book, step: &Step, holidays: &Holidays, now: Timestamp) -> Option<StepEvent> {
     match &step.state {
         StepState::Blocked => unblock(book, step, holidays, now),
-        StepState::Waiting { due } if step.attempts == 0 && step.action.is_cut() => {
-            let proper = due_when_passed(book, step, holidays)?;
-            (proper < *due && step.first_due == Some(*due)).then_some(StepEvent::Moved { due: proper })
+        // A cut that nobody has touched moves forward when the one before it is done sooner than was feared.
+        StepState::Waiting { due } if step.attempts == 0 && step.action.is_cut() && step.first_due == Some(*due) => {
+            let proper = ready(book, step, holidays).filter(|proper| proper < due)?;
+            Some(StepEvent::Moved { due: proper })
         }
         StepState::Held { reason: HoldReason::CutOpen(_), .. } => {
-            super::guard::open_cut(book).is_none().then_some(StepEvent::Released { due: now })
+            let free = super::guard::open_cut(book, step).is_none();
+            free.then(|| StepEvent::Released { due: step.not_before(now) })
         }
         StepState::Held { reason: HoldReason::Approval(_), .. } => {
-            super::guard::approval_problem(book, step, now).is_none().then_some(StepEvent::Released { due: now })
+            let free = super::guard::approval_problem(book, step, now).is_none();
+            free.then(|| StepEvent::Released { due: step.not_before(now) })
         }
         _ => None,
     }
 }
 
 fn unblock(book: &Book, step: &Step, holidays: &Holidays, now: Timestamp) -> Option<StepEvent> {
-    if let Some(of) = step.of.and_then(|of| book.step(of)) {
-        if let StepState::Skipped { .. } = of.state {
-            let why = SkipReason::NotNeeded(format!("{} was left out", of.label()));
-            return Some(StepEvent::Skipped { at: now, reason: why });
-        }
+    if let Some(of) = step.of.and_then(|of| book.step(of))
+        && let StepState::Skipped { .. } = of.state
+    {
+        let why = SkipReason::NotNeeded(format!("{} was left out", of.label()));
+        return Some(StepEvent::Skipped { at: now, reason: why });
     }
-    if let Some(due) = due_when_passed(book, step, holidays) {
-        return Some(StepEvent::Ready { due });
-    }
-    patience(book, step).map(|due| StepEvent::Ready { due })
+    ready(book, step, holidays).map(|due| StepEvent::Ready { due })
 }
 
-/// The due time of a step whose needs have all passed; `None` while one has not.
-fn due_when_passed(book: &Book, step: &Step, holidays: &Holidays) -> Option<Timestamp> {
-    let mut end = book.run.start;
-    for need in &step.needs {
-        end = end.max(passed(book, book.step(*need)?)?);
-    }
+/// When a step is due, as far as can be said: what it waits for is over, or it is a cut behind cuts, whose patience
+/// ends.
+fn ready(book: &Book, step: &Step, holidays: &Holidays) -> Option<Timestamp> {
+    let patience = |need: &Step| match passed(book, need) {
+        None if need.action.is_cut() => Some(plus(need.first_due?, PATIENCE)),
+        end => end,
+    };
+    let end = ended(book, step, |need| passed(book, need))
+        .or_else(|| step.action.is_cut().then(|| ended(book, step, patience)).flatten())?;
     let after = match &step.delay {
         Some(delay) => after_delay(end, delay, &zone(&book.run.zone).ok()?, holidays, step.action.is_destructive()),
         None => end,
     };
     Some(step.at.as_ref().map_or(after, |at| at.at.max(after)))
+}
+
+/// The end of all that a step waits for, each by `end_of`; `None` while one has no end. A step that was left out is
+/// over at once, so whoever waits for it waits for what it would have waited for too.
+fn ended(book: &Book, step: &Step, end_of: impl Fn(&Step) -> Option<Timestamp>) -> Option<Timestamp> {
+    let (mut open, mut seen, mut end) = (step.needs.clone(), BTreeSet::new(), book.run.start);
+    while let Some(ordinal) = open.pop() {
+        if !seen.insert(ordinal) {
+            continue;
+        }
+        let need = book.step(ordinal)?;
+        end = end.max(end_of(need)?);
+        if let StepState::Skipped { .. } = need.state {
+            open.extend(&need.needs);
+        }
+    }
+    Some(end)
 }
 
 /// When a step let those behind it pass; `None` while it does not.
@@ -113,66 +137,69 @@ pub fn goes_on_after_failure(book: &Book, step: &Step) -> bool {
     book.definition(step).is_some_and(|def| def.on_failure == Some(OnFailure::Continue))
 }
 
-/// The latest time a cut waits to, where only cuts stand before it.
-fn patience(book: &Book, step: &Step) -> Option<Timestamp> {
-    if !step.action.is_cut() {
-        return None;
-    }
-    let mut latest = step.at.as_ref().map(|at| at.at);
-    for need in &step.needs {
-        let need = book.step(*need)?;
-        let until = match passed(book, need) {
-            Some(end) => end,
-            None if need.action.is_cut() => plus(need.first_due?, PATIENCE),
-            None => return None,
-        };
-        latest = latest.max(Some(until));
-    }
-    latest
-}
-
 /// Sessions opened between a revocation and a cut that came after it are revoked once more.
 fn revoke_again(book: &Book) -> Option<PlannedStep> {
-    let revocations = || book.steps.iter().filter(|s| s.action == ActionKind::SessionsRevoke);
-    for revoke in revocations() {
-        let StepState::Done { at: revoked, .. } = revoke.state else { continue };
-        let late = cuts_before(book, revoke)
-            .into_iter()
-            .find(|cut| matches!(cut.state, StepState::Done { at, .. } if at > revoked));
-        let Some(late) = late else { continue };
-        let covered = revocations().any(|other| {
-            other.ordinal > revoke.ordinal && other.account == revoke.account && other.system == revoke.system
-        });
-        if covered {
-            continue;
-        }
-        return Some(PlannedStep {
-            ordinal: u16::try_from(book.steps.len()).ok()?,
-            name: format!("{}.again", revoke.file_name()),
-            action: revoke.action,
-            system: revoke.system.clone(),
-            account: revoke.account,
-            needs: vec![revoke.ordinal, late.ordinal],
-            at: None,
-            delay: None,
-            of: None,
-            late: None,
-            capability: Capability::Supported,
-            when: None,
-            skip: None,
-        });
+    if book.steps.len() >= MOST_STEPS {
+        return None;
     }
-    None
+    // The latest first: what was revoked once more is not revoked once more for the same cut.
+    let revocations = book.steps.iter().rev().filter(|step| step.action == ActionKind::SessionsRevoke);
+    revocations.into_iter().find_map(|revoke| {
+        let StepState::Done { at: revoked, .. } = revoke.state else { return None };
+        let (late, at) = late_cut(book, revoke, revoked)?;
+        let covered = book.steps.iter().any(|other| covers(other, revoke, at));
+        if covered { None } else { again(book, revoke, late) }
+    })
 }
 
-/// The cuts that a step comes after, near and far.
+/// The last of the cuts before a revocation that were done after it.
+fn late_cut<'a>(book: &'a Book, revoke: &Step, revoked: Timestamp) -> Option<(&'a Step, Timestamp)> {
+    let done = cuts_before(book, revoke).into_iter().filter_map(|cut| match cut.state {
+        StepState::Done { at, .. } if at > revoked => Some((cut, at)),
+        _ => None,
+    });
+    done.max_by_key(|(_, at)| *at)
+}
+
+/// Whether `other` revokes the same sessions after `at`, or is about to, or was kept from it by a person.
+fn covers(other: &Step, revoke: &Step, at: Timestamp) -> bool {
+    let same = other.action == revoke.action && other.account == revoke.account && other.system == revoke.system;
+    same && other.ordinal > revoke.ordinal
+        && match &other.state {
+            StepState::Done { at: revoked, .. } => *revoked >= at,
+            StepState::Leased { .. } | StepState::Unknown { .. } => false,
+            _ => other.name.ends_with(AGAIN),
+        }
+}
+
+fn again(book: &Book, revoke: &Step, late: &Step) -> Option<PlannedStep> {
+    let before =
+        book.steps.iter().filter(|step| step.system == revoke.system && step.file_name() == revoke.file_name());
+    Some(PlannedStep {
+        ordinal: u16::try_from(book.steps.len()).ok()?,
+        name: format!("{}{}", revoke.file_name(), AGAIN.repeat(before.count())),
+        action: revoke.action,
+        system: revoke.system.clone(),
+        account: revoke.account,
+        needs: vec![revoke.ordinal, late.ordinal],
+        at: None,
+        delay: None,
+        of: None,
+        late: None,
+        capability: Capability::Supported,
+        when: None,
+        skip: None,
+    })
+}
+
+/// The cuts that a step comes after, near and far; a revocation opens no sessions.
 fn cuts_before<'a>(book: &'a Book, step: &Step) -> Vec<&'a Step> {
     let mut open = step.needs.clone();
     let mut found = Vec::new();
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     while let Some(ordinal) = open.pop() {
         if let Some(need) = book.step(ordinal).filter(|_| seen.insert(ordinal)) {
-            if need.action.is_cut() {
+            if need.action.is_cut() && need.action != step.action {
                 found.push(need);
             }
             open.extend(&need.needs);
@@ -201,7 +228,8 @@ pub fn run_state(book: &Book) -> RunState {
         )
     });
     match (over, attention) {
-        (false, _) if book.run.state == RunState::Paused => RunState::Paused,
+        // A paused run stays paused while anything can still be tried again in it.
+        (false, _) | (_, true) if book.run.state == RunState::Paused => RunState::Paused,
         (_, true) => RunState::NeedsAttention,
         (false, false) => RunState::Open,
         (true, false) if exception => RunState::ClosedWithExceptions,
@@ -228,8 +256,5 @@ pub fn begin(
     advance(book, holidays, actor, now)
 }
 
-/// Whether the file says that this step, being late, waits for a person.
-pub fn held_for_lateness(book: &Book, step: &Step) -> bool {
-    let late = step.at.as_ref().is_some_and(|at| at.at < book.run.start);
-    late && step.attempts == 0 && book.definition(step).is_some_and(|def| def.late == Late::Hold)
-}
+#[cfg(test)]
+mod tests;

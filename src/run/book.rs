@@ -11,9 +11,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::journal::Fact;
-use super::plan::{LocalInstant, PlannedStep};
-use super::state::{IllegalTransition, RunState, StepEvent, StepState};
+use super::plan::{Lateness, LocalInstant, PlannedStep};
+use super::state::{HoldReason, IllegalTransition, RunState, StepEvent, StepState};
 use crate::workflow::{ActionKind, Span, StepDef, SubjectKind, Workflow};
+
+/// The most steps a run may ever have; the store numbers steps by it.
+pub const MOST_STEPS: usize = 1024;
 
 /// A run's own facts.
 #[derive(Clone, Debug)]
@@ -94,7 +97,7 @@ pub struct Step {
     pub decision: Decision,
 }
 
-/// What persons have said about a step so far.
+/// What the file and persons have decided about a step so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
     /// Ticked points of a checklist, from 1.
@@ -103,6 +106,9 @@ pub struct Decision {
     /// The approval given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<Approval>,
+    /// It comes late and the file says `late: hold`: it is held once, until a person lets it go.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub late: bool,
 }
 
 /// An approval, bound to what it approves.
@@ -132,8 +138,13 @@ impl Step {
             state: StepState::Blocked,
             attempts: 0,
             first_due: None,
-            decision: Decision::default(),
+            decision: Decision { late: planned.late == Some(Lateness::Held), ..Decision::default() },
         }
+    }
+
+    /// Now, or the step's own time where that is still to come: letting go of a held step makes nothing early.
+    pub fn not_before(&self, now: Timestamp) -> Timestamp {
+        self.first_due.map_or(now, |due| due.max(now))
     }
 
     /// The name of the step in the file: without `.end`, `.purge`, `.again`.
@@ -195,7 +206,7 @@ impl Book {
     /// Lets `event` happen to a step.
     ///
     /// # Errors
-    /// When the transition table does not allow it, or there is no such step.
+    /// When the transition table does not allow it, there is no such step, or a claim's fence has been used before.
     pub fn apply(
         &mut self,
         ordinal: u16,
@@ -205,13 +216,20 @@ impl Book {
     ) -> Result<(), IllegalTransition> {
         let missing = IllegalTransition { state: "missing", event: event.as_str() };
         let step = self.steps.get_mut(usize::from(ordinal)).ok_or(missing)?;
-        step.state = step.state.next(&event)?;
-        if let StepEvent::Claimed { fence } = event {
-            step.attempts = fence;
+        let next = step.state.next(&event)?;
+        match &event {
+            StepEvent::Claimed { fence } if *fence <= step.attempts => {
+                return Err(IllegalTransition { state: step.state.as_str(), event: event.as_str() });
+            }
+            StepEvent::Claimed { fence } => step.attempts = *fence,
+            StepEvent::Ready { due } if step.first_due.is_none() => step.first_due = Some(*due),
+            StepEvent::Moved { due } if step.attempts == 0 => step.first_due = Some(*due),
+            StepEvent::Released { .. } if matches!(step.state, StepState::Held { reason: HoldReason::Late, .. }) => {
+                step.decision.late = false;
+            }
+            _ => {}
         }
-        if let (StepEvent::Ready { due }, None) = (&event, step.first_due) {
-            step.first_due = Some(*due);
-        }
+        step.state = next;
         self.dirty.insert(ordinal);
         self.say(Some(ordinal), Fact::Step { change: event }, actor, at);
         Ok(())

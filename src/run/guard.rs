@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::advance::held_for_lateness;
 use super::asking;
 use super::book::{Book, Step};
 use super::state::{HoldReason, RunState, SkipReason, StepState};
@@ -89,11 +88,11 @@ pub fn verdict(c: &Circumstances<'_>) -> Verdict {
     if let Some(freeze) = c.freezes.iter().find(|freeze| freeze.covers(c.book, c.step)) {
         return Verdict::Hold(HoldReason::Freeze(format!("{}: {}", freeze.scope(), freeze.reason)));
     }
-    if held_for_lateness(c.book, c.step) {
-        return Verdict::Hold(HoldReason::Late);
-    }
     if let Some(verdict) = condition(c) {
         return verdict;
+    }
+    if c.step.decision.late {
+        return Verdict::Hold(HoldReason::Late);
     }
     if let (Some(system), false) = (&c.step.system, c.system_known) {
         return Verdict::Hold(HoldReason::Missing(format!("the configuration has no system called {system}")));
@@ -140,37 +139,59 @@ fn grant(c: &Circumstances<'_>) -> Verdict {
     }
 }
 
+/// Anything unknown means hold (guarantee 9).
 fn destructive(c: &Circumstances<'_>) -> Verdict {
-    if let Some(person) = c.person.filter(|person| !person.status.is_departed()) {
-        let why = format!("{} is {} now", person.employee_number, person.status.as_str());
+    if let Some(why) = not_departed(c) {
         return Verdict::Hold(HoldReason::PersonNotDeparted(why));
     }
-    if let Some(cut) = open_cut(c.book) {
+    if let Some(cut) = open_cut(c.book, c.step) {
         return Verdict::Hold(HoldReason::CutOpen(format!("{cut} is not done")));
     }
     if let Some(problem) = approval_problem(c.book, c.step, c.now) {
         return Verdict::Hold(HoldReason::Approval(problem));
     }
-    if c.step.action == ActionKind::AccountPurge {
-        if let Some(why) = c.account.and_then(|account| grace_problem(account, c.now)) {
-            return Verdict::Hold(HoldReason::FreshRead(why));
+    let problem = match c.account {
+        None => Some("the inventory does not know the account".to_owned()),
+        Some(account) if c.step.action == ActionKind::AccountPurge => grace_problem(c.step, account, c.now),
+        Some(_) => None,
+    };
+    problem.map_or(Verdict::Proceed, |why| Verdict::Hold(HoldReason::FreshRead(why)))
+}
+
+/// Why it cannot be said that nobody employed has the account.
+fn not_departed(c: &Circumstances<'_>) -> Option<String> {
+    match (c.book.run.person, c.person) {
+        (_, Some(person)) if !person.status.is_departed() => {
+            Some(format!("{} is {} now", person.employee_number, person.status.as_str()))
+        }
+        (Some(_), None) => Some("the person of this run is not known any more".to_owned()),
+        (run, _) => {
+            let bound = c.account.and_then(|account| account.person_id);
+            (bound.is_some() && bound != run).then(|| "the account is bound to somebody else now".to_owned())
         }
     }
-    Verdict::Proceed
 }
 
-fn grace_problem(account: &Account, now: Timestamp) -> Option<String> {
-    let due = account.purge_due?;
-    (account.status == AccountStatus::Deleted && due > now.as_millisecond())
-        .then(|| format!("its grace period lasts until {}", crate::clock::from_millis(due)))
+/// What says that the grace before a purge has not ended. The purge that follows a delete has waited for it; any
+/// other needs the inventory's word.
+fn grace_problem(step: &Step, account: &Account, now: Timestamp) -> Option<String> {
+    match (account.status, account.purge_due) {
+        (AccountStatus::Deleted, Some(due)) if due > now.as_millisecond() => {
+            Some(format!("its grace period lasts until {}", crate::clock::from_millis(due)))
+        }
+        (AccountStatus::Deleted, Some(_)) | (AccountStatus::Purged, _) => None,
+        _ if step.of.is_some() => None,
+        (status, _) => Some(format!("it is {}, and when its grace period ends is not known", status.as_str())),
+    }
 }
 
-/// An access cut of the run that is neither done nor was found not to be needed.
-pub fn open_cut(book: &Book) -> Option<String> {
-    let open = |step: &&Step| match &step.state {
+/// An access cut of the run that is neither done nor was found not to be needed. Cuts that come after `step` itself
+/// do not count.
+pub fn open_cut(book: &Book, step: &Step) -> Option<String> {
+    let open = |cut: &&Step| match &cut.state {
         StepState::Done { .. } => false,
         StepState::Skipped { reason, .. } => matches!(reason, SkipReason::ByPerson(_)),
-        _ => true,
+        _ => !before(book, cut).contains(&step.ordinal),
     };
     book.steps.iter().filter(|step| step.action.is_cut()).find(open).map(Step::label)
 }
@@ -187,24 +208,39 @@ pub fn approval_problem(book: &Book, step: &Step, now: Timestamp) -> Option<Stri
         if approval.plan_hash != gate_hash(book, ordinal) {
             return Some(format!("{} was given for another plan", asked.label()));
         }
-        (!covered && approval.valid_until <= now)
-            .then(|| format!("{} lapsed on {}", asked.label(), approval.valid_until))
+        if covered {
+            return None;
+        }
+        if !matches!(asked.state, StepState::Done { .. }) {
+            return Some(format!("{} is {}", asked.label(), asked.state.as_str()));
+        }
+        (approval.valid_until <= now).then(|| format!("{} lapsed on {}", asked.label(), approval.valid_until))
     })
 }
 
+/// The approvals that a step stands behind. One that was not needed does not count; one that a person left out does.
 fn approvals_before(book: &Book, step: &Step) -> Vec<u16> {
-    let mut open = step.needs.clone();
-    let mut seen = BTreeSet::new();
-    let mut found = Vec::new();
+    let needed = |ordinal: &u16| {
+        book.step(*ordinal).is_some_and(|step| {
+            let left_out = match &step.state {
+                StepState::Skipped { reason, .. } => !matches!(reason, SkipReason::ByPerson(_)),
+                _ => false,
+            };
+            step.action == ActionKind::Approval && !left_out
+        })
+    };
+    before(book, step).into_iter().filter(needed).collect()
+}
+
+/// Everything that a step comes after, near and far.
+fn before(book: &Book, step: &Step) -> BTreeSet<u16> {
+    let (mut open, mut seen) = (step.needs.clone(), BTreeSet::new());
     while let Some(ordinal) = open.pop() {
-        let Some(need) = book.step(ordinal).filter(|_| seen.insert(ordinal)) else { continue };
-        let left_out = matches!(need.state, StepState::Skipped { .. });
-        if need.action == ActionKind::Approval && !left_out {
-            found.push(ordinal);
+        if seen.insert(ordinal) {
+            open.extend(book.step(ordinal).into_iter().flat_map(|need| &need.needs));
         }
-        open.extend(&need.needs);
     }
-    found
+    seen
 }
 
 /// SHA-256 of what an approval gates: every destructive step behind it with its account, instant, grace and
@@ -232,3 +268,6 @@ pub fn gated(book: &Book, approval: u16) -> Vec<&Step> {
     let destructive = book.steps.iter().filter(|step| step.action.is_destructive());
     destructive.filter(|step| approvals_before(book, step).contains(&approval)).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,7 +30,7 @@ fn rule<T>(words: impl Into<String>) -> Result<T, Refusal> {
 /// What a cancelled run leaves behind.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Cancelled {
-    /// Attempts under way: they may still have their effect.
+    /// Attempts under way, or whose end nobody knows: they may have, or still have, their effect.
     pub in_flight: Vec<String>,
     /// Effects that stay, and that nothing will end now.
     pub stays: Vec<String>,
@@ -46,10 +46,14 @@ pub fn cancel(book: &mut Book, reason: &str, by: &Arc<str>, now: Timestamp) -> R
     let mut open = Vec::new();
     for step in &book.steps {
         match &step.state {
-            StepState::Leased { .. } => left.in_flight.push(step.label()),
+            StepState::Leased { .. } | StepState::Unknown { .. } | StepState::Held { observe: true, .. } => {
+                left.in_flight.push(step.label());
+            }
             StepState::Done { .. } if lasting(book, step) => left.stays.push(step.label()),
-            state if !state.is_final() => open.push(step.ordinal),
             _ => {}
+        }
+        if !step.state.is_final() && !matches!(step.state, StepState::Leased { .. }) {
+            open.push(step.ordinal);
         }
     }
     book.set_state(RunState::Cancelled, Some(reason.to_owned()), by, now);
@@ -103,20 +107,37 @@ pub fn resume(book: &mut Book, reason: &str, by: &Arc<str>, now: Timestamp) -> R
 /// When the step is neither, or waits for something that trying again does not bring.
 pub fn retry(book: &mut Book, ordinal: u16, reason: &str, by: &Arc<str>, now: Timestamp) -> Result<(), Refusal> {
     live(book)?;
-    note(book, ordinal, reason, by, now);
-    match book.step(ordinal).map(|step| &step.state) {
-        Some(StepState::Waiting { .. } | StepState::Unknown { .. }) if has_been_tried(book, ordinal) => {
-            Ok(book.apply(ordinal, StepEvent::Moved { due: now }, by, now)?)
+    let Some(step) = book.step(ordinal) else { return rule("there is no such step") };
+    let event = match &step.state {
+        StepState::Waiting { .. } | StepState::Unknown { .. } if step.attempts > 0 => StepEvent::Moved { due: now },
+        StepState::Waiting { due } => {
+            return rule(format!(
+                "it has not been tried yet: it waits for its time, {due}; the plan says when steps run"
+            ));
         }
-        Some(StepState::Waiting { due }) => {
-            rule(format!("it has not been tried yet: it waits for its time, {due}; the plan says when steps run"))
-        }
-        _ => Ok(book.apply(ordinal, StepEvent::Released { due: now }, by, now)?),
-    }
+        StepState::Held { reason, .. } => match still_stopped(book, step, reason, now) {
+            Some(why) => return rule(why),
+            None => StepEvent::Released { due: step.not_before(now) },
+        },
+        _ => StepEvent::Released { due: step.not_before(now) },
+    };
+    step.state.next(&event)?;
+    book.say(Some(ordinal), Fact::Ordered { order: "retry".into(), reason: reason.to_owned() }, by, now);
+    Ok(book.apply(ordinal, event, by, now)?)
 }
 
-fn has_been_tried(book: &Book, ordinal: u16) -> bool {
-    book.step(ordinal).is_some_and(|step| step.attempts > 0)
+/// What a held step waits for that trying again does not bring, and that lets it go by itself when it comes.
+fn still_stopped(book: &Book, step: &Step, reason: &HoldReason, now: Timestamp) -> Option<String> {
+    match reason {
+        HoldReason::Paused if book.run.state == RunState::Paused => {
+            Some(format!("{} is paused; resume it", book.run.public_id()))
+        }
+        HoldReason::CutOpen(_) => guard::open_cut(book, step)
+            .map(|cut| format!("{cut} is not done; {} goes on by itself when it is", step.label())),
+        HoldReason::Approval(_) => guard::approval_problem(book, step, now)
+            .map(|problem| format!("{problem}; {} goes on by itself when it is approved", step.label())),
+        _ => None,
+    }
 }
 
 /// Leaves a step out. The run then ends as closed with exceptions.
@@ -127,6 +148,10 @@ pub fn skip(book: &mut Book, ordinal: u16, reason: &str, by: &Arc<str>, now: Tim
     live(book)?;
     if let Some(StepState::Leased { .. }) = book.step(ordinal).map(|step| &step.state) {
         return rule("an attempt of it is in flight; wait for it to end, or pause the run");
+    }
+    let open = |step: &&&Step| !matches!(step.state, StepState::Done { .. } | StepState::Skipped { .. });
+    if let Some(gated) = guard::gated(book, ordinal).iter().find(open) {
+        return rule(format!("{} needs this approval: approve it, deny it, or skip that step too", gated.label()));
     }
     let reason = SkipReason::ByPerson(reason.to_owned());
     Ok(book.apply(ordinal, StepEvent::Skipped { at: now, reason }, by, now)?)
@@ -232,11 +257,11 @@ fn valid_until(book: &Book, ordinal: u16, now: Timestamp) -> Timestamp {
 /// When the step does not wait for a person.
 pub fn deny(book: &mut Book, ordinal: u16, reason: &str, by: &Arc<str>, now: Timestamp) -> Result<(), Refusal> {
     live(book)?;
-    Ok(book.apply(ordinal, StepEvent::Refused { at: now, reason: format!("{by}: {reason}") }, by, now)?)
-}
-
-fn note(book: &mut Book, ordinal: u16, reason: &str, by: &Arc<str>, now: Timestamp) {
-    book.say(Some(ordinal), Fact::Ordered { order: "retry".into(), reason: reason.to_owned() }, by, now);
+    book.apply(ordinal, StepEvent::Refused { at: now, reason: format!("{by}: {reason}") }, by, now)?;
+    if let Some(step) = book.steps.get_mut(usize::from(ordinal)) {
+        step.decision.approval = None;
+    }
+    Ok(())
 }
 
 fn live(book: &Book) -> Result<(), Refusal> {
@@ -245,3 +270,6 @@ fn live(book: &Book) -> Result<(), Refusal> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

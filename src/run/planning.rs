@@ -35,8 +35,8 @@ use super::prepare::{RunFacts, scope};
 use super::subject::{Person, Subject, SystemView};
 use crate::workflow::{Scope, StepDef, SubjectKind, Workflow};
 
-/// The most steps a plan may have.
-pub const MAX_STEPS: usize = 1000;
+/// The most steps a plan may have: half of what a run may have, so that late cuts can be followed up (`.again`).
+pub const MAX_STEPS: usize = super::book::MOST_STEPS / 2;
 
 /// What a plan is made from.
 #[derive(Clone, Copy, Debug)]

@@ -1,5 +1,7 @@
 //! Workflows, people and systems built by hand, for the tests of this room.
 
+mod story;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -11,6 +13,8 @@ use crate::run::{
     SystemView, plan,
 };
 use crate::workflow::*;
+
+pub(crate) use story::{Story, person};
 
 /// An instant in ISO form.
 pub(crate) fn instant(text: &str) -> Timestamp {

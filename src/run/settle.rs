@@ -11,6 +11,9 @@ use super::state::{HoldReason, SkipReason, StepEvent};
 use crate::clock::plus;
 use crate::workflow::{Class, Nature, OnFailure, OnUnknown, Retry};
 
+/// A target that asks us to stay away for longer is asked again all the same.
+const LONGEST_ASKED: Duration = Duration::from_secs(3600);
+
 /// How an attempt ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -73,14 +76,14 @@ pub fn settle(book: &Book, step: &Step, fence: i64, outcome: Outcome, now: Times
         Outcome::NotApplicable(why) => StepEvent::Skipped { at: now, reason: SkipReason::NotApplicable(why) },
         Outcome::Unknown(reason) => ambiguous(book, step, fence, reason, later),
         Outcome::Retry { reason, after } => {
-            let asked = after.map_or(now, |after| plus(now, after));
-            let spent = policy.max.is_some_and(|max| fence >= i64::from(max));
+            let asked = after.map_or(now, |after| plus(now, after.min(policy.cap.max(LONGEST_ASKED))));
+            // An access cut is never given up, whatever the file says.
+            let spent = !step.action.is_cut() && policy.max.is_some_and(|max| fence >= i64::from(max));
             if spent {
                 return give_up(book, step, fence, format!("{reason} (after {fence} attempts)"), now);
             }
             StepEvent::Retried { fence, due: later.max(asked), reason }
         }
-        // An access cut is never given up.
         Outcome::Failed(reason) if step.action.is_cut() => StepEvent::Retried { fence, due: later, reason },
         Outcome::Failed(reason) => give_up(book, step, fence, reason, now),
     }
@@ -100,7 +103,7 @@ fn give_up(book: &Book, step: &Step, fence: i64, reason: String, now: Timestamp)
     let hold = match on_failure {
         Some(OnFailure::Hold) => true,
         Some(OnFailure::Continue) => false,
-        None => step.action.is_destructive() || step.action.is_cut(),
+        None => step.action.is_destructive(),
     };
     if hold {
         StepEvent::Held { reason: HoldReason::Failure(reason) }
@@ -108,3 +111,6 @@ fn give_up(book: &Book, step: &Step, fence: i64, reason: String, now: Timestamp)
         StepEvent::Failed { fence, at: now, reason }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,16 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+mod event;
+mod reason;
+mod run;
+#[cfg(test)]
+mod tests;
+
+pub use event::StepEvent;
+pub use reason::{HoldReason, SkipReason};
+pub use run::RunState;
+
 use super::capability::Evidence;
 
 /// Where a step stands, with the data that belongs to that standing.
@@ -70,183 +80,6 @@ pub enum StepState {
     Cancelled,
 }
 
-/// Why a step was left out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "why", content = "detail", rename_all = "snake_case")]
-pub enum SkipReason {
-    /// The subject has no account there, or the system has nothing of the kind.
-    NotApplicable(String),
-    /// Its `when` was false.
-    ConditionFalse(String),
-    /// It was late, and the file says to leave it out then.
-    Late,
-    /// What it would undo or follow up was itself left out.
-    NotNeeded(String),
-    /// A person, with a reason.
-    ByPerson(String),
-}
-
-/// Which guard stopped a step.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "guard", content = "detail", rename_all = "snake_case")]
-pub enum HoldReason {
-    /// The run is paused.
-    Paused,
-    /// A freeze is on; its scope.
-    Freeze(String),
-    /// This binary or configuration lacks something, named here.
-    Missing(String),
-    /// The approval is absent, stale or lapsed.
-    Approval(String),
-    /// The person is employed (again).
-    PersonNotDeparted(String),
-    /// An access cut of the run is not done.
-    CutOpen(String),
-    /// Another live run needs the cut that this step would undo.
-    CutNeeded(String),
-    /// The fresh read before a destructive step found something else.
-    FreshRead(String),
-    /// The target's state after an attempt cannot be known.
-    Ambiguous(String),
-    /// It failed, and failures of this step are for a person.
-    Failure(String),
-    /// It came late, and the file says to hold it then.
-    Late,
-    /// A guard of a later kind, by name.
-    Guard {
-        /// The guard.
-        name: String,
-        /// What it says.
-        detail: String,
-    },
-}
-
-impl HoldReason {
-    /// A short word for filters and tables.
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::Paused => "paused",
-            Self::Freeze(_) => "freeze",
-            Self::Missing(_) => "missing",
-            Self::Approval(_) => "approval",
-            Self::PersonNotDeparted(_) => "person_not_departed",
-            Self::CutOpen(_) => "cut_open",
-            Self::CutNeeded(_) => "cut_needed",
-            Self::FreshRead(_) => "fresh_read",
-            Self::Ambiguous(_) => "ambiguous",
-            Self::Failure(_) => "failure",
-            Self::Late => "late",
-            Self::Guard { .. } => "guard",
-        }
-    }
-}
-
-/// What can happen to a step.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
-pub enum StepEvent {
-    /// What it waited for is done.
-    Ready {
-        /// Not before.
-        due: Timestamp,
-    },
-    /// Its time moved (a late cut arrived, inputs changed).
-    Moved {
-        /// Not before.
-        due: Timestamp,
-    },
-    /// What it waits for changed again: it waits for other steps once more.
-    Reblocked,
-    /// An attempt starts: the intent.
-    Claimed {
-        /// The attempt's number.
-        fence: i64,
-    },
-    /// The attempt was never started (drain): it goes back as it was.
-    Returned {
-        /// The attempt's number.
-        fence: i64,
-        /// Not before.
-        due: Timestamp,
-    },
-    /// The goal is reached.
-    Completed {
-        /// The attempt's number.
-        fence: i64,
-        /// When.
-        at: Timestamp,
-        /// How we know.
-        evidence: Evidence,
-    },
-    /// The attempt certainly had no effect; there will be another.
-    Retried {
-        /// The attempt's number.
-        fence: i64,
-        /// Not before.
-        due: Timestamp,
-        /// The target's own words.
-        reason: String,
-    },
-    /// Nobody knows whether the attempt had an effect.
-    Lost {
-        /// The attempt's number.
-        fence: i64,
-        /// Observe not before.
-        due: Timestamp,
-        /// What happened.
-        reason: String,
-    },
-    /// The attempt failed for good.
-    Failed {
-        /// The attempt's number.
-        fence: i64,
-        /// When.
-        at: Timestamp,
-        /// The target's own words.
-        reason: String,
-    },
-    /// A guard or a rule stops it.
-    Held {
-        /// Which, and why.
-        reason: HoldReason,
-    },
-    /// What held it is gone, or a person says to try again.
-    Released {
-        /// Not before.
-        due: Timestamp,
-    },
-    /// Its time has come and it needs an approval.
-    ApprovalAsked,
-    /// Its time has come and a person has something to do.
-    PersonAsked {
-        /// What.
-        instruction: String,
-    },
-    /// A person did it, or approved it.
-    PersonDone {
-        /// When.
-        at: Timestamp,
-        /// Who said so and how.
-        evidence: Evidence,
-    },
-    /// A person refused.
-    Refused {
-        /// When.
-        at: Timestamp,
-        /// Why.
-        reason: String,
-    },
-    /// Left out.
-    Skipped {
-        /// When.
-        at: Timestamp,
-        /// Why.
-        reason: SkipReason,
-    },
-    /// The run was cancelled.
-    Cancelled,
-}
-
 /// An event that a state does not allow.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a step that is {state} cannot take `{event}`")]
@@ -293,11 +126,9 @@ impl StepState {
 
             (S::Waiting { .. }, E::Held { reason }) => S::Held { reason: reason.clone(), observe: false },
             (S::Unknown { .. }, E::Held { reason }) => S::Held { reason: reason.clone(), observe: true },
-            (S::Leased { observe, .. }, E::Held { reason }) => {
-                let ambiguous = matches!(reason, HoldReason::Ambiguous(_));
-                S::Held { reason: reason.clone(), observe: *observe || ambiguous }
+            (S::Leased { observe, .. } | S::Held { observe, .. }, E::Held { reason }) => {
+                S::Held { reason: reason.clone(), observe: *observe }
             }
-            (S::Held { observe, .. }, E::Held { reason }) => S::Held { reason: reason.clone(), observe: *observe },
             (S::Held { observe: false, .. }, E::Released { due }) => S::Waiting { due: *due },
             (S::Held { observe: true, .. }, E::Released { due }) => S::Unknown { due: *due },
             (S::Failed { .. }, E::Released { due }) => S::Waiting { due: *due },
@@ -369,76 +200,5 @@ impl StepState {
             Self::Waiting { due } | Self::Unknown { due } => Some(*due),
             _ => None,
         }
-    }
-}
-
-impl StepEvent {
-    /// The word used in the journal.
-    pub const fn as_str(&self) -> &'static str {
-        match self {
-            Self::Ready { .. } => "ready",
-            Self::Moved { .. } => "moved",
-            Self::Reblocked => "reblocked",
-            Self::Claimed { .. } => "claimed",
-            Self::Returned { .. } => "returned",
-            Self::Completed { .. } => "completed",
-            Self::Retried { .. } => "retried",
-            Self::Lost { .. } => "lost",
-            Self::Failed { .. } => "failed",
-            Self::Held { .. } => "held",
-            Self::Released { .. } => "released",
-            Self::ApprovalAsked => "approval_asked",
-            Self::PersonAsked { .. } => "person_asked",
-            Self::PersonDone { .. } => "person_done",
-            Self::Refused { .. } => "refused",
-            Self::Skipped { .. } => "skipped",
-            Self::Cancelled => "cancelled",
-        }
-    }
-}
-
-/// Where a run stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RunState {
-    /// Going on by itself.
-    Open,
-    /// Stopped by a person.
-    Paused,
-    /// Something in it is for a person: failed, or held.
-    NeedsAttention,
-    /// Every step done or not needed.
-    Completed,
-    /// Over, with steps that a person left out or that failed with leave to go on.
-    ClosedWithExceptions,
-    /// Cancelled.
-    Cancelled,
-}
-
-impl RunState {
-    /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Open, Self::Paused, Self::NeedsAttention, Self::Completed, Self::ClosedWithExceptions, Self::Cancelled];
-
-    /// The word used in tables, URLs, the database and JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Paused => "paused",
-            Self::NeedsAttention => "needs_attention",
-            Self::Completed => "completed",
-            Self::ClosedWithExceptions => "closed_with_exceptions",
-            Self::Cancelled => "cancelled",
-        }
-    }
-
-    /// The state called `name`.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == name)
-    }
-
-    /// Whether the run is over.
-    pub const fn is_over(self) -> bool {
-        matches!(self, Self::Completed | Self::ClosedWithExceptions | Self::Cancelled)
     }
 }

@@ -56,10 +56,10 @@ impl Planner<'_> {
         timing.late = match def.late {
             Late::Skip if is_late => Some(Lateness::Skipped),
             Late::Hold if is_late => Some(Lateness::Held),
-            _ if is_late && !def.action.is_destructive() => Some(Lateness::Now),
+            _ if is_late && !must_wait(def.action) => Some(Lateness::Now),
             _ => None,
         };
-        if def.action.is_destructive() {
+        if must_wait(def.action) {
             self.postpone(def, &mut timing)?;
         }
         if timing.late == Some(Lateness::Skipped) || is_over(&timing, start) {
@@ -109,6 +109,12 @@ impl Planner<'_> {
     fn reckoning(&self, action: ActionKind) -> Reckoning<'_> {
         Reckoning { zone: self.zone, holidays: self.request.holidays, destructive: action.is_destructive() }
     }
+}
+
+/// Destructive steps wait at least a week. A purge does not: the grace before it has been the wait, and the guard at
+/// its claim checks that it has ended.
+fn must_wait(action: ActionKind) -> bool {
+    action.is_destructive() && action != ActionKind::AccountPurge
 }
 
 fn failed(def: &StepDef, text: &str, why: AnchorError) -> PlanError {

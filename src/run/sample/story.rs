@@ -1,0 +1,254 @@
+//! A run on its way, told in a test: what happens, what follows, and what must hold after every word.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Case, ada_herself, instant};
+use crate::clock::plus;
+use crate::run::advance::{advance, begin, run_state};
+use crate::run::book::{Book, Run, Said, Step};
+use crate::run::guard::{self, Circumstances, Freeze, Verdict};
+use crate::run::journal::{Fact, join, replay, split};
+use crate::run::orders::{self, Refusal};
+use crate::run::settle::{self, Outcome};
+use crate::run::{
+    Account, Evidence, EvidenceKind, Holidays, Person, PersonStatus, RunState, StepEvent, StepState, Subject, asking,
+};
+
+/// Who speaks in tests.
+pub(crate) fn person() -> Arc<str> {
+    Arc::from("os:grace")
+}
+
+/// A run in hand, with the clock and the circumstances beside it.
+#[derive(Clone)]
+pub(crate) struct Story {
+    pub(crate) book: Book,
+    pub(crate) now: Timestamp,
+    pub(crate) person: Option<Person>,
+    pub(crate) accounts: BTreeMap<i64, Account>,
+    pub(crate) freezes: Vec<Freeze>,
+    pub(crate) cut_needed_by: Option<String>,
+    pub(crate) system_known: bool,
+}
+
+impl Story {
+    /// The run that a case plans, accepted at the case's start. Ada has left.
+    pub(crate) fn of(case: &Case) -> Self {
+        let plan = case.plan().unwrap();
+        let about_person = matches!(case.subject, Subject::Person { .. });
+        let own = match &case.subject {
+            Subject::Account(account) => Some(account.as_ref().clone()),
+            _ => None,
+        };
+        let run = Run {
+            id: 7,
+            workflow: Arc::new(case.workflow.clone()),
+            subject: plan.subject,
+            person: about_person.then_some(1),
+            account: own.as_ref().map(|account| account.id),
+            state: RunState::Open,
+            inputs: plan.inputs.clone(),
+            zone: plan.zone.clone(),
+            start: plan.start,
+            trigger: "test".into(),
+            asked_by: "os:grace".into(),
+            seq: 0,
+            head: String::new(),
+        };
+        let mut book = Book::new(run, plan.steps.iter().map(Step::new).collect());
+        let started = Fact::Started {
+            workflow: plan.workflow.clone(),
+            version: plan.version.clone(),
+            subject: "person:1".into(),
+            trigger: "test".into(),
+            start: plan.start,
+            zone: plan.zone.clone(),
+            inputs: serde_json::Value::Object(plan.inputs.clone()),
+            steps: plan.steps.clone(),
+        };
+        book.say(None, started, &person(), plan.start);
+        begin(&mut book, &plan.steps, &Holidays::default(), &person(), plan.start).unwrap();
+        let accounts = case.systems.iter().filter_map(|system| system.account.clone()).chain(own);
+        let gone = Person { status: PersonStatus::Left, ..ada_herself() };
+        let story = Self {
+            book,
+            now: plan.start,
+            person: about_person.then_some(gone),
+            accounts: accounts.map(|account| (account.id, account)).collect(),
+            freezes: vec![],
+            cut_needed_by: None,
+            system_known: true,
+        };
+        story.check();
+        story
+    }
+
+    pub(crate) fn step(&self, label: &str) -> &Step {
+        let found = self.book.steps.iter().find(|step| step.label() == label);
+        found.unwrap_or_else(|| panic!("no step {label}"))
+    }
+
+    pub(crate) fn word(&self, label: &str) -> &'static str {
+        self.step(label).state.as_str()
+    }
+
+    pub(crate) fn due(&self, label: &str) -> Timestamp {
+        self.step(label).state.due().unwrap_or_else(|| panic!("{label} is {:?}", self.step(label).state))
+    }
+
+    pub(crate) fn run(&self) -> RunState {
+        self.book.run.state
+    }
+
+    /// Moves the clock to an instant.
+    pub(crate) fn at(&mut self, text: &str) -> &mut Self {
+        self.now = instant(text);
+        self
+    }
+
+    /// Moves the clock to when a step is due.
+    pub(crate) fn when_due(&mut self, label: &str) -> &mut Self {
+        self.now = self.now.max(self.due(label));
+        self
+    }
+
+    pub(crate) fn pass(&mut self, seconds: u64) -> &mut Self {
+        self.now = plus(self.now, Duration::from_secs(seconds));
+        self
+    }
+
+    /// Lets an event happen to a step, and everything follow.
+    pub(crate) fn event(&mut self, label: &str, event: StepEvent) -> &mut Self {
+        let ordinal = self.step(label).ordinal;
+        self.book.apply(ordinal, event, &person(), self.now).unwrap();
+        self.follow()
+    }
+
+    pub(crate) fn follow(&mut self) -> &mut Self {
+        advance(&mut self.book, &Holidays::default(), &person(), self.now).unwrap();
+        self.check();
+        self
+    }
+
+    /// Claims a step, whatever the guards say; gives the fence.
+    pub(crate) fn claim(&mut self, label: &str) -> i64 {
+        let fence = self.step(label).attempts + 1;
+        self.event(label, StepEvent::Claimed { fence });
+        fence
+    }
+
+    /// An attempt ends.
+    pub(crate) fn end(&mut self, label: &str, outcome: Outcome) -> &mut Self {
+        let step = self.step(label);
+        let StepState::Leased { fence, .. } = step.state else { panic!("{label} is {:?}", step.state) };
+        let event = settle::settle(&self.book, step, fence, outcome, self.now);
+        self.event(label, event)
+    }
+
+    /// An attempt starts and reaches its goal.
+    pub(crate) fn done(&mut self, label: &str) -> &mut Self {
+        self.claim(label);
+        self.end(label, Outcome::Done(Self::seen()))
+    }
+
+    pub(crate) fn seen() -> Evidence {
+        Evidence { kind: EvidenceKind::ReadBack, detail: "disabled".into() }
+    }
+
+    pub(crate) fn verdict(&self, label: &str) -> Verdict {
+        let step = self.step(label);
+        let account = step.account.and_then(|id| self.accounts.get(&id));
+        let scope = asking::step_scope(&self.book, self.person.as_ref(), None, account);
+        guard::verdict(&Circumstances {
+            book: &self.book,
+            step,
+            person: self.person.as_ref(),
+            account,
+            freezes: &self.freezes,
+            cut_needed_by: self.cut_needed_by.clone(),
+            system_known: self.system_known,
+            scope: &scope,
+            now: self.now,
+        })
+    }
+
+    /// A step's time has come: its verdict happens, as a claim lets it happen.
+    pub(crate) fn consider(&mut self, label: &str) -> &mut Self {
+        let event = match self.verdict(label) {
+            Verdict::Proceed => StepEvent::Claimed { fence: self.step(label).attempts + 1 },
+            Verdict::Hold(reason) => StepEvent::Held { reason },
+            Verdict::Skip(reason) => StepEvent::Skipped { at: self.now, reason },
+            Verdict::AskApproval => StepEvent::ApprovalAsked,
+            Verdict::AskPerson(instruction) => StepEvent::PersonAsked { instruction },
+        };
+        self.event(label, event)
+    }
+
+    /// A person gives an order about a step.
+    pub(crate) fn order<T>(
+        &mut self,
+        label: &str,
+        order: impl FnOnce(&mut Book, u16, Timestamp) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let ordinal = self.step(label).ordinal;
+        self.all(|book, now| order(book, ordinal, now))
+    }
+
+    /// A person gives an order about the run. A refused one leaves no trace.
+    pub(crate) fn all<T>(
+        &mut self,
+        order: impl FnOnce(&mut Book, Timestamp) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let said = self.book.said.len();
+        let answer = order(&mut self.book, self.now);
+        if answer.is_err() {
+            assert_eq!(self.book.said.len(), said, "a refused order says nothing");
+        }
+        self.follow();
+        answer
+    }
+
+    pub(crate) fn retry(&mut self, label: &str) -> Result<(), Refusal> {
+        self.order(label, |book, ordinal, now| orders::retry(book, ordinal, "again", &person(), now))
+    }
+
+    pub(crate) fn skip(&mut self, label: &str) -> Result<(), Refusal> {
+        self.order(label, |book, ordinal, now| orders::skip(book, ordinal, "not here", &person(), now))
+    }
+
+    pub(crate) fn approve(&mut self, label: &str) -> Result<(), Refusal> {
+        self.order(label, |book, ordinal, now| orders::approve(book, ordinal, None, "", &person(), now))
+    }
+
+    pub(crate) fn deny(&mut self, label: &str) -> Result<(), Refusal> {
+        self.order(label, |book, ordinal, now| orders::deny(book, ordinal, "no", &person(), now))
+    }
+
+    /// What must hold at every moment: the run's state is what its steps say, nothing more follows, every fact
+    /// survives the way through the journal, and the journal replays to the same states.
+    pub(crate) fn check(&self) {
+        assert_eq!(self.book.run.state, run_state(&self.book));
+        let mut again = self.book.clone();
+        advance(&mut again, &Holidays::default(), &person(), self.now).unwrap();
+        assert_eq!(again.said, self.book.said, "advance is a fixed point");
+        let facts: Vec<Fact> = self.book.said.iter().map(through_the_journal).collect();
+        let told = self.book.said.iter().zip(&facts).zip(1..);
+        let replayed = replay(told.map(|((said, fact), seq)| (seq, said.step.map(usize::from), fact))).unwrap();
+        let states: Vec<StepState> = self.book.steps.iter().map(|step| step.state.clone()).collect();
+        assert_eq!((replayed.run, replayed.steps), (self.book.run.state, states));
+        let labels: std::collections::BTreeSet<String> = self.book.steps.iter().map(Step::label).collect();
+        assert_eq!(labels.len(), self.book.steps.len(), "people can address every step");
+    }
+}
+
+fn through_the_journal(said: &Said) -> Fact {
+    let (body, words) = split(&said.fact);
+    let stored: serde_json::Value = serde_json::from_str(&body.to_string()).unwrap();
+    let fact: Fact = serde_json::from_value(join(stored, Some(&words))).unwrap();
+    assert_eq!(fact, said.fact);
+    fact
+}
