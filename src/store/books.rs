@@ -1,6 +1,7 @@
 //! Runs in hand: how a [`Book`] is read from the tables and written back with its journal entries.
 
 use std::collections::BTreeMap;
+use std::sync::PoisonError;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -110,7 +111,9 @@ pub(super) enum Hold {
     No,
     /// To change; waits for whoever has them.
     Wait,
-    /// To change; passes over those that somebody has.
+    /// As [`Hold::Wait`], and passes over those that cannot be read.
+    WaitReadable,
+    /// To change; passes over those that somebody has, and those that cannot be read.
     Skip,
 }
 
@@ -127,23 +130,47 @@ impl Store {
         }
         let text = match hold {
             Hold::No => RUNS,
-            Hold::Wait => RUNS_LOCKED,
+            Hold::Wait | Hold::WaitReadable => RUNS_LOCKED,
             Hold::Skip => RUNS_FREE,
         };
         let list = json(&ids);
         let runs: Vec<RunColumns> = sqlx::query_as(text.of(self.dialect())).bind(list).fetch_all(&mut *conn).await?;
         let held: Vec<i64> = runs.iter().map(|run| run.id).collect();
         let steps = sqlx::query(STEPS.of(self.dialect())).bind(json(&held)).fetch_all(&mut *conn).await?;
-        let mut by_run: BTreeMap<i64, Vec<Step>> = BTreeMap::new();
+        let mut by_run: BTreeMap<i64, Vec<Result<Step, StoreError>>> = BTreeMap::new();
         for row in &steps {
-            by_run.entry(row.try_get("run_id")?).or_default().push(step(row)?);
+            by_run.entry(row.try_get("run_id")?).or_default().push(step(row));
         }
         let mut loaded = Vec::with_capacity(runs.len());
         for columns in runs {
-            let steps = by_run.remove(&columns.id).unwrap_or_default();
-            loaded.push(self.loaded(conn, columns, steps).await?);
+            let id = columns.id;
+            let steps: Result<Vec<Step>, StoreError> = by_run.remove(&id).unwrap_or_default().into_iter().collect();
+            let one = match steps {
+                Ok(steps) => self.loaded(conn, columns, steps).await,
+                Err(error) => Err(error),
+            };
+            match one {
+                Ok(one) => loaded.push(one),
+                Err(error) if matches!(hold, Hold::Skip | Hold::WaitReadable) && !error.is_outage() => {
+                    self.pass_over(id, &error);
+                }
+                Err(error) => return Err(error),
+            }
         }
         Ok(loaded)
+    }
+
+    /// Nothing of a run that cannot be read starts until another binary, or a repair, can read it; all others go on.
+    fn pass_over(&self, run: i64, error: &StoreError) {
+        let mut unreadable = self.inner.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
+        if unreadable.insert(run) {
+            tracing::error!(run.id = run, %error, "this run cannot be read and stands still; start again once it is repaired");
+        }
+    }
+
+    /// Runs that are passed over, as a JSON array.
+    pub(super) fn unreadable(&self) -> String {
+        json(&*self.inner.unreadable.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     async fn loaded(&self, conn: &mut AnyConnection, row: RunColumns, steps: Vec<Step>) -> Result<Loaded, StoreError> {

@@ -80,7 +80,7 @@ impl Store {
         )
         .fetch_all(tx.conn())
         .await?;
-        let mut books = self.load(tx.conn(), &runs, Hold::Wait).await?;
+        let mut books = self.load(tx.conn(), &runs, Hold::WaitReadable).await?;
         let mut released = 0;
         for loaded in &mut books {
             let frozen: Vec<(u16, jiff::Timestamp)> = loaded

@@ -20,7 +20,7 @@ mod versions;
 mod wake;
 mod ways_out;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -148,6 +148,8 @@ struct Inner {
     holidays: Holidays,
     versions: Mutex<HashMap<i64, Arc<Workflow>>>,
     data_keys: Mutex<HashMap<i64, DataKey>>,
+    /// Runs with something that this binary cannot read: passed over, so that they stop nobody else.
+    unreadable: Mutex<BTreeSet<i64>>,
     /// Told after every commit of this process that may have made a step due.
     wake: tokio::sync::Notify,
     commits: std::sync::atomic::AtomicU64,
@@ -218,6 +220,7 @@ impl Store {
                 holidays,
                 versions: Mutex::default(),
                 data_keys: Mutex::default(),
+                unreadable: Mutex::default(),
                 wake: tokio::sync::Notify::new(),
                 commits: std::sync::atomic::AtomicU64::new(0),
             }),
@@ -398,17 +401,21 @@ impl Store {
     /// A database sealed under one key ring is never written under another.
     async fn check_keys(&self) -> Result<(), StoreError> {
         let ours = self.inner.keys.fingerprint();
+        if self.meta("key_ring").await?.is_none() {
+            // Of several daemons that meet a fresh database, the first says which key it is.
+            let mut tx = self.begin().await?;
+            sqlx::query("INSERT INTO meta (name, value) VALUES ('key_ring', $1) ON CONFLICT (name) DO NOTHING")
+                .bind(&ours)
+                .execute(tx.conn())
+                .await?;
+            self.commit(tx).await?;
+        }
         match self.meta("key_ring").await? {
             Some(theirs) if theirs != ours => Err(StoreError::Version {
                 message: format!("the key file does not belong to this database (key {ours}, the database was sealed under {theirs})"),
                 help: "put the key file that was used with this database back (by default usher.key beside it), or name it in [keys]".into(),
             }),
-            Some(_) => Ok(()),
-            None => {
-                let mut tx = self.begin().await?;
-                self.set_meta(&mut tx, "key_ring", &ours).await?;
-                self.commit(tx).await
-            }
+            _ => Ok(()),
         }
     }
 

@@ -14,7 +14,7 @@ use sqlx::Row;
 
 use super::books::{Hold, Lease, Loaded, STEPS_PER_RUN, json};
 use super::sql::{Text, keys, rows};
-use super::{Store, StoreError, Tx};
+use super::{Dialect, Store, StoreError, Tx};
 use crate::clock::plus;
 use crate::run::advance::advance;
 use crate::run::book::Step;
@@ -108,11 +108,12 @@ pub(crate) fn usher() -> Arc<str> {
     Arc::from("usher")
 }
 
-const DUE: Text = Text::same(
-    "SELECT s.run_id FROM steps s WHERE s.lane = $1 AND s.due_at <= $2
+const DUE: Text = keys!(
+    "SELECT s.run_id FROM steps s WHERE s.lane = $2 AND s.due_at <= $3
        AND (s.account_id IS NULL OR NOT EXISTS (
             SELECT 1 FROM steps l WHERE l.account_id = s.account_id AND l.state = 'leased' AND l.account_id IS NOT NULL))
-     ORDER BY s.due_at LIMIT $3",
+       AND s.run_id NOT",
+    "ORDER BY s.due_at LIMIT $4"
 );
 
 const LEASED: Text =
@@ -150,8 +151,7 @@ impl Store {
         let mut books = self.record(&mut tx, &request.completions, &mut report).await?;
         if request.permits > 0 {
             let known: Vec<i64> = books.iter().map(|loaded| loaded.book.run.id).collect();
-            let runs = self.due_runs(&mut tx, request.permits, &known).await?;
-            books.extend(self.load(tx.conn(), &runs, Hold::Skip).await?);
+            books.extend(self.due_books(&mut tx, request.permits, &known).await?);
             self.claim(&mut tx, &mut books, request, &mut report).await?;
         }
         if !books.iter().any(|loaded| loaded.book.changed()) {
@@ -209,13 +209,31 @@ impl Store {
         Ok(true)
     }
 
+    /// Runs with steps whose time has come. One that proves unreadable has taken places from others: they are asked
+    /// for again.
+    async fn due_books(&self, tx: &mut Tx, permits: usize, known: &[i64]) -> Result<Vec<Loaded>, StoreError> {
+        loop {
+            let passed_over = self.unreadable();
+            let runs = self.due_runs(tx, permits, known).await?;
+            let books = self.load(tx.conn(), &runs, Hold::Skip).await?;
+            if passed_over == self.unreadable() {
+                return Ok(books);
+            }
+        }
+    }
+
     /// Runs with steps whose time has come, the urgent lane first.
     async fn due_runs(&self, tx: &mut Tx, permits: usize, known: &[i64]) -> Result<Vec<i64>, StoreError> {
         let mut runs = BTreeSet::new();
         let (now, mut left) = (tx.now.as_millisecond(), i64::try_from(permits).unwrap_or(i64::MAX));
         for lane in [0_i64, 1] {
-            let found: Vec<i64> =
-                sqlx::query_scalar(DUE.of(self.dialect())).bind(lane).bind(now).bind(left).fetch_all(tx.conn()).await?;
+            let found: Vec<i64> = sqlx::query_scalar(DUE.of(self.dialect()))
+                .bind(self.unreadable())
+                .bind(lane)
+                .bind(now)
+                .bind(left)
+                .fetch_all(tx.conn())
+                .await?;
             left -= i64::try_from(found.len()).unwrap_or(i64::MAX);
             runs.extend(found);
             if left <= 0 {
@@ -273,6 +291,9 @@ impl Store {
         {
             return Ok(());
         }
+        if step.action.is_destructive() && !self.bar_changes(tx, loaded.book.run.person, desk).await? {
+            return Ok(());
+        }
         let cut_needed_by = match (step.action.nature(), step.account, loaded.book.run.person) {
             (Nature::Grant, Some(account), Some(person)) => {
                 self.cut_needed(tx, loaded.book.run.id, person, account).await?
@@ -319,6 +340,7 @@ impl Store {
         let people: BTreeSet<i64> = books.iter().filter_map(|loaded| loaded.book.run.person).collect();
         let accounts: BTreeSet<i64> =
             books.iter().flat_map(|loaded| loaded.book.steps.iter().filter_map(|step| step.account)).collect();
+        self.bar_freezes(tx).await?;
         let mut desk = Desk {
             people: self.people_with_managers(tx.conn(), &people).await?,
             freezes: self.freezes_on(tx.conn()).await?.into_iter().map(|row| row.freeze).collect(),
@@ -348,6 +370,30 @@ impl Store {
         Ok(desk)
     }
 
+    /// Whoever sets a freeze changes this row: it waits for the claims that are being written, and the claims after it
+    /// see it. Without that, READ COMMITTED would let a claim pass that began before a freeze and is written after it.
+    /// SQLite has one writer.
+    async fn bar_freezes(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        if self.dialect() == Dialect::Postgres {
+            sqlx::query("SELECT value FROM counters WHERE name = 'freeze' FOR SHARE").fetch_one(tx.conn()).await?;
+        }
+        Ok(())
+    }
+
+    /// Before somebody's data is destroyed: nobody changes what HR says of them until the claim is written. False when
+    /// somebody is doing that just now; the step is looked at again afterwards.
+    async fn bar_changes(&self, tx: &mut Tx, person: Option<i64>, desk: &mut Desk) -> Result<bool, StoreError> {
+        let (Dialect::Postgres, Some(person)) = (self.dialect(), person) else { return Ok(true) };
+        let held: Option<i64> = sqlx::query_scalar("SELECT id FROM people WHERE id = $1 FOR SHARE SKIP LOCKED")
+            .bind(person)
+            .fetch_optional(tx.conn())
+            .await?;
+        if held.is_some() {
+            desk.people.extend(self.people_with_managers(tx.conn(), &BTreeSet::from([person])).await?);
+        }
+        Ok(held.is_some())
+    }
+
     /// The live run, if any, that keeps this account closed.
     async fn cut_needed(&self, tx: &mut Tx, me: i64, person: i64, account: i64) -> Result<Option<String>, StoreError> {
         let now = tx.now.as_millisecond();
@@ -369,11 +415,11 @@ impl Store {
         Ok(found.map(crate::run::book::public_id))
     }
 
-    /// Renews leases, each by its (step, fence) pair; answers how many still stand.
+    /// Renews leases, each by its (step, fence) pair; answers those that still stand.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn renew(&self, held: &[(i64, u16, i64)], lease: Duration) -> Result<usize, StoreError> {
+    pub async fn renew(&self, held: &[(i64, u16, i64)], lease: Duration) -> Result<Vec<(i64, u16, i64)>, StoreError> {
         #[derive(Serialize)]
         struct Pair {
             id: i64,
@@ -395,9 +441,11 @@ impl Store {
                 lease_until,
             })
             .collect();
-        let renewed = sqlx::query(RENEW.of(self.dialect())).bind(json(&pairs)).fetch_all(tx.conn()).await?;
+        let renewed: Vec<i64> =
+            sqlx::query_scalar(RENEW.of(self.dialect())).bind(json(&pairs)).fetch_all(tx.conn()).await?;
         self.commit(tx).await?;
-        Ok(renewed.len())
+        let stands = |pair: &&(i64, u16, i64)| renewed.contains(&super::books::step_key(pair.0, pair.1));
+        Ok(held.iter().filter(stands).copied().collect())
     }
 
     /// Attempts whose holder is gone become unknown: the next attempt observes first. With `all`, every lease is taken
@@ -413,7 +461,8 @@ impl Store {
         }
         let runs: BTreeSet<i64> = lapsed.iter().map(|key| key / STEPS_PER_RUN).collect();
         let mut tx = self.begin().await?;
-        let mut books = self.load(tx.conn(), &runs.into_iter().collect::<Vec<_>>(), Hold::Wait).await?;
+        let runs: Vec<i64> = runs.into_iter().collect();
+        let mut books = self.load(tx.conn(), &runs, Hold::WaitReadable).await?;
         // Looked at again under the locks: a holder may have renewed or finished in between.
         let still: HashSet<i64> = lapsed_on(tx.conn(), horizon).await?.into_iter().collect();
         let mut count = 0;

@@ -1,0 +1,1 @@
+//! The real daemon with the real clock.
