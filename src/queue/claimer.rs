@@ -174,6 +174,7 @@ impl Claimer {
         let request = TurnRequest {
             completions,
             permits,
+            reserved: self.settings.reserved(),
             owner: &self.owner,
             lease: self.settings.lease,
             systems: &self.systems,

@@ -7,7 +7,7 @@ use sqlx::any::AnyRow;
 
 use super::books::Hold;
 use super::turn::usher;
-use super::{Store, StoreError};
+use super::{Dialect, Store, StoreError, Tx};
 use crate::run::advance::advance;
 use crate::run::guard::Freeze;
 use crate::run::{HoldReason, StepEvent, StepState};
@@ -108,6 +108,36 @@ impl Store {
     pub async fn freezes(&self) -> Result<Vec<FreezeRow>, StoreError> {
         let mut conn = self.reader().await?;
         self.freezes_on(&mut conn).await
+    }
+
+    /// Attempts under way that a freeze would have stopped: they may still have their effect.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn in_flight_under(&self, freeze: &Freeze) -> Result<Vec<String>, StoreError> {
+        let mut conn = self.reader().await?;
+        let runs: Vec<i64> =
+            sqlx::query_scalar("SELECT DISTINCT run_id FROM steps WHERE lease_until IS NOT NULL ORDER BY run_id")
+                .fetch_all(&mut *conn)
+                .await?;
+        let books = self.load(&mut conn, &runs, Hold::No).await?;
+        let mut under_way = Vec::new();
+        for book in books.iter().map(|loaded| &loaded.book) {
+            let leased = book.steps.iter().filter(|step| matches!(step.state, StepState::Leased { .. }));
+            let covered = leased.filter(|step| freeze.covers(book, step));
+            under_way.extend(covered.map(|step| format!("{} {}", book.run.public_id(), step.label())));
+        }
+        Ok(under_way)
+    }
+
+    /// As [`Store::freezes`], in a claim's transaction: on PostgreSQL a freeze waits for claims that have read, and
+    /// claims wait for a freeze that is being written, so that nothing it covers starts once it has returned. The row
+    /// that both meet at is the one that hands out freezes' keys.
+    pub(super) async fn freezes_held(&self, tx: &mut Tx) -> Result<Vec<Freeze>, StoreError> {
+        if self.dialect() == Dialect::Postgres {
+            sqlx::query("SELECT value FROM counters WHERE name = 'freeze' FOR SHARE").fetch_all(tx.conn()).await?;
+        }
+        Ok(self.freezes_on(tx.conn()).await?.into_iter().map(|row| row.freeze).collect())
     }
 
     pub(super) async fn freezes_on(&self, conn: &mut AnyConnection) -> Result<Vec<FreezeRow>, StoreError> {

@@ -31,6 +31,8 @@ pub struct TurnRequest<'a> {
     pub completions: Vec<Completion>,
     /// How many attempts may start.
     pub permits: usize,
+    /// How many of these are kept free for what is urgent.
+    pub reserved: usize,
     /// Who takes the leases.
     pub owner: &'a str,
     /// How long a lease lasts without being renewed.
@@ -151,7 +153,7 @@ impl Store {
         let mut books = self.record(&mut tx, &request.completions, &mut report).await?;
         if request.permits > 0 {
             let known: Vec<i64> = books.iter().map(|loaded| loaded.book.run.id).collect();
-            books.extend(self.due_books(&mut tx, request.permits, &known).await?);
+            books.extend(self.due_books(&mut tx, request, &known).await?);
             self.claim(&mut tx, &mut books, request, &mut report).await?;
         }
         if !books.iter().any(|loaded| loaded.book.changed()) {
@@ -211,10 +213,15 @@ impl Store {
 
     /// Runs with steps whose time has come. One that proves unreadable has taken places from others: they are asked
     /// for again.
-    async fn due_books(&self, tx: &mut Tx, permits: usize, known: &[i64]) -> Result<Vec<Loaded>, StoreError> {
+    async fn due_books(
+        &self,
+        tx: &mut Tx,
+        request: &TurnRequest<'_>,
+        known: &[i64],
+    ) -> Result<Vec<Loaded>, StoreError> {
         loop {
             let passed_over = self.unreadable();
-            let runs = self.due_runs(tx, permits, known).await?;
+            let runs = self.due_runs(tx, request, known).await?;
             let books = self.load(tx.conn(), &runs, Hold::Skip).await?;
             if passed_over == self.unreadable() {
                 return Ok(books);
@@ -223,10 +230,14 @@ impl Store {
     }
 
     /// Runs with steps whose time has come, the urgent lane first.
-    async fn due_runs(&self, tx: &mut Tx, permits: usize, known: &[i64]) -> Result<Vec<i64>, StoreError> {
+    async fn due_runs(&self, tx: &mut Tx, request: &TurnRequest<'_>, known: &[i64]) -> Result<Vec<i64>, StoreError> {
         let mut runs = BTreeSet::new();
-        let (now, mut left) = (tx.now.as_millisecond(), i64::try_from(permits).unwrap_or(i64::MAX));
+        let (now, mut left) = (tx.now.as_millisecond(), i64::try_from(request.permits).unwrap_or(i64::MAX));
         for lane in [0_i64, 1] {
+            left -= lane * i64::try_from(request.reserved).unwrap_or(i64::MAX);
+            if left <= 0 {
+                break;
+            }
             let found: Vec<i64> = sqlx::query_scalar(DUE.of(self.dialect()))
                 .bind(self.unreadable())
                 .bind(lane)
@@ -236,9 +247,6 @@ impl Store {
                 .await?;
             left -= i64::try_from(found.len()).unwrap_or(i64::MAX);
             runs.extend(found);
-            if left <= 0 {
-                break;
-            }
         }
         Ok(runs.into_iter().filter(|run| !known.contains(run)).collect())
     }
@@ -263,9 +271,12 @@ impl Store {
             }
             due.sort_unstable();
             let before = (report.claims.len(), report.settled);
-            for (_, _, index, ordinal) in due {
+            for (normal, _, index, ordinal) in due {
                 if report.claims.len() >= request.permits {
                     return Ok(());
+                }
+                if normal && report.claims.len() >= request.permits.saturating_sub(request.reserved) {
+                    continue;
                 }
                 self.consider(tx, &mut books[index], ordinal, &mut desk, request, report).await?;
             }
@@ -342,8 +353,8 @@ impl Store {
             books.iter().flat_map(|loaded| loaded.book.steps.iter().filter_map(|step| step.account)).collect();
         self.bar_freezes(tx).await?;
         let mut desk = Desk {
-            people: self.people_with_managers(tx.conn(), &people).await?,
-            freezes: self.freezes_on(tx.conn()).await?.into_iter().map(|row| row.freeze).collect(),
+            people: self.people_held(tx, &people).await?,
+            freezes: self.freezes_held(tx).await?,
             ..Desk::default()
         };
         if accounts.is_empty() {

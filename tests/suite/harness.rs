@@ -326,7 +326,7 @@ pub async fn turn_of(
     completions: Vec<Completion>,
     permits: usize,
 ) -> Result<TurnReport, StoreError> {
-    store.turn(&TurnRequest { completions, permits, owner, lease: LEASE, systems }).await
+    store.turn(&TurnRequest { completions, permits, reserved: 0, owner, lease: LEASE, systems }).await
 }
 
 /// How long leases taken by [`App::turn`] last.
