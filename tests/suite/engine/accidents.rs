@@ -9,9 +9,10 @@ use crate::harness::{App, zurich};
 /// Ada's evening with systems that behave like this; they recover after `hours`.
 async fn evening_with(app: &App, knobs: &Knobs, hours: i64) -> i64 {
     app.staffed().await;
-    app.misbehave(knobs);
     let run = app.run_of("departure", "1005").await;
     let evening = zurich("2027-01-29T18:00");
+    app.walk_to(evening - SignedDuration::from_mins(1)).await;
+    app.misbehave(knobs);
     app.walk_to(evening + SignedDuration::from_hours(hours)).await;
     app.misbehave(&Knobs::default());
     app.walk_to(evening + SignedDuration::from_hours(hours + 2)).await;
@@ -81,6 +82,7 @@ both! {
     a_system_that_is_down_for_six_hours_delays_only_itself_and_is_never_given_up, async |app: &App| {
         app.staffed().await;
         let run = app.run_of("departure", "1005").await;
+        app.walk_to(zurich("2027-01-29T17:59")).await;
         app.company.set_knobs("files", Knobs { error_rate: 1.0, ..Knobs::default() });
         app.walk_to(zurich("2027-01-29T18:00")).await;
         assert_eq!(app.account("mailhost", "m-0005").unwrap().status, AccountStatus::Disabled);
