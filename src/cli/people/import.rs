@@ -1,5 +1,6 @@
 //! `usher people import`
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::PathBuf;
 
@@ -160,8 +161,10 @@ async fn say(context: &mut Context, house: &House, outcome: &Consequences) -> Re
     if outcome.events.is_empty() {
         return context.out.line("Nothing follows from it.");
     }
+    let (dropped, followed): (Vec<&EventRow>, Vec<&EventRow>) =
+        outcome.events.iter().partition(|row| row.state == "dropped");
     let mut table = Table::new(["HR says", "about", "from", "what follows"]);
-    for row in &outcome.events {
+    for row in followed {
         table.row([
             row.kind.as_str().into(),
             row.employee_number.as_str().into(),
@@ -169,7 +172,16 @@ async fn say(context: &mut Context, house: &House, outcome: &Consequences) -> Re
             follows(row),
         ]);
     }
-    context.out.table(&table)?;
+    if !table.is_empty() {
+        context.out.table(&table)?;
+    }
+    let mut idle: BTreeMap<&str, usize> = BTreeMap::new();
+    for row in dropped {
+        *idle.entry(row.kind.as_str()).or_default() += 1;
+    }
+    for (kind, count) in idle {
+        context.out.line(format!("{count} times `{kind}`, which no workflow listens for."))?;
+    }
     if outcome.events.iter().any(|row| row.state == "started") {
         house.warn_without_daemon(context).await?;
     }
@@ -181,7 +193,6 @@ fn follows(row: &EventRow) -> Cell {
     match row.state.as_str() {
         "started" => Cell::toned(note, Tone::Good),
         "parked" => Cell::toned(format!("parked for a person: {note}"), Tone::Bad),
-        "dropped" => Cell::toned(format!("nothing: {note}"), Tone::Faint),
         state => Cell::toned(state, Tone::Warn),
     }
 }
