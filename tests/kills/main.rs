@@ -3,6 +3,8 @@
 //!
 //! `USHER_KILLS=200 USHER_DEPARTURES=500 cargo test --release --test kills -- --nocapture` runs the full count.
 
+#![cfg(test)]
+
 mod daemon;
 mod town;
 
