@@ -7,7 +7,7 @@ use sqlx::any::AnyRow;
 
 use super::books::Hold;
 use super::turn::usher;
-use super::{Dialect, Store, StoreError, Tx};
+use super::{Store, StoreError};
 use crate::run::advance::advance;
 use crate::run::guard::Freeze;
 use crate::run::{HoldReason, StepEvent, StepState};
@@ -128,16 +128,6 @@ impl Store {
             under_way.extend(covered.map(|step| format!("{} {}", book.run.public_id(), step.label())));
         }
         Ok(under_way)
-    }
-
-    /// As [`Store::freezes`], in a claim's transaction: on PostgreSQL a freeze waits for claims that have read, and
-    /// claims wait for a freeze that is being written, so that nothing it covers starts once it has returned. The row
-    /// that both meet at is the one that hands out freezes' keys.
-    pub(super) async fn freezes_held(&self, tx: &mut Tx) -> Result<Vec<Freeze>, StoreError> {
-        if self.dialect() == Dialect::Postgres {
-            sqlx::query("SELECT value FROM counters WHERE name = 'freeze' FOR SHARE").fetch_all(tx.conn()).await?;
-        }
-        Ok(self.freezes_on(tx.conn()).await?.into_iter().map(|row| row.freeze).collect())
     }
 
     pub(super) async fn freezes_on(&self, conn: &mut AnyConnection) -> Result<Vec<FreezeRow>, StoreError> {

@@ -9,7 +9,7 @@ use sqlx::any::AnyRow;
 
 use super::books::json;
 use super::sql::{Text, keys, rows};
-use super::{Dialect, Store, StoreError, Tx};
+use super::{Store, StoreError, Tx};
 use crate::run::{Person, PersonStatus};
 use crate::workflow::HrEvent;
 
@@ -85,9 +85,6 @@ const BY_ID_WITH_MANAGERS: Text = keys!(
      FROM people p WHERE p.id",
     ""
 );
-
-/// A verdict about a person stands until the claim is committed: an import waits for it, or it for the import.
-const HELD: Text = keys!("SELECT p.id FROM people p WHERE p.id", "ORDER BY p.id", lock: "FOR SHARE");
 
 const MANAGERS: Text = keys!(
     "SELECT m.id, m.employee_number, m.given_name, m.family_name, m.display_name, m.email, m.manager_number,
@@ -248,18 +245,6 @@ impl Store {
         .fetch_all(&mut *conn)
         .await?;
         rows.iter().map(person).collect()
-    }
-
-    /// People by key, and their managers; nobody changes those people until the transaction ends.
-    pub(super) async fn people_held(
-        &self,
-        tx: &mut Tx,
-        ids: &BTreeSet<i64>,
-    ) -> Result<BTreeMap<i64, Person>, StoreError> {
-        if self.dialect() == Dialect::Postgres && !ids.is_empty() {
-            sqlx::query(HELD.of(self.dialect())).bind(json(ids)).fetch_all(tx.conn()).await?;
-        }
-        self.people_with_managers(tx.conn(), ids).await
     }
 
     /// People by key, and their managers.
