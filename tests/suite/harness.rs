@@ -344,7 +344,7 @@ async fn open(home: &Home, clock: &Clock, keys: &KeyRing) -> Store {
     opened.await.unwrap_or_else(|why| panic!("{why}"))
 }
 
-fn systems_of(company: &Arc<SandboxCompany>) -> BTreeMap<String, Connector> {
+pub fn systems_of(company: &Arc<SandboxCompany>) -> BTreeMap<String, Connector> {
     let names = company.description().systems.keys();
     names.map(|name| (name.clone(), Connector::Sandbox(company.system(name).expect("the system")))).collect()
 }

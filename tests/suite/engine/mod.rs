@@ -3,5 +3,5 @@
 mod accidents;
 mod departure;
 mod other_runs;
-mod schedules;
+pub mod schedules;
 mod versions;

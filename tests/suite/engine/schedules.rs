@@ -9,7 +9,7 @@ use usher::store::RunFilter;
 use crate::harness::{App, zurich};
 
 /// Ada's departure up to the deletion, her accounts in grace.
-pub(super) async fn deleted_into_grace(app: &App) -> i64 {
+pub async fn deleted_into_grace(app: &App) -> i64 {
     let run = app.run_of("departure", "1005").await;
     app.walk_to(zurich("2027-01-29T18:00")).await;
     app.engine.task_done(run, "disable@badges", &BTreeSet::new(), None, "os:reception").await.unwrap();
