@@ -1,6 +1,8 @@
 //! `usher audit show`, `usher audit verify`
 
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::finding::run_key;
@@ -83,15 +85,17 @@ impl Show {
             context.out.document(&rows, false)?;
             return Ok(Exit::Done);
         }
+        let zone = house.zone.iana_name().unwrap_or("this machine");
+        context.out.line(format!("Times are those of {zone}; hashes are shown by their beginning."))?;
         let mut table = Table::new(["#", "when", "step", "who", "what", "hash"]);
         for entry in &entries {
             table.row([
                 Cell::number(entry.seq),
-                moment::moment(crate::clock::from_millis(entry.at), &house.zone).into(),
+                moment::second(crate::clock::from_millis(entry.at), &house.zone).into(),
                 entry.step.as_deref().unwrap_or_default().into(),
                 entry.actor.as_str().into(),
-                words(&entry.fact).into(),
-                Cell::toned(entry.hash.get(..12).unwrap_or_default(), Tone::Faint),
+                words(&entry.fact, &house.zone).into(),
+                Cell::toned(entry.hash.get(..8).unwrap_or_default(), Tone::Faint),
             ]);
         }
         context.out.table(&table)?;
@@ -100,7 +104,7 @@ impl Show {
 }
 
 /// A fact in a line: its word, then what it says.
-fn words(fact: &Value) -> String {
+fn words(fact: &Value, zone: &TimeZone) -> String {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let name = fact["fact"].as_str().unwrap_or_default();
     if name == "started" {
@@ -118,7 +122,9 @@ fn words(fact: &Value) -> String {
         None if key == "reason" || key == "state" => text(value),
         None => format!("{key} {}", text(value)),
     });
-    std::iter::once(head).chain(said).collect::<Vec<_>>().join(": ")
+    let due = fact["change"]["due"].as_str().and_then(|due| due.parse::<Timestamp>().ok());
+    let due = due.map(|due| format!("due {}", moment::minute(due, zone)));
+    std::iter::once(head).chain(said).chain(due).collect::<Vec<_>>().join(": ")
 }
 
 impl Verify {

@@ -21,6 +21,8 @@ pub enum Exit {
     Refused,
     /// 5: the environment: database, file, network.
     Environment,
+    /// 130: stopped with Ctrl-C, as shells count it.
+    Interrupted,
 }
 
 impl Exit {
@@ -33,6 +35,7 @@ impl Exit {
             Self::NotFound => 3,
             Self::Refused => 4,
             Self::Environment => 5,
+            Self::Interrupted => 130,
         }
     }
 }

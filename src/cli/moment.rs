@@ -29,6 +29,16 @@ pub(super) fn moment(at: Timestamp, zone: &TimeZone) -> String {
     format!("{} {}", at.to_zoned(zone.clone()).date(), time(at, zone))
 }
 
+/// `2027-01-29 18:00`, where the zone is said once for many.
+pub(super) fn minute(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+/// `2027-01-29 18:00:07`, likewise.
+pub(super) fn second(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
 /// Reads an instant that is still to come: RFC 3339, or local date and time in `zone`, or a date (then at 09:00).
 ///
 /// # Errors

@@ -65,6 +65,12 @@ impl Output {
         !self.json && !matches!(self.answers, Look::Piped)
     }
 
+    /// How wide the terminal is that a person looks at; none for a log.
+    pub fn width(&self) -> Option<usize> {
+        let table = comfy_table::Table::new();
+        if self.is_terminal() { Some(table.width().map_or(80, usize::from)) } else { None }
+    }
+
     /// Whether answers have colour.
     pub fn is_coloured(&self) -> bool {
         !self.json && self.answers == Look::Coloured

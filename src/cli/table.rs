@@ -1,8 +1,16 @@
 //! Tables and tones: how answers look.
 
+use std::collections::BTreeSet;
+
 use anstyle::{AnsiColor, Style};
 use comfy_table::presets::NOTHING;
-use comfy_table::{Attribute, CellAlignment, Color, ContentArrangement};
+use comfy_table::{Attribute, CellAlignment, Color, ColumnConstraint, ContentArrangement};
+
+/// Between two columns.
+const GAP: u16 = 2;
+
+/// What the widest column needs at least.
+const READABLE: u16 = 24;
 
 /// How much a reader's device can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +121,32 @@ impl Table {
         self.rows.is_empty()
     }
 
+    /// The columns that are not broken on a screen of this width: narrow ones first, as long as what is left can be
+    /// read. Names and times in pieces are worse than prose on one line more.
+    fn kept_whole(&self, screen: u16) -> BTreeSet<usize> {
+        let mut columns: Vec<usize> = (0..self.headings.len()).collect();
+        columns.sort_by_key(|index| self.width(*index));
+        let widest = columns.pop();
+        let mut left = screen.saturating_sub(widest.map_or(0, |widest| READABLE.min(self.width(widest) + GAP)));
+        let mut kept = BTreeSet::new();
+        for index in columns {
+            let width = self.width(index) + GAP;
+            if width > left {
+                break;
+            }
+            left -= width;
+            kept.insert(index);
+        }
+        kept
+    }
+
+    /// How wide the widest cell of a column is.
+    fn width(&self, column: usize) -> u16 {
+        let cells = self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.text.chars().count());
+        let heading = self.headings.get(column).map(|heading| heading.chars().count());
+        u16::try_from(cells.chain(heading).max().unwrap_or(0)).unwrap_or(u16::MAX - GAP)
+    }
+
     /// The whole table as text, every line ended.
     pub(super) fn render(&self, look: Look) -> String {
         let mut table = comfy_table::Table::new();
@@ -134,8 +168,12 @@ impl Table {
                 if cell.number { dressed.set_alignment(CellAlignment::Right) } else { dressed }
             }));
         }
-        for column in table.column_iter_mut() {
-            column.set_padding((0, 2));
+        let kept = if look == Look::Piped { BTreeSet::new() } else { self.kept_whole(table.width().unwrap_or(80)) };
+        for (index, column) in table.column_iter_mut().enumerate() {
+            column.set_padding((0, GAP));
+            if kept.contains(&index) {
+                column.set_constraint(ColumnConstraint::ContentWidth);
+            }
         }
         table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
     }
@@ -161,6 +199,16 @@ mod tests {
         assert_eq!(words(&text), words(expected));
         let starts: Vec<_> = text.lines().map(|line| line.find(['S', 'd', 'f'])).collect();
         assert!(starts.iter().all(|at| *at == starts[0]), "{text}");
+    }
+
+    #[test]
+    fn on_a_narrow_screen_prose_is_broken_and_names_are_not() {
+        let mut table = Table::new(["step", "when", "what we know"]);
+        let prose = "acknowledged: the system says that it is done, and it cannot be read back ".repeat(2);
+        table.row(["revoke-app-passwords@directory".into(), "2027-01-29 18:00".into(), prose.into()]);
+        assert_eq!(table.kept_whole(80), [0, 1].into());
+        assert_eq!(table.kept_whole(60), [1].into(), "what is left must be readable");
+        assert_eq!(table.kept_whole(10), BTreeSet::new());
     }
 
     #[test]

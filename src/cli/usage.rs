@@ -16,6 +16,7 @@ Exit codes:
   3  not found
   4  refused by a rule: a guard, a state, a missing permission
   5  the environment: database, file, network
+  130  stopped with Ctrl-C before it was done
 
 Environment:
   USHER__SECTION__KEY  a key of the configuration, over its files (USHER__SERVE__LISTEN)

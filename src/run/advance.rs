@@ -139,6 +139,21 @@ fn passed(book: &Book, step: &Step) -> Option<Timestamp> {
     }
 }
 
+/// The steps that keep a step waiting: those it comes after, through what was left out, that do not let it pass yet.
+pub fn waits_for<'a>(book: &'a Book, step: &Step) -> Vec<&'a Step> {
+    let (mut open, mut seen, mut found) = (step.needs.clone(), BTreeSet::new(), Vec::new());
+    while let Some(ordinal) = open.pop() {
+        let Some(need) = book.step(ordinal).filter(|_| seen.insert(ordinal)) else { continue };
+        match need.state {
+            StepState::Skipped { .. } => open.extend(&need.needs),
+            _ if passed(book, need).is_none() => found.push(need),
+            _ => {}
+        }
+    }
+    found.sort_by_key(|need| need.ordinal);
+    found
+}
+
 /// Whether the file lets the steps behind a failed one go on.
 pub fn goes_on_after_failure(book: &Book, step: &Step) -> bool {
     book.definition(step).is_some_and(|def| def.on_failure == Some(OnFailure::Continue))

@@ -80,18 +80,18 @@ impl Store {
         )
         .fetch_all(tx.conn())
         .await?;
-        let mut books = self.load(tx.conn(), &runs, Hold::Wait).await?;
+        let mut books = self.load(tx.conn(), &runs, Hold::WaitReadable).await?;
         let mut released = 0;
         for loaded in &mut books {
-            let frozen: Vec<u16> = loaded
+            let frozen: Vec<(u16, jiff::Timestamp)> = loaded
                 .book
                 .steps
                 .iter()
                 .filter(|step| matches!(&step.state, StepState::Held { reason: HoldReason::Freeze(_), .. }))
-                .map(|step| step.ordinal)
+                .map(|step| (step.ordinal, step.not_before(tx.now)))
                 .collect();
-            for ordinal in frozen {
-                loaded.book.apply(ordinal, StepEvent::Released { due: tx.now }, &usher(), tx.now)?;
+            for (ordinal, due) in frozen {
+                loaded.book.apply(ordinal, StepEvent::Released { due }, &usher(), tx.now)?;
                 released += 1;
             }
             advance(&mut loaded.book, self.holidays(), &usher(), tx.now)?;
@@ -108,6 +108,26 @@ impl Store {
     pub async fn freezes(&self) -> Result<Vec<FreezeRow>, StoreError> {
         let mut conn = self.reader().await?;
         self.freezes_on(&mut conn).await
+    }
+
+    /// Attempts under way that a freeze would have stopped: they may still have their effect.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn in_flight_under(&self, freeze: &Freeze) -> Result<Vec<String>, StoreError> {
+        let mut conn = self.reader().await?;
+        let runs: Vec<i64> =
+            sqlx::query_scalar("SELECT DISTINCT run_id FROM steps WHERE lease_until IS NOT NULL ORDER BY run_id")
+                .fetch_all(&mut *conn)
+                .await?;
+        let books = self.load(&mut conn, &runs, Hold::No).await?;
+        let mut under_way = Vec::new();
+        for book in books.iter().map(|loaded| &loaded.book) {
+            let leased = book.steps.iter().filter(|step| matches!(step.state, StepState::Leased { .. }));
+            let covered = leased.filter(|step| freeze.covers(book, step));
+            under_way.extend(covered.map(|step| format!("{} {}", book.run.public_id(), step.label())));
+        }
+        Ok(under_way)
     }
 
     pub(super) async fn freezes_on(&self, conn: &mut AnyConnection) -> Result<Vec<FreezeRow>, StoreError> {

@@ -1,6 +1,6 @@
 //! How it ended: every step with its evidence, what changed on each system, and whether all is as promised.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::super::{CliError, Context, Exit, Tone, instant};
 use super::stage::{Stage, Told};
+use super::words;
 use crate::connectors::sandbox::Difference;
 use crate::run::book::{Book, Step};
 use crate::run::{Evidence, Person, RunState, SkipReason, StepState};
@@ -24,6 +25,11 @@ pub(super) struct Ending {
     changes: Vec<Difference>,
     /// Commits of the engine for each step.
     commits_per_step: f64,
+    /// Days that passed, by the demo's clock.
+    days: i64,
+    /// The sign-in names of accounts, also of those that are gone, by system and id.
+    #[serde(skip)]
+    logins: HashMap<(String, String), String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -77,17 +83,21 @@ impl Ending {
             }
         }
         let changes = stage.company.snapshot().map_err(sandbox)?.changes_since(&stage.before);
-        Ok(Self { ok: problems.is_empty(), problems, runs, changes, commits_per_step })
+        let days = stage.store().now().await?.duration_since(stage.start.timestamp()).as_hours() / 24;
+        let accounts = stage.store().accounts(None, None, None).await?;
+        let logins =
+            accounts.into_iter().map(|account| ((account.system, account.external_id), account.login)).collect();
+        Ok(Self { ok: problems.is_empty(), problems, runs, changes, commits_per_step, days, logins })
     }
 
     /// Says it, on a terminal or as one document.
-    pub(super) fn say(&self, stage: &Stage, context: &mut Context, took: Duration) -> Result<Exit, CliError> {
+    pub(super) fn say(&self, context: &mut Context, took: Duration, keep: bool) -> Result<Exit, CliError> {
         let exit = if self.ok { Exit::Done } else { Exit::NotRight };
         if context.out.is_json() {
             context.out.document(self, false)?;
             return Ok(exit);
         }
-        self.systems(stage, context)?;
+        self.systems(context)?;
         self.runs(context)?;
         for problem in &self.problems {
             let line = context.out.paint(Tone::Bad, &format!("not as promised: {problem}"));
@@ -95,26 +105,26 @@ impl Ending {
         }
         let steps: usize = self.runs.iter().map(|run| run.steps.len()).sum();
         context.out.line(format!(
-            "\n{} steps of {} departures over {} in {:.1} s, {:.2} commits a step. Every effect was read back where \
+            "\n{} steps of {} departures over {} days in {:.1} s, {:.2} commits a step. Every effect was read back where \
              the system can be read.",
             steps,
             self.runs.len(),
-            "months",
+            self.days,
             took.as_secs_f64(),
             self.commits_per_step,
         ))?;
-        context.out.line(
+        let later = if keep { "" } else { "`usher demo --keep` leaves them to look at; " };
+        context.out.line(format!(
             "The evidence: the journal (`usher audit show RUN`, `usher audit verify`), the archives, and the systems' \
-             own ledger. `usher demo --keep` leaves them to look at; `usher init` sets up a folder of your own.",
-        )?;
+             own ledger. {later}`usher init` sets up a folder of your own."
+        ))?;
         Ok(exit)
     }
 
-    fn systems(&self, stage: &Stage, context: &mut Context) -> Result<(), CliError> {
+    fn systems(&self, context: &mut Context) -> Result<(), CliError> {
         let mut by_account: BTreeMap<(&str, &str), Vec<&Difference>> = BTreeMap::new();
         for change in &self.changes {
-            let account = change.account.as_deref().unwrap_or("(the system)");
-            by_account.entry((&change.system, account)).or_default().push(change);
+            by_account.entry((&change.system, change.account.as_deref().unwrap_or_default())).or_default().push(change);
         }
         let heading = context.out.paint(Tone::Strong, "What changed on each system, read back");
         context.out.line(format!("\n{heading}"))?;
@@ -124,11 +134,19 @@ impl Ending {
                 context.out.line(format!("  {system}"))?;
                 system_shown = system;
             }
-            let login = login(stage, system, account);
-            let words: Vec<String> = changes.iter().filter_map(|change| words(change)).collect();
-            context.out.line(format!("    {login:<22} {}", words.join("; ")))?;
+            let told = words::sentences(&changes, |id| self.login(system, id)).join("; ");
+            context.out.line(format!("    {:<18} {told}", self.login(system, account)))?;
         }
         Ok(())
+    }
+
+    /// The sign-in name behind an account's id; without the domain, which is the same for all of them.
+    fn login(&self, system: &str, id: &str) -> String {
+        if id.is_empty() {
+            return "(the system)".to_owned();
+        }
+        let login = self.logins.get(&(system.to_owned(), id.to_owned())).map_or(id, String::as_str);
+        login.split('@').next().unwrap_or(login).to_owned()
     }
 
     fn runs(&self, context: &mut Context) -> Result<(), CliError> {
@@ -203,27 +221,4 @@ fn ended_step(stage: &Stage, step: &Step) -> EndedStep {
         due: step.first_due.map(|due| instant(due, zone)),
         done: done.map(|done| instant(done, zone)),
     }
-}
-
-/// The sign-in name behind an account's id, where the company's description has it.
-fn login(stage: &Stage, system: &str, id: &str) -> String {
-    let accounts = stage.company.account_view(system, id).ok().flatten();
-    accounts.map_or_else(|| id.to_owned(), |account| account.login)
-}
-
-/// One difference in words.
-fn words(change: &Difference) -> Option<String> {
-    let short = |value: &Value| match value {
-        Value::Null => "nothing".to_owned(),
-        Value::String(text) => text.clone(),
-        other => {
-            let text = other.to_string();
-            if text.chars().count() > 60 { format!("{}…", text.chars().take(57).collect::<String>()) } else { text }
-        }
-    };
-    if change.field == "account" {
-        let words = if change.after.is_null() { "purged: the account is gone" } else { "a new account" };
-        return Some(words.to_owned());
-    }
-    Some(format!("{}: {} → {}", change.field, short(&change.before), short(&change.after)))
 }

@@ -7,7 +7,9 @@ mod ending;
 mod people;
 mod stage;
 mod timeline;
+mod words;
 
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -45,23 +47,36 @@ pub struct Demo {
     speed: Option<u32>,
 }
 
+/// Ctrl-C, or SIGTERM.
+type Interrupt = Pin<Box<dyn Future<Output = &'static str>>>;
+
 impl Demo {
     pub(super) async fn run(self, context: &mut Context) -> Result<Exit, CliError> {
         let began = Instant::now();
         let stage = Stage::set(context).await?;
-        let mut timeline = Timeline::new(&stage, context);
-        timeline.opening(context, &stage).await?;
-        let told = stage.tell(context).await?;
+        let mut outcome = self.perform(&stage, context, began).await;
+        if !self.keep {
+            outcome = outcome.map_err(|error| error.help("nothing is kept of it; --keep would have left its folder"));
+        }
+        let struck = stage.strike(self.keep, context).await;
+        let exit = outcome?;
+        struck?;
+        Ok(exit)
+    }
+
+    async fn perform(&self, stage: &Stage, context: &mut Context, began: Instant) -> Result<Exit, CliError> {
+        let mut interrupt: Interrupt = Box::pin(crate::daemon::signal());
+        let mut timeline = Timeline::new(stage, context);
+        timeline.opening(context, stage).await?;
+        let told = unless(&mut interrupt, stage, stage.tell()).await?;
         timeline.follow(&told.runs);
         let running = crate::daemon::start(&stage.engine, crate::queue::Settings::default());
-        let played = self.play(&stage, &mut timeline, context).await;
+        let played = unless(&mut interrupt, stage, self.play(stage, &mut timeline, context)).await;
         let counts = std::sync::Arc::clone(&running.counts);
         running.drain().await;
         played?;
-        let ending = ending::Ending::read(&stage, &told, counts.commits_per_step()).await?;
-        let exit = ending.say(&stage, context, began.elapsed())?;
-        stage.strike(self.keep, context).await?;
-        Ok(exit)
+        let ending = ending::Ending::read(stage, &told, counts.commits_per_step()).await?;
+        ending.say(context, began.elapsed(), self.keep)
     }
 
     /// Lets everything due happen, lets people do their part, jumps to the next due time; until nothing is left.
@@ -92,6 +107,23 @@ impl Demo {
             clock::pause(Duration::from_millis(u64::try_from(pause).unwrap_or(0))).await;
         }
         Ok(stage.store().fast_forward(next).await?)
+    }
+}
+
+/// What `work` answers, unless somebody stops the demo first.
+async fn unless<T>(
+    interrupt: &mut Interrupt,
+    stage: &Stage,
+    work: impl Future<Output = Result<T, CliError>>,
+) -> Result<T, CliError> {
+    tokio::select! {
+        done = work => done,
+        _ = interrupt => {
+            let now = stage.store().now().await?.to_zoned(stage.start.time_zone().clone());
+            let day = now.strftime("%A %-d %B %Y");
+            let message = format!("stopped on the demo's {day}: what was under way was ended, nothing more was started");
+            Err(CliError::new(Exit::Interrupted, "interrupted", message))
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::intake::{events, feed};
 use crate::run::book::parse_public_id;
 use crate::run::{Holidays, Person};
 use crate::secret::KeyRing;
-use crate::store::{Opening, RunFilter, Store};
+use crate::store::{Opening, RunFilter, Store, StoreError};
 
 /// Everything the demo has.
 pub(super) struct Stage {
@@ -27,6 +27,8 @@ pub(super) struct Stage {
     pub(super) folder: PathBuf,
     pub(super) feed: Feed,
     pub(super) start: Zoned,
+    /// The database that was named with --database, which stays.
+    own_database: Option<String>,
 }
 
 /// What HR's file led to.
@@ -42,7 +44,16 @@ fn file(path: &Path, error: &std::io::Error) -> CliError {
 impl Stage {
     pub(super) async fn set(context: &Context) -> Result<Self, CliError> {
         let folder = std::env::temp_dir().join(format!("usher-demo-{:08x}", rand::random::<u32>()));
-        std::fs::create_dir_all(&folder).map_err(|error| file(&folder, &error))?;
+        let set = Self::set_in(context, &folder).await;
+        if set.is_err() {
+            // The error says what matters.
+            std::fs::remove_dir_all(&folder).ok();
+        }
+        set
+    }
+
+    async fn set_in(context: &Context, folder: &Path) -> Result<Self, CliError> {
+        std::fs::create_dir_all(folder).map_err(|error| file(folder, &error))?;
         for (name, text) in [("company.toml", shipped::COMPANY), ("people.csv", shipped::PEOPLE)] {
             let path = folder.join(name);
             std::fs::write(&path, text).map_err(|error| file(&path, &error))?;
@@ -52,11 +63,12 @@ impl Stage {
             .map_err(|error| CliError::environment("demo", format!("the demo's start: {error}")))?;
         let company = SandboxCompany::open(&folder.join("company.toml"), &folder.join("company.state"))
             .map_err(|error| CliError::environment("sandbox", error.to_string()))?;
-        let engine = engine(context, &folder, &company, &start).await?;
+        let own_database = context.globals.database.clone();
+        let engine = engine(own_database.as_deref(), folder, &company, &start).await?;
         let feed = read_people(shipped::PEOPLE.as_bytes(), &Mapping::default())
             .map_err(|problems| CliError::environment("demo", problems.to_string()))?;
         let before = company.snapshot().map_err(|error| CliError::environment("sandbox", error.to_string()))?;
-        Ok(Self { engine, company, before, folder, feed, start })
+        Ok(Self { engine, company, before, folder: folder.to_owned(), feed, start, own_database })
     }
 
     pub(super) fn store(&self) -> &Store {
@@ -64,7 +76,7 @@ impl Stage {
     }
 
     /// Hands HR's file in: people are saved, systems read, runs started.
-    pub(super) async fn tell(&self, _context: &Context) -> Result<Told, CliError> {
+    pub(super) async fn tell(&self) -> Result<Told, CliError> {
         feed::take_in(&self.engine, &self.feed, "csv", |_| ()).await?;
         let dispatched = events::dispatch(&self.engine).await?;
         if let Some(parked) = dispatched.iter().find_map(|event| event.parked.clone()) {
@@ -85,16 +97,23 @@ impl Stage {
         Ok(runs.iter().all(|run| run.state.is_over()))
     }
 
-    /// Takes the stage down, or says where it is.
+    /// Takes the stage down, and says what stays.
     pub(super) async fn strike(self, keep: bool, context: &mut Context) -> Result<(), CliError> {
         self.store().close().await;
+        if self.own_database.is_some() {
+            let place = self.store().place();
+            context.out.aside(format!("\n{place} keeps the demo's record; the next demo wants an empty database."));
+        }
         if !keep {
             return std::fs::remove_dir_all(&self.folder).map_err(|error| file(&self.folder, &error));
         }
         context.out.aside(format!("\nKept in {}:", self.folder.display()));
-        context
-            .out
-            .aside("  usher.db       the record with the journal: usher --database sqlite:usher.db audit show run_1");
+        if self.own_database.is_none() {
+            let database = self.folder.join("usher.db");
+            context.out.aside("  usher.db       the record with the journal:");
+            context.out.aside(format!("                 usher --database sqlite:{} run list", database.display()));
+        }
+        context.out.aside("  usher.key      the key that what is personal in the record is sealed with");
         context.out.aside("  company.state  every request that reached a system, and what it changed");
         context.out.aside("  archive/       the archives, named with their checksums in the evidence");
         Ok(())
@@ -102,20 +121,23 @@ impl Stage {
 }
 
 async fn engine(
-    context: &Context,
+    own_database: Option<&str>,
     folder: &Path,
     company: &Arc<SandboxCompany>,
     start: &Zoned,
 ) -> Result<Engine, CliError> {
-    let url = context.globals.database.clone();
-    let url = url.unwrap_or_else(|| format!("sqlite:{}", folder.join("usher.db").display()));
+    let own = format!("sqlite:{}", folder.join("usher.db").display());
+    let url = own_database.unwrap_or(&own);
     let ring = KeyRing::open_or_create(&folder.join("usher.key"))
         .map_err(|error| CliError::environment("key", error.to_string()))?;
-    let store = Store::open(&url, Opening::Migrate, Clock::System, ring, Holidays::default()).await?;
-    if !store.runs(&RunFilter { limit: Some(1), ..RunFilter::default() }).await?.is_empty() {
-        return Err(CliError::refused("not_empty", format!("{} has runs in it", store.place()))
-            .help("the demo moves the database's clock: give it an empty database of its own"));
-    }
+    // A database that has ever been used knows another key than the one just made.
+    let store = Store::open(url, Opening::Existing, Clock::System, ring, Holidays::default()).await;
+    let store = store.map_err(|error| match error {
+        StoreError::Version { .. } => CliError::refused("not_empty", "the database named with --database is in use")
+            .help("the demo moves the database's clock: give it an empty one of its own")
+            .help("without --database it makes one, and removes it afterwards"),
+        error => error.into(),
+    })?;
     store.fast_forward(start.timestamp()).await?;
     let library = Library::load(None).map_err(|error| CliError::environment("workflows", error.to_string()))?;
     let systems: BTreeMap<String, Connector> = company

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use jiff::Zoned;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
@@ -80,47 +81,105 @@ impl Timeline {
             fresh.extend(new.map(|entry| (person.display_name.clone(), entry)));
         }
         fresh.sort_by_key(|(_, entry)| entry.at);
-        for (name, entry) in fresh {
-            if let Some((tone, mark, words)) = telling(&entry) {
-                self.line(context, &name, &entry, tone, mark, &words)?;
-            }
+        let lines = fresh.iter().filter_map(|(name, entry)| Line::new(name, entry, &self.zone));
+        let lines = if context.out.is_terminal() { gathered(lines) } else { lines.collect() };
+        for line in lines {
+            self.say(context, &line)?;
         }
         Ok(())
     }
 
-    fn line(
-        &mut self,
-        context: &mut Context,
-        name: &str,
-        entry: &AuditEntry,
-        tone: Tone,
-        mark: &str,
-        words: &str,
-    ) -> Result<(), CliError> {
-        let at = from_millis(entry.at).to_zoned(self.zone.clone());
-        let text = |context: &Context| {
-            let step = entry.step.as_deref().unwrap_or_default();
-            format!(
-                "  {}  {} {name:<16} {step:<34} {}",
-                at.strftime("%H:%M"),
-                context.out.paint(tone, mark),
-                context.out.paint(Tone::Faint, words)
-            )
-        };
+    fn say(&mut self, context: &mut Context, line: &Line<'_>) -> Result<(), CliError> {
         if self.quiet {
             return Ok(());
         }
-        if self.day != Some(at.date()) {
-            self.day = Some(at.date());
-            let days = (at.date() - self.start).get_days();
-            let heading = format!("{}, day {days}", at.strftime("%A %-d %B %Y"));
+        if self.day != Some(line.at.date()) {
+            self.day = Some(line.at.date());
+            let days = (line.at.date() - self.start).get_days();
+            let heading = format!("{}, day {days}", line.at.strftime("%A %-d %B %Y"));
             let heading = context.out.paint(Tone::Strong, &heading);
             context.out.line("")?;
             context.out.line(heading)?;
         }
-        let line = text(context);
-        context.out.line(line)
+        let (at, mark) = (line.at.strftime("%H:%M"), context.out.paint(line.tone, line.mark));
+        let (name, words) = (line.name, line.words.as_str());
+        let text = match context.out.width() {
+            // A log: what a step is called everywhere else, and every word.
+            None => format!("  {at}  {mark} {name:<16} {:<34} {words}", line.label),
+            Some(width) => {
+                let words = line.fitted(width.saturating_sub(TERMINAL_HEAD));
+                format!("  {at}  {mark} {name:<16} {:<21} {}", line.step, context.out.paint(Tone::Faint, &words))
+            }
+        };
+        context.out.line(text)
     }
+}
+
+/// What stands before the words on a terminal.
+const TERMINAL_HEAD: usize = 2 + 5 + 2 + 2 + 17 + 22;
+
+/// One thing that happened.
+struct Line<'a> {
+    at: Zoned,
+    name: &'a str,
+    /// `disable@directory`.
+    label: &'a str,
+    /// `disable`.
+    step: &'a str,
+    systems: Vec<&'a str>,
+    tone: Tone,
+    mark: &'static str,
+    words: String,
+}
+
+impl<'a> Line<'a> {
+    /// Nothing for the small print.
+    fn new(name: &'a str, entry: &'a AuditEntry, zone: &TimeZone) -> Option<Self> {
+        let (tone, mark, words) = telling(entry)?;
+        let label = entry.step.as_deref().unwrap_or_default();
+        let (step, system) = label.split_once('@').map_or((label, None), |(step, system)| (step, Some(system)));
+        let at = from_millis(entry.at).to_zoned(zone.clone());
+        Some(Self { at, name, label, step, systems: system.into_iter().collect(), tone, mark, words })
+    }
+
+    /// What happened and where, as far as there is room for it.
+    fn fitted(&self, room: usize) -> String {
+        let place = match self.systems.len() {
+            0 => String::new(),
+            1 => format!(" · {}", self.systems.join("")),
+            several => format!(" · {several} systems"),
+        };
+        let all = format!("{} · {}", self.words, self.systems.join(", "));
+        if !place.is_empty() && all.chars().count() <= room {
+            return all;
+        }
+        let room = room.saturating_sub(place.chars().count());
+        if self.words.chars().count() <= room {
+            return format!("{}{place}", self.words);
+        }
+        format!("{}…{place}", self.words.chars().take(room.saturating_sub(1)).collect::<String>())
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        let minute = |line: &Self| line.at.timestamp().as_second() / 60;
+        (minute(self), self.name, self.step, self.mark) == (minute(other), other.name, other.step, other.mark)
+            && self.words == other.words
+    }
+}
+
+/// What happened to the same step on several systems, on one line.
+fn gathered<'a>(lines: impl Iterator<Item = Line<'a>>) -> Vec<Line<'a>> {
+    let mut found: Vec<Line<'a>> = Vec::new();
+    for mut line in lines {
+        if let Some(system) = line.systems.first() {
+            line.words = line.words.replace(&format!("`{system}`"), "the system");
+        }
+        match found.iter_mut().find(|before| before.is_like(&line)) {
+            Some(before) => before.systems.extend(line.systems),
+            None => found.push(line),
+        }
+    }
+    found
 }
 
 /// What an entry says to somebody who watches; nothing for the small print.

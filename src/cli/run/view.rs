@@ -8,8 +8,12 @@ use super::super::table::{Table, Tone};
 use super::super::{CliError, Context, moment, tones};
 use super::list;
 use crate::run::StepState;
+use crate::run::advance;
 use crate::run::book::{Book, Step};
 use crate::store::{RunFilter, RunRow, reason_words};
+
+/// So many of the steps that one waits for are named.
+const MOST_SHOWN: usize = 3;
 
 /// A run as it stands.
 #[derive(Debug)]
@@ -38,26 +42,32 @@ impl RunView {
         let title = out.paint(Tone::Strong, &format!("{} {} for {}", self.row.id, self.row.workflow, self.subject));
         out.line(format!("{title}: {state}"))?;
         let started = moment::moment(run.start, &house.zone);
-        out.line(format!("Started {started} by {} ({}).", run.asked_by, run.trigger))?;
+        let zone = house.zone.iana_name().unwrap_or("this machine");
+        out.line(format!("Started {started} by {} ({}); times are those of {zone}.", run.asked_by, run.trigger))?;
         if let Some(ended) = self.row.ended_at {
             out.line(format!("Ended {}.", moment::moment(crate::clock::from_millis(ended), &house.zone)))?;
         }
         out.line("")?;
-        let mut table = Table::new(["step", "action", "state", "when", "tries", "what we know"]);
+        // What the step does is said by its name; its action, where it matters, by the plan and by JSON.
+        let mut table = Table::new(["step", "state", "when", "tries", "what we know"]);
         for step in &self.book.steps {
-            let when = when(step).map(|at| moment::moment(at, &house.zone)).unwrap_or_default();
+            let behind = self.behind(step);
+            let when = when_words(house, step, !behind.is_empty());
             let tries = if step.attempts > 0 { step.attempts.to_string() } else { String::new() };
-            let state = tones::step(step.state.as_str());
-            table.row([
-                step.label().into(),
-                step.action.name().into(),
-                state,
-                when.into(),
-                tries.into(),
-                known(step).into(),
-            ]);
+            let told = if behind.is_empty() { known(step) } else { format!("after {}", some_of(step, &behind)) };
+            table.row([step.label().into(), tones::step(step.state.as_str()), when.into(), tries.into(), told.into()]);
         }
         out.table(&table)
+    }
+
+    /// The steps that keep a step waiting: it is blocked, or a cut behind another cut.
+    fn behind(&self, step: &Step) -> Vec<&Step> {
+        match step.state {
+            StepState::Blocked => {}
+            StepState::Waiting { .. } if step.attempts == 0 => {}
+            _ => return Vec::new(),
+        }
+        advance::waits_for(&self.book, step)
     }
 
     /// As JSON.
@@ -92,6 +102,7 @@ impl RunView {
             "evidence": evidence,
             "reason": if evidence.is_none() { Some(known(step)).filter(|words| !words.is_empty()) } else { None },
             "needs": needs,
+            "waits_for": self.behind(step).into_iter().map(Step::label).collect::<Vec<_>>(),
         })
     }
 
@@ -99,6 +110,27 @@ impl RunView {
     pub(super) fn pulse(&self) -> String {
         let states = self.book.steps.iter().map(|step| format!("{}{}", step.state.as_str(), step.attempts));
         format!("{} {}", self.book.run.state.as_str(), states.collect::<Vec<_>>().join(" "))
+    }
+}
+
+/// When, in words: a cut that waits behind another starts as soon as that is done, and at the latest then.
+fn when_words(house: &House, step: &Step, behind: bool) -> String {
+    let Some(at) = when(step) else { return String::new() };
+    let at = moment::minute(at, &house.zone);
+    match step.state {
+        StepState::Waiting { .. } if behind => format!("by {at}"),
+        StepState::Blocked => format!("from {at}"),
+        _ => at,
+    }
+}
+
+/// The first of the steps before one, and how many more; the system is said where it is another.
+fn some_of(step: &Step, behind: &[&Step]) -> String {
+    let label = |need: &&Step| if need.system == step.system { need.name.clone() } else { need.label() };
+    let shown: Vec<String> = behind.iter().take(MOST_SHOWN).map(label).collect();
+    match behind.len().saturating_sub(MOST_SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
     }
 }
 

@@ -1,10 +1,15 @@
 //! What a row means against the person as known. Pure: what to do about it is decided elsewhere.
 
+use jiff::Span;
 use jiff::civil::Date;
 
 use super::rows::{PersonRow, Told};
 use crate::run::{Person, PersonStatus};
 use crate::workflow::HrEvent;
+
+/// Somebody whose first day is longer ago than this, in days, is no news: an import into an empty record says who is
+/// there, not who has just come.
+const STILL_NEW: i64 = 30;
 
 /// Something HR has told us about a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,12 +31,13 @@ impl HrFact {
 /// The person as they are to be known from now on, and what that means. `today` is the local date of whoever reads.
 ///
 /// Somebody seen for the first time who is marked as left already is noted without an event: an export with former
-/// employees starts nothing. Somebody who returns from having left is rehired; somebody whose coming last day is taken
+/// employees starts nothing. Somebody else seen for the first time has joined only when the first day is to come or at
+/// most 30 days ago. Somebody who returns from having left is rehired; somebody whose coming last day is taken
 /// back has it rescinded. A last day before the start date belongs to an earlier employment.
 pub fn changes(old: Option<&Person>, row: &PersonRow, today: Date) -> (Person, Vec<HrFact>) {
     let person = merged(old, row, today);
     let facts = match old {
-        None => first_seen(&person, row),
+        None => first_seen(&person, row, today),
         Some(old) => {
             let mut facts = standing(old, &person);
             facts.extend(changed(old, &person));
@@ -94,15 +100,21 @@ fn unsaid(row: &PersonRow, old: Option<&Person>) -> PersonStatus {
     }
 }
 
-fn first_seen(person: &Person, row: &PersonRow) -> Vec<HrFact> {
+fn first_seen(person: &Person, row: &PersonRow, today: Date) -> Vec<HrFact> {
     let marked_left = row.status.said() == Some(&PersonStatus::Left);
     match person.status {
         PersonStatus::Left if marked_left => Vec::new(),
         PersonStatus::Left | PersonStatus::Leaving => vec![departure(person)],
         PersonStatus::Prehire | PersonStatus::Active | PersonStatus::OnLeave => {
-            vec![HrFact::new(HrEvent::Joined, person.start_date, &["employee_number"])]
+            let joined = person.start_date.filter(|start| is_news(*start, today));
+            joined.map(|start| HrFact::new(HrEvent::Joined, Some(start), &["employee_number"])).into_iter().collect()
         }
     }
+}
+
+/// Whether a first day is to come, or not long ago.
+fn is_news(start: Date, today: Date) -> bool {
+    today.checked_sub(Span::new().days(STILL_NEW)).map_or(true, |oldest| start >= oldest)
 }
 
 fn departure(person: &Person) -> HrFact {

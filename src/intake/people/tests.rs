@@ -130,12 +130,30 @@ fn a_mapped_order_or_none_at_all_settles_slashes() {
 #[test]
 fn a_first_file_tells_who_is_there() {
     let facts = |line: &str| changes(None, &row(line), TODAY).1;
-    assert_eq!(facts("1;Ada;Lovelace;;2020-01-01;;")[0].event, HrEvent::Joined);
+    assert_eq!(facts("1;Ada;Lovelace;;2020-01-01;;"), [], "an import into an empty record is a baseline");
     let leaving = &facts("1;Ada;Lovelace;;2020-01-01;2026-11-27;")[0];
     assert_eq!((leaving.event, leaving.effective), (HrEvent::Departure, Some(date(2026, 11, 27))));
     assert_eq!(facts("1;Ada;Lovelace;;2020-01-01;2021-01-01;left"), [], "former employees start nothing");
     assert_eq!(known("1;Ada;Lovelace;;2027-01-01;;").status, PersonStatus::Prehire);
     assert_eq!(known("1;Ada;Lovelace;;;2026-11-27;").display_name, "Ada Lovelace");
+}
+
+#[test]
+fn who_begins_or_has_just_begun_has_joined() {
+    let joined = |start: &str| changes(None, &row(&format!("1;Ada;Lovelace;;{start};;")), TODAY).1;
+    for (start, news) in [
+        ("2027-01-01", true),
+        ("2026-11-03", true),
+        ("2026-11-02", true),
+        ("2026-10-03", true),
+        ("2026-10-02", false),
+        ("2020-01-01", false),
+        ("", false),
+    ] {
+        let facts = joined(start);
+        assert_eq!(!facts.is_empty(), news, "{start}");
+        assert!(facts.iter().all(|fact| fact.event == HrEvent::Joined && fact.effective.is_some()), "{start}");
+    }
 }
 
 #[test]
