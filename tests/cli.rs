@@ -12,6 +12,7 @@ mod orders;
 mod refusals;
 
 use std::path::Path;
+use std::time::Duration;
 
 use assert_cmd::Command;
 
@@ -23,7 +24,8 @@ fn usher(folder: &Path) -> Command {
 }
 
 fn said(command: &mut Command) -> (i32, String, String) {
-    let output = command.output().unwrap();
+    // What should be refused and is not may go on for ever.
+    let output = command.timeout(Duration::from_secs(30)).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use sqlx::Connection;
 use sqlx::any::AnyPoolOptions;
+use sqlx::{AnyConnection, Connection};
 
-use super::{Dialect, Store, StoreError};
+use super::{Dialect, Opening, Store, StoreError};
 
 impl Store {
     /// What was asked for is read back (guarantee 1).
@@ -85,6 +85,37 @@ pub fn sqlite_path(url: &str) -> Option<std::path::PathBuf> {
     Some(path.split('?').next().unwrap_or(path).into())
 }
 
+/// What every connection to a file is told first.
+const PRAGMAS: [&str; 4] = [
+    "PRAGMA busy_timeout = 10000",
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+];
+
+/// The first connection, made by hand: a pool tries for ten seconds what cannot succeed, and then says no more than
+/// that the time is up.
+pub(super) async fn knock(url: &str, dialect: Dialect, opening: Opening) -> Result<(), sqlx::Error> {
+    if (dialect, opening) == (Dialect::Postgres, Opening::Migrate) {
+        // A daemon waits for a server that starts at the same time.
+        return Ok(());
+    }
+    let mut conn = AnyConnection::connect(url).await?;
+    if dialect == Dialect::Sqlite {
+        for pragma in PRAGMAS {
+            sqlx::query(pragma).execute(&mut conn).await?;
+        }
+        if opening == Opening::Migrate {
+            // Who only looks may do so in a file that cannot be written; a daemon is of no use there.
+            let mut tx = conn.begin_with("BEGIN IMMEDIATE").await?;
+            // Only a write shows it. Nobody reads this number, and it is rolled back.
+            sqlx::query("PRAGMA user_version = 0").execute(&mut *tx).await?;
+            tx.rollback().await?;
+        }
+    }
+    conn.close().await
+}
+
 pub(super) fn sqlite_pool(size: u32) -> AnyPoolOptions {
     AnyPoolOptions::new()
         .max_connections(size)
@@ -92,12 +123,7 @@ pub(super) fn sqlite_pool(size: u32) -> AnyPoolOptions {
         .acquire_timeout(Duration::from_secs(10))
         .after_connect(|conn, _| {
             Box::pin(async move {
-                for pragma in [
-                    "PRAGMA busy_timeout = 10000",
-                    "PRAGMA journal_mode = WAL",
-                    "PRAGMA synchronous = FULL",
-                    "PRAGMA foreign_keys = ON",
-                ] {
+                for pragma in PRAGMAS {
                     sqlx::query(pragma).execute(&mut *conn).await?;
                 }
                 Ok(())

@@ -32,11 +32,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sqlx::AnyConnection;
-use sqlx::{AnyPool, Connection, Row};
+use sqlx::{AnyPool, Row};
 
 pub use accounts::{Binding, SyncCount};
 pub use connect::sqlite_path;
-use connect::{dialect_of, plain, postgres_pool, shown, sqlite_pool, sqlite_url};
+use connect::{dialect_of, knock, plain, postgres_pool, shown, sqlite_pool, sqlite_url};
 pub use error::StoreError;
 pub use freezes::FreezeRow;
 pub use journal::{AuditEntry, Verified};
@@ -133,16 +133,13 @@ impl Store {
         let dialect = dialect_of(url)?;
         let url = if dialect == Dialect::Sqlite { sqlite_url(url)? } else { url.to_owned() };
         let failed = |error: sqlx::Error| StoreError::Open { url: shown(&url), reason: plain(&error) };
+        knock(&url, dialect, opening).await.map_err(failed)?;
         let (writer, reader) = match dialect {
             Dialect::Sqlite => (
                 sqlite_pool(1).connect(&url).await.map_err(failed)?,
                 sqlite_pool(4).connect(&url).await.map_err(failed)?,
             ),
             Dialect::Postgres => {
-                if opening == Opening::Existing {
-                    // A pool would knock for ten seconds at a door that nobody opens; somebody is waiting.
-                    AnyConnection::connect(&url).await.map_err(failed)?.close().await.ok();
-                }
                 let pool = postgres_pool().connect(&url).await.map_err(failed)?;
                 (pool.clone(), pool)
             }

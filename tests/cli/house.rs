@@ -15,81 +15,82 @@ use super::{said, usher};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What `usher init` wrote, in a folder of its own.
-pub struct House {
+pub(crate) struct House {
     folder: TempDir,
 }
 
 /// What a command answered.
 #[derive(Debug)]
-pub struct Answer {
-    pub code: i32,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Answer {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Answer {
     /// With this exit code.
     #[track_caller]
-    pub fn ends(self, code: i32) -> Self {
+    pub(crate) fn ends(self, code: i32) -> Self {
         assert_eq!(self.code, code, "{self:?}");
         self
     }
 
     /// With these words on stderr.
     #[track_caller]
-    pub fn says(self, words: &str) -> Self {
+    pub(crate) fn says(self, words: &str) -> Self {
         assert!(self.err.contains(words), "{words:?} is not in {self:?}");
         self
     }
 
     /// With these words on stdout.
     #[track_caller]
-    pub fn shows(self, words: &str) -> Self {
+    pub(crate) fn shows(self, words: &str) -> Self {
         assert!(self.out.contains(words), "{words:?} is not in {self:?}");
         self
     }
 }
 
 impl House {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         usher(folder.path()).arg("init").assert().success();
         Self { folder }
     }
 
     /// With everybody of people.csv taken in: departures of 1005, 1011 and 1013 are planned.
-    pub fn with_people() -> Self {
+    pub(crate) fn with_people() -> Self {
         let house = Self::new();
         house.run(&["people", "import", "people.csv"]).ends(0);
         house
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) {
         std::fs::write(self.path(name), text).unwrap();
     }
 
-    pub fn run(&self, arguments: &[&str]) -> Answer {
-        let (code, out, err) = said(usher(self.folder.path()).args(arguments));
+    pub(crate) fn run(&self, arguments: &[&str]) -> Answer {
+        let (code, out, err) =
+            said(usher(self.folder.path()).env("USHER__SERVE__LISTEN", "127.0.0.1:0").args(arguments));
         Answer { code, out, err }
     }
 
-    pub fn json(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         let answer = self.run(&[&["--json"], arguments].concat()).ends(0);
         serde_json::from_str(&answer.out).unwrap_or_else(|why| panic!("{why}: {}", answer.out))
     }
 
     /// The daemon, ready.
-    pub fn serve(&self) -> Daemon {
+    pub(crate) fn serve(&self) -> Daemon {
         Daemon::start(self.folder.path())
     }
 
     /// Asks `look` until it answers.
     #[track_caller]
-    pub fn until<T>(&self, what: &str, look: impl Fn(&Self) -> Option<T>) -> T {
+    pub(crate) fn until<T>(&self, what: &str, look: impl Fn(&Self) -> Option<T>) -> T {
         let began = Instant::now();
         loop {
             if let Some(found) = look(self) {
@@ -101,7 +102,7 @@ impl House {
     }
 
     /// The state of a step.
-    pub fn step(&self, run: &str, step: &str) -> String {
+    pub(crate) fn step(&self, run: &str, step: &str) -> String {
         let run = self.json(&["run", "show", run]);
         let steps = run["steps"].as_array().unwrap();
         let found = steps.iter().find(|one| one["step"] == step);
@@ -109,7 +110,7 @@ impl House {
     }
 
     /// Changes the database behind usher's back.
-    pub fn tamper(&self, sql: &'static str) {
+    pub(crate) fn tamper(&self, sql: &'static str) {
         let url = format!("sqlite:{}", self.path("usher.db").display());
         tokio::runtime::Runtime::new().unwrap().block_on(async {
             use sqlx::{Connection, Executor};
@@ -121,9 +122,9 @@ impl House {
 }
 
 /// `usher serve` as a child; ended when dropped.
-pub struct Daemon {
+pub(crate) struct Daemon {
     child: Child,
-    pub address: String,
+    pub(crate) address: String,
 }
 
 impl Daemon {
@@ -168,7 +169,7 @@ impl Daemon {
     }
 
     /// RFC 9112, as little of it as there is.
-    pub fn get(&self, path: &str) -> Option<String> {
+    pub(crate) fn get(&self, path: &str) -> Option<String> {
         let mut stream = TcpStream::connect(&self.address).ok()?;
         write!(stream, "GET {path} HTTP/1.1\r\nHost: usher\r\nConnection: close\r\n\r\n").ok()?;
         let mut answer = String::new();
@@ -177,7 +178,7 @@ impl Daemon {
     }
 
     /// SIGTERM; gives the exit code.
-    pub fn stop(mut self) -> i32 {
+    pub(crate) fn stop(mut self) -> i32 {
         let id = self.child.id().to_string();
         assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
         self.child.wait().unwrap().code().unwrap()

@@ -1,9 +1,13 @@
 //! Bad input: each with its exit code, the way out, and nothing changed.
 
 use std::net::TcpListener;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
 
-use super::house::House;
+use super::house::{Answer, House};
 use super::{said, usher};
+
+const NOBODY: u32 = 65534;
 
 #[test]
 fn what_cannot_be_meant_is_named() {
@@ -102,6 +106,10 @@ fn a_database_that_cannot_be_reached_or_written_is_named() {
     let answer = house.run(&["run", "list", "--database", nobody]).ends(5).says("127.0.0.1:1");
     assert!(answer.err.contains("PostgreSQL runs"), "{answer:?}");
     house.run(&["run", "list", "--database", "sqlite:/proc/usher.db"]).ends(5).says("/proc/usher");
+    house.write("other.db", vec![b'x'; 5000]);
+    house.write("usher.key", "0".repeat(64));
+    std::fs::set_permissions(house.path("usher.key"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    house.run(&["run", "list", "--database", "sqlite:other.db"]).ends(5).says("that file is something else");
     house.run(&["run", "list", "--database", "mysql://x"]).ends(2).says("sqlite:PATH");
     let (_, _, err) = said(usher(&house.path("")).args(["--json", "run", "list", "--database", nobody]));
     let error: serde_json::Value = serde_json::from_str(&err).unwrap();
@@ -112,19 +120,45 @@ fn a_database_that_cannot_be_reached_or_written_is_named() {
 fn a_read_only_database_is_read_and_not_written() {
     let house = House::with_people();
     house.tamper("PRAGMA wal_checkpoint(TRUNCATE)");
-    for name in ["usher.db", "usher.db-wal", "usher.db-shm"] {
-        let path = house.path(name);
-        if let Ok(metadata) = std::fs::metadata(&path) {
-            let mut permissions = metadata.permissions();
-            permissions.set_readonly(true);
-            std::fs::set_permissions(&path, permissions).unwrap();
+    let database = house.path("usher.db");
+    std::fs::set_permissions(&database, std::fs::Permissions::from_mode(0o444)).unwrap();
+    let nobody = Nobody::in_the(&house);
+    nobody.run(&["run", "cancel", "run_1", "--reason", "x"]).ends(5).says("help: usher needs to write the database");
+    nobody.run(&["serve"]).ends(5).says("readonly database");
+    nobody.run(&["run", "list"]).ends(0).shows("run_1");
+    std::fs::set_permissions(&database, std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(nobody.run(&["audit", "verify"]).ends(0).err, "");
+}
+
+/// Somebody who may not write everything, as root may: root's tests hand the house over to the user nobody.
+struct Nobody {
+    binary: std::path::PathBuf,
+    folder: std::path::PathBuf,
+    user: Option<u32>,
+}
+
+impl Nobody {
+    fn in_the(house: &House) -> Self {
+        let (folder, binary) = (house.path(""), assert_cmd::cargo::cargo_bin("usher"));
+        if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
+            return Self { binary, folder, user: None };
         }
+        // Where the tests are built, others may not look.
+        std::fs::copy(binary, folder.join("usher")).unwrap();
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            chown(entry.unwrap().path(), Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        chown(&folder, Some(NOBODY), Some(NOBODY)).unwrap();
+        Self { binary: folder.join("usher"), folder, user: Some(NOBODY) }
     }
-    if std::fs::OpenOptions::new().append(true).open(house.path("usher.db")).is_ok() {
-        // root may write everything: there is nothing to see.
-        return;
+
+    fn run(&self, arguments: &[&str]) -> Answer {
+        let mut command = std::process::Command::new(&self.binary);
+        command.args(arguments).current_dir(&self.folder).env_clear().env("USHER__SERVE__LISTEN", "127.0.0.1:0");
+        self.user.map(|user| command.uid(user).gid(user));
+        let (code, out, err) = said(&mut assert_cmd::Command::from_std(command));
+        Answer { code, out, err }
     }
-    house.run(&["run", "cancel", "run_1", "--reason", "x"]).ends(5).says("permissions");
 }
 
 #[test]
