@@ -2,6 +2,15 @@
 
 #![cfg(test)]
 
+#[path = "cli/house.rs"]
+mod house;
+#[path = "cli/journey.rs"]
+mod journey;
+#[path = "cli/orders.rs"]
+mod orders;
+#[path = "cli/refusals.rs"]
+mod refusals;
+
 use std::path::Path;
 
 use assert_cmd::Command;
