@@ -58,7 +58,7 @@ pub enum Dialect {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database's own words.
-    #[error("the database: {0}")]
+    #[error("the database: {}", plain(.0))]
     Database(#[from] sqlx::Error),
     /// The database is of another version.
     #[error("{message}")]
@@ -194,10 +194,17 @@ impl Store {
         let url = if dialect == Dialect::Sqlite { sqlite_url(url)? } else { url.to_owned() };
         let failed = |error: sqlx::Error| StoreError::Open { url: shown(&url), reason: plain(&error) };
         let (writer, reader) = match dialect {
-            Dialect::Sqlite => (
-                sqlite_pool(1).connect(&url).await.map_err(failed)?,
-                sqlite_pool(4).connect(&url).await.map_err(failed)?,
-            ),
+            Dialect::Sqlite => {
+                // A pool would try for ten seconds, and then tell of its own patience instead of the disk's trouble.
+                let mut first = AnyConnection::connect(&url).await.map_err(failed)?;
+                make_durable(&mut first).await.map_err(failed)?;
+                let pools = (
+                    sqlite_pool(1).connect(&url).await.map_err(failed)?,
+                    sqlite_pool(4).connect(&url).await.map_err(failed)?,
+                );
+                first.close().await.ok();
+                pools
+            }
             Dialect::Postgres => {
                 if opening == Opening::Existing {
                     // A pool would knock for ten seconds at a door that nobody opens; somebody is waiting.
@@ -476,19 +483,22 @@ fn sqlite_pool(size: u32) -> AnyPoolOptions {
         .max_connections(size)
         .min_connections(0)
         .acquire_timeout(Duration::from_secs(10))
-        .after_connect(|conn, _| {
-            Box::pin(async move {
-                for pragma in [
-                    "PRAGMA busy_timeout = 10000",
-                    "PRAGMA journal_mode = WAL",
-                    "PRAGMA synchronous = FULL",
-                    "PRAGMA foreign_keys = ON",
-                ] {
-                    sqlx::query(pragma).execute(&mut *conn).await?;
-                }
-                Ok(())
-            })
-        })
+        .after_connect(|conn, _| Box::pin(make_durable(conn)))
+        // After a failed COMMIT (a full disk) SQLite has rolled back by itself, the driver's own ROLLBACK fails, and the
+        // driver takes the connection for one within a transaction for ever after (guarantee 13).
+        .before_acquire(|conn, _| Box::pin(async move { Ok(!conn.is_in_transaction()) }))
+}
+
+async fn make_durable(conn: &mut AnyConnection) -> Result<(), sqlx::Error> {
+    for pragma in [
+        "PRAGMA busy_timeout = 10000",
+        "PRAGMA journal_mode = WAL",
+        "PRAGMA synchronous = FULL",
+        "PRAGMA foreign_keys = ON",
+    ] {
+        sqlx::query(pragma).execute(&mut *conn).await?;
+    }
+    Ok(())
 }
 
 /// A connection that landed on a standby is of no use: it is dropped before it is handed out.
@@ -528,5 +538,43 @@ fn plain(error: &sqlx::Error) -> String {
         sqlx::Error::Database(error) => error.message().to_owned(),
         sqlx::Error::Io(error) => error.to_string(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn store(folder: &std::path::Path) -> Store {
+        let ring = KeyRing::open_or_create(&folder.join("usher.key")).unwrap();
+        let url = format!("sqlite:{}", folder.join("usher.db").display());
+        Store::open(&url, Opening::Migrate, Clock::System, ring, Holidays::default()).await.unwrap()
+    }
+
+    /// Guarantee 13: after a write that the disk had no room for, the next one goes through.
+    #[tokio::test]
+    async fn a_transaction_that_sqlite_ended_by_itself_wedges_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(folder.path()).await;
+        for _ in 0..3 {
+            let mut tx = store.begin().await.unwrap();
+            // What SQLite does by itself when a COMMIT finds the disk full.
+            sqlx::query("ROLLBACK").execute(tx.conn()).await.unwrap();
+            assert!(store.commit(tx).await.is_err(), "a commit of nothing is no commit");
+        }
+        let now = store.now().await.unwrap();
+        store.fast_forward(now).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_opened_is_said_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let ring = KeyRing::open_or_create(&folder.path().join("usher.key")).unwrap();
+        std::fs::write(folder.path().join("notes.txt"), "This is no database. ".repeat(100)).unwrap();
+        let url = format!("sqlite:{}", folder.path().join("notes.txt").display());
+        let opened = Store::open(&url, Opening::Existing, Clock::System, ring, Holidays::default());
+        let error = tokio::time::timeout(Duration::from_secs(5), opened).await.expect("at once").unwrap_err();
+        assert!(error.to_string().contains("file is not a database"), "{error}");
+        assert!(error.way_out().is_some(), "{error}");
     }
 }
