@@ -1,6 +1,7 @@
 //! The command line from outside: exit codes, streams, help.
 
 #![cfg(test)]
+#![expect(unreachable_pub, reason = "a test binary has no outside")]
 
 #[path = "cli/house.rs"]
 mod house;

@@ -48,7 +48,7 @@ pub fn files_in(folder: &Path) -> Result<Vec<WorkflowFile>, Problem> {
     let mut paths: Vec<PathBuf> = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
-        if path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml") {
+        if path.is_file() && path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml") {
             paths.push(path);
         }
     }
@@ -56,14 +56,14 @@ pub fn files_in(folder: &Path) -> Result<Vec<WorkflowFile>, Problem> {
     paths.iter().map(|path| read_workflow(path)).collect()
 }
 
-/// Reads one file.
+/// Reads one file. One that is no text is read as far as it goes; its mistakes are found with those of the others.
 ///
 /// # Errors
-/// When it cannot be read, or is not text.
+/// When it cannot be read.
 pub fn read_workflow(path: &Path) -> Result<WorkflowFile, Problem> {
     let file = path.display().to_string();
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(WorkflowFile { file, text }),
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(WorkflowFile { file, text: String::from_utf8_lossy(&bytes).into_owned() }),
         Err(error) => Err(Problem::new(file, format!("cannot be read: {error}"))),
     }
 }

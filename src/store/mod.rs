@@ -36,7 +36,7 @@ use sqlx::{AnyPool, Connection, Row};
 
 pub use accounts::{Binding, SyncCount};
 pub use connect::sqlite_path;
-use connect::{dialect_of, plain, postgres_pool, shown, sqlite_pool, sqlite_url};
+use connect::{dialect_of, make_durable, plain, postgres_pool, shown, sqlite_pool, sqlite_url};
 pub use error::StoreError;
 pub use freezes::FreezeRow;
 pub use journal::{AuditEntry, Verified};
@@ -134,10 +134,17 @@ impl Store {
         let url = if dialect == Dialect::Sqlite { sqlite_url(url)? } else { url.to_owned() };
         let failed = |error: sqlx::Error| StoreError::Open { url: shown(&url), reason: plain(&error) };
         let (writer, reader) = match dialect {
-            Dialect::Sqlite => (
-                sqlite_pool(1).connect(&url).await.map_err(failed)?,
-                sqlite_pool(4).connect(&url).await.map_err(failed)?,
-            ),
+            Dialect::Sqlite => {
+                // A pool would try for ten seconds, and then tell of its own patience instead of the disk's trouble.
+                let mut first = AnyConnection::connect(&url).await.map_err(failed)?;
+                make_durable(&mut first).await.map_err(failed)?;
+                let pools = (
+                    sqlite_pool(1).connect(&url).await.map_err(failed)?,
+                    sqlite_pool(4).connect(&url).await.map_err(failed)?,
+                );
+                first.close().await.ok();
+                pools
+            }
             Dialect::Postgres => {
                 if opening == Opening::Existing {
                     // A pool would knock for ten seconds at a door that nobody opens; somebody is waiting.
