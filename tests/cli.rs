@@ -127,3 +127,23 @@ fn check_works_without_any_configuration() {
     assert_eq!((code, err.as_str()), (0, ""), "{out}");
     assert!(out.contains("0 systems checked: 0 mistakes"), "{out}");
 }
+
+#[test]
+fn a_workflow_with_mistakes_is_not_said_to_be_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    usher(folder.path()).arg("init").assert().success();
+    usher(folder.path()).args(["people", "import", "people.csv"]).assert().success();
+    let path = folder.path().join("workflows/emergency-block.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replacen("action: account.disable", "action: account.disabel", 1)).unwrap();
+    let (code, _, err) = said(usher(folder.path()).args(["block", "1006", "--yes"]));
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("emergency-block has mistakes") && err.contains("did you mean `account.disable`"), "{err}");
+    std::fs::write(folder.path().join("workflows/picture.yaml"), [0xff, 0xd8, 0xff, 0x00]).unwrap();
+    std::fs::write(&path, text).unwrap();
+    let (code, out, err) = said(usher(folder.path()).args(["block", "1006", "--yes"]));
+    assert_eq!(code, 0, "a file that is no text stops no emergency: {out}{err}");
+    let (code, out, _) = said(usher(folder.path()).arg("check"));
+    assert_eq!(code, 1);
+    assert!(out.contains("picture.yaml:1:") && out.contains("7 workflows"), "{out}");
+}
