@@ -147,3 +147,33 @@ fn a_workflow_with_mistakes_is_not_said_to_be_missing() {
     assert_eq!(code, 1);
     assert!(out.contains("picture.yaml:1:") && out.contains("7 workflows"), "{out}");
 }
+
+#[test]
+fn a_run_shows_what_each_step_waits_for() {
+    let folder = tempfile::tempdir().unwrap();
+    usher(folder.path()).arg("init").assert().success();
+    usher(folder.path()).args(["people", "import", "people.csv"]).assert().success();
+    let start =
+        ["run", "start", "departure", "--person", "1012", "--set", "last_day=2150-01-30", "--key", "k", "--now"];
+    usher(folder.path()).args(start).assert().success();
+    let (code, out, _) = said(usher(folder.path()).args(["run", "list", "--person", "1012", "--json"]));
+    let runs: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let run = runs[0]["run"].as_str().or_else(|| runs[0]["id"].as_str()).unwrap();
+    assert_eq!(code, 0);
+    let (_, out, _) = said(usher(folder.path()).args(["run", "show", run]));
+    let line = |step: &str| out.lines().find(|line| line.starts_with(step)).unwrap_or_else(|| panic!("{out}"));
+    let words = |step: &str| line(step).split_whitespace().skip(1).collect::<Vec<_>>().join(" ");
+    assert_eq!(words("disable@directory"), "waiting 2150-01-30 17:00");
+    // The cut before it is waited for at most ten minutes.
+    assert_eq!(words("rotate-password@directory"), "waiting by 2150-01-30 17:10 after disable");
+    assert!(words("hide@directory").starts_with("blocked from 2150-02-06 08:00 after disable"), "{out}");
+    assert!(words("approve-deletion").ends_with("after checklist"), "{out}");
+    let (_, out, _) = said(usher(folder.path()).args(["run", "show", run, "--json"]));
+    let document: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let waits_for = |step: &str| {
+        let steps = document["steps"].as_array().unwrap();
+        steps.iter().find(|found| found["step"] == step).unwrap()["waits_for"].clone()
+    };
+    assert_eq!(waits_for("rotate-password@directory"), serde_json::json!(["disable@directory"]));
+    assert_eq!(waits_for("disable@directory"), serde_json::json!([]));
+}
