@@ -1,6 +1,16 @@
 //! The command line from outside: exit codes, streams, help.
 
 #![cfg(test)]
+#![expect(unreachable_pub, reason = "a test binary has no outside")]
+
+#[path = "cli/house.rs"]
+mod house;
+#[path = "cli/journey.rs"]
+mod journey;
+#[path = "cli/orders.rs"]
+mod orders;
+#[path = "cli/refusals.rs"]
+mod refusals;
 
 use std::path::Path;
 
@@ -9,7 +19,12 @@ use assert_cmd::Command;
 /// usher in a folder of its own, with nothing of ours in its environment.
 fn usher(folder: &Path) -> Command {
     let mut command = Command::cargo_bin("usher").unwrap();
-    command.current_dir(folder).env_clear().env("USHER_DATA_DIR", folder.join("data")).env("TZ", "UTC");
+    command
+        .current_dir(folder)
+        .env_clear()
+        .env("USHER_DATA_DIR", folder.join("data"))
+        .env("TZ", "UTC")
+        .env("USHER__SERVE__LISTEN", "127.0.0.1:0");
     command
 }
 

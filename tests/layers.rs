@@ -33,7 +33,6 @@ const HOMES: &[(&str, &[&str])] = &[
     ("annotate-snippets", &["workflow"]),
     ("anstream", &["cli"]),
     ("anstyle", &["workflow", "cli"]),
-    ("anyhow", &["cli", "main"]),
     ("apalis", &["queue"]),
     ("apalis-core", &["queue"]),
     ("axum", &["web"]),
@@ -63,7 +62,7 @@ const HOMES: &[(&str, &[&str])] = &[
 
 /// At home in every room: plain data, errors, logs, waiting.
 const EVERYWHERE: &[&str] =
-    &["futures", "hex", "indexmap", "jiff", "rand", "serde", "serde_json", "sha2", "thiserror", "tokio", "tracing"];
+    &["futures", "hex", "jiff", "rand", "serde", "serde_json", "sha2", "thiserror", "tokio", "tracing"];
 
 /// Tests may use these besides.
 const IN_TESTS: &[&str] = &["assert_cmd", "proptest", "tempfile"];

@@ -32,7 +32,12 @@ pub(super) fn step_label(book: &Book, typed: &str) -> Result<String, CliError> {
         return Err(CliError::usage(message).help(format!("name one: {}", candidates.join(", "))));
     }
     let message = format!("{run} has no step `{typed}`");
-    Err(CliError::not_found(message).help(way_out(typed, candidates.iter().map(String::as_str))))
+    let labels = candidates.iter().map(String::as_str);
+    let near = nearest(typed, labels.clone().chain(book.steps.iter().map(|step| step.name.as_str())));
+    Err(CliError::not_found(message).help(match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => way_out(typed, labels),
+    }))
 }
 
 /// `SYSTEM:ID`

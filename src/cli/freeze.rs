@@ -70,13 +70,17 @@ impl FreezeCommand {
         }
         let freeze = Freeze { system: self.scope.system, workflow: self.scope.workflow, all: self.all, reason };
         let id = house.store().freeze(&freeze, &context.actor()).await?;
+        let in_flight = house.store().in_flight_under(&freeze).await?;
         if context.out.is_json() {
-            context
-                .out
-                .document(&json!({ "id": id.to_string(), "scope": freeze.scope(), "all": freeze.all }), false)?;
+            let answer =
+                json!({ "id": id.to_string(), "scope": freeze.scope(), "all": freeze.all, "in_flight": in_flight });
+            context.out.document(&answer, false)?;
         } else {
             let what = if freeze.all { "no step" } else { "no destructive step" };
             context.out.line(format!("Frozen: {}. From now on {what} of it starts.", freeze.scope()))?;
+            for attempt in in_flight {
+                context.out.line(format!("  under way, and may still have its effect: {attempt}"))?;
+            }
         }
         Ok(Exit::Done)
     }

@@ -90,6 +90,7 @@ impl Engine {
             let request = TurnRequest {
                 completions: std::mem::take(&mut completions),
                 permits: at_once,
+                reserved: 0,
                 owner: "inline",
                 lease: Duration::from_secs(30),
                 systems: &self.inner.names,

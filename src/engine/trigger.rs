@@ -162,9 +162,7 @@ impl Engine {
                 self.find_person(number, workflow, request.event.is_some()).await
             }
             SubjectRef::Account { system, id } => {
-                if workflow.for_each.is_none() {
-                    expect_subject(workflow, SubjectKind::Account)?;
-                }
+                expect_subject(workflow, SubjectKind::Account)?;
                 self.find_account(system, id).await
             }
             SubjectRef::Organisation => {
@@ -261,7 +259,8 @@ impl Engine {
 }
 
 fn expect_subject(workflow: &Workflow, given: SubjectKind) -> Result<(), TriggerError> {
-    if workflow.subject == given {
+    let wanted = workflow.run_subject();
+    if wanted == given {
         return Ok(());
     }
     let word = |kind: SubjectKind| match kind {
@@ -269,9 +268,5 @@ fn expect_subject(workflow: &Workflow, given: SubjectKind) -> Result<(), Trigger
         SubjectKind::Account => "an account (--account SYSTEM:ID)",
         SubjectKind::Organisation => "the organisation",
     };
-    Err(TriggerError::WrongSubject {
-        workflow: workflow.name.clone(),
-        wanted: word(workflow.subject),
-        given: word(given),
-    })
+    Err(TriggerError::WrongSubject { workflow: workflow.name.clone(), wanted: word(wanted), given: word(given) })
 }

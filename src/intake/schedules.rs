@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::engine::Engine;
 use crate::engine::trigger::{Request, SubjectRef, TriggerError};
 use crate::run::zone;
-use crate::store::StoreError;
+use crate::store::{Started, StoreError};
 use crate::workflow::{Missed, Schedule, Selector, Workflow, next_after};
 
 /// A tick later than this has been missed.
@@ -35,14 +35,23 @@ async fn fire_one(engine: &Engine, workflow: &Workflow, schedule: &Schedule) -> 
     let zone = zone_of(engine, schedule);
     let now = engine.store().now().await?;
     let last = engine.store().last_tick(&workflow.name).await?;
-    let ticks: Vec<Timestamp> =
-        std::iter::successors(next_after(schedule, &zone, last), |tick| next_after(schedule, &zone, *tick))
-            .take_while(|tick| *tick <= now)
-            .take(MOST_MISSED)
-            .collect();
-    let Some(newest) = ticks.last().copied() else { return Ok(0) };
+    let (due, newest) = match schedule.missed {
+        Missed::All => {
+            let ticks: Vec<Timestamp> = ticks(schedule, &zone, last, now).take(MOST_MISSED).collect();
+            (ticks.clone(), ticks.last().copied())
+        }
+        Missed::Once => {
+            let newest = newest(schedule, &zone, last, now);
+            (newest.into_iter().collect(), newest)
+        }
+        Missed::Skip => {
+            let newest = newest(schedule, &zone, last, now);
+            (newest.into_iter().filter(|tick| on_time(*tick, now)).collect(), newest)
+        }
+    };
+    let Some(newest) = newest else { return Ok(0) };
     let mut started = 0;
-    for tick in due(&ticks, schedule.missed, now) {
+    for tick in due {
         started += start(engine, workflow, tick).await?;
     }
     // The runs are keyed by tick and subject: dying here, or another daemon, starts nothing twice.
@@ -50,13 +59,24 @@ async fn fire_one(engine: &Engine, workflow: &Workflow, schedule: &Schedule) -> 
     Ok(started)
 }
 
-fn due(ticks: &[Timestamp], missed: Missed, now: Timestamp) -> Vec<Timestamp> {
-    let on_time = |tick: &Timestamp| now.as_millisecond() - tick.as_millisecond() <= ON_TIME_MS;
-    match missed {
-        Missed::All => ticks.to_vec(),
-        Missed::Once => ticks.last().copied().into_iter().collect(),
-        Missed::Skip => ticks.last().copied().filter(on_time).into_iter().collect(),
-    }
+fn on_time(tick: Timestamp, now: Timestamp) -> bool {
+    now.as_millisecond() - tick.as_millisecond() <= ON_TIME_MS
+}
+
+/// The ticks after `last`, up to now.
+fn ticks(schedule: &Schedule, zone: &TimeZone, last: Timestamp, now: Timestamp) -> impl Iterator<Item = Timestamp> {
+    std::iter::successors(next_after(schedule, zone, last), move |tick| next_after(schedule, zone, *tick))
+        .take_while(move |tick| *tick <= now)
+}
+
+/// The newest tick after `last`. Looked for in spans that grow, so that a schedule of every minute which was not
+/// looked at for a year is not gone through minute by minute.
+fn newest(schedule: &Schedule, zone: &TimeZone, last: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    [1, 25, 8 * 24, 32 * 24, 367 * 24]
+        .into_iter()
+        .map(|hours| last.max(now.saturating_sub(SignedDuration::from_hours(hours)).unwrap_or(last)))
+        .chain([last])
+        .find_map(|from| ticks(schedule, zone, from, now).last())
 }
 
 /// When a scheduled workflow ticks next.
@@ -92,7 +112,9 @@ async fn start(engine: &Engine, workflow: &Workflow, tick: Timestamp) -> Result<
             asked_by: "schedule".to_owned(),
         };
         match engine.start(request).await {
-            Ok(_) => started += 1,
+            Ok(Started::New(_)) => started += 1,
+            // Another daemon has fired this tick too, or this one has and was stopped.
+            Ok(Started::Existing(_)) => {}
             Err(TriggerError::Store(error)) if error.is_outage() => return Err(error),
             Err(error) => {
                 tracing::error!(workflow = %workflow.name, subject = %name, %error, "a scheduled run cannot be started")

@@ -99,7 +99,9 @@ impl Claimer {
             let permits = if self.hands.is_some() { self.permits.available_permits() } else { 0 };
             let due = permits > 0 && !self.quiet && self.anything_due().await;
             if self.waiting.is_empty() && !due {
-                self.sleep(&mut shutdown).await;
+                // Without a free hand, only an outcome brings anything new.
+                let until_due = if permits > 0 { self.until_due } else { None };
+                self.sleep(until_due, &mut shutdown).await;
             } else {
                 self.turn(permits).await;
             }
@@ -114,12 +116,12 @@ impl Claimer {
     }
 
     /// Waits for an outcome, for a commit that may have made something due, or for the next due time.
-    async fn sleep(&mut self, shutdown: &mut watch::Receiver<bool>) {
+    async fn sleep(&mut self, until_due: Option<Duration>, shutdown: &mut watch::Receiver<bool>) {
         let longest = match self.store.dialect() {
             Dialect::Postgres => self.settings.poll,
             Dialect::Sqlite => self.settings.poll * 30,
         };
-        let pause = match (self.quiet, self.until_due) {
+        let pause = match (self.quiet, until_due) {
             (true, _) => self.settings.poll,
             (false, Some(until)) => until.min(longest),
             (false, None) => longest,
@@ -172,6 +174,7 @@ impl Claimer {
         let request = TurnRequest {
             completions,
             permits,
+            reserved: self.settings.reserved(),
             owner: &self.owner,
             lease: self.settings.lease,
             systems: &self.systems,

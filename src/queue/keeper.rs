@@ -74,18 +74,21 @@ impl Keeper {
             }
             let horizon = self.horizon();
             match store.renew(&pairs, self.lease).await {
-                Ok(renewed) if renewed == pairs.len() => self.extend(&pairs, horizon),
-                // One of them was taken over. Which one is not told: none is trusted longer than it was.
                 Ok(renewed) => {
-                    tracing::warn!(
-                        renewed,
-                        held = pairs.len(),
-                        "some leases had lapsed; their outcomes will not count"
-                    );
+                    self.extend(&renewed, horizon);
+                    let lapsed = pairs.iter().filter(|pair| !renewed.contains(pair) && self.holds(pair)).count();
+                    if lapsed > 0 {
+                        tracing::warn!(lapsed, "leases had lapsed; the outcomes of their attempts will not count");
+                    }
                 }
                 Err(error) => tracing::warn!(%error, "leases could not be renewed; trying again"),
             }
         }
+    }
+
+    /// Whether it is still in flight: an attempt that ended while its lease was being renewed has none to lose.
+    fn holds(&self, (run, ordinal, fence): &(i64, u16, i64)) -> bool {
+        self.lock().get(&(*run, *ordinal)).is_some_and(|(mine, _)| mine == fence)
     }
 
     fn extend(&self, pairs: &[(i64, u16, i64)], horizon: u64) {

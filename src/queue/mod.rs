@@ -37,6 +37,13 @@ pub struct Settings {
     pub drain: Duration,
 }
 
+impl Settings {
+    /// Hands kept free for what is urgent: slow systems may hold all others for as long as their time-outs.
+    fn reserved(&self) -> usize {
+        if self.concurrency > 1 { (self.concurrency / 8).max(1) } else { 0 }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::book::{Book, Step};
 use super::prepare::{RunFacts, render_params, scope};
 use super::subject::{Account, Person, Subject};
-use crate::workflow::{ActionKind, Param, Params, Scope, SubjectKind};
+use crate::workflow::{ActionKind, Param, Params, Scope, SubjectKind, messages};
 
 /// What a step's expressions see, with the person as they are now.
 pub fn step_scope(book: &Book, person: Option<&Person>, manager: Option<&Person>, account: Option<&Account>) -> Scope {
@@ -35,9 +35,21 @@ pub fn parameters(book: &Book, step: &Step, scope: &Scope) -> Result<Map<String,
     }
     let rendered = render_params(&with, scope).map_err(|error| error.message)?;
     // What renders to nothing is as good as not written.
-    let rendered: Map<String, Value> = rendered.into_iter().filter(|(_, value)| !value.is_null()).collect();
+    let mut rendered: Map<String, Value> = rendered.into_iter().filter(|(_, value)| !value.is_null()).collect();
     Params::from_json(step.action, &rendered)?;
+    if step.action == ActionKind::MailAutoReply {
+        write_out(&mut rendered, scope)?;
+    }
     Ok(rendered)
+}
+
+/// The text that a reply's template gives takes the template's place: a target is told words, not names.
+fn write_out(reply: &mut Map<String, Value>, scope: &Scope) -> Result<(), String> {
+    let Some(name) = reply.remove("template") else { return Ok(()) };
+    let language = reply.get("language").and_then(Value::as_str);
+    let text = messages::fill(name.as_str().unwrap_or_default(), language, reply.get("contact"), scope)?;
+    reply.insert("message".to_owned(), Value::String(text));
+    Ok(())
 }
 
 /// What a person is asked to do.

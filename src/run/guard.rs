@@ -25,7 +25,8 @@ pub struct Freeze {
 }
 
 impl Freeze {
-    fn covers(&self, book: &Book, step: &Step) -> bool {
+    /// Whether it stops this step.
+    pub fn covers(&self, book: &Book, step: &Step) -> bool {
         self.stops(&book.run.workflow.name, step.system.as_deref(), step.action)
     }
 

@@ -81,7 +81,7 @@ pub fn plan(request: &PlanRequest<'_>) -> Result<Plan, PlanError> {
     Ok(Plan {
         workflow: workflow.name.clone(),
         version: workflow.version.clone(),
-        subject: workflow.subject,
+        subject: given_subject(request),
         zone: zone.iana_name().unwrap_or("UTC").to_owned(),
         start: request.start,
         inputs,
@@ -90,18 +90,23 @@ pub fn plan(request: &PlanRequest<'_>) -> Result<Plan, PlanError> {
     })
 }
 
-fn fits_subject(request: &PlanRequest<'_>) -> Result<(), PlanError> {
-    let given = match request.subject {
+fn given_subject(request: &PlanRequest<'_>) -> SubjectKind {
+    match request.subject {
         Subject::Person { .. } => SubjectKind::Person,
         Subject::Account(_) => SubjectKind::Account,
         Subject::Organisation => SubjectKind::Organisation,
-    };
-    if given == request.workflow.subject {
+    }
+}
+
+/// A workflow with `for_each` has one run for each of its subjects.
+fn fits_subject(request: &PlanRequest<'_>) -> Result<(), PlanError> {
+    let given = given_subject(request);
+    if given == request.workflow.run_subject() {
         return Ok(());
     }
     Err(PlanError::WrongSubject {
         workflow: request.workflow.name.clone(),
-        expected: request.workflow.subject.as_str(),
+        expected: request.workflow.run_subject().as_str(),
         given: given.as_str(),
     })
 }

@@ -80,7 +80,7 @@ impl Store {
         )
         .fetch_all(tx.conn())
         .await?;
-        let mut books = self.load(tx.conn(), &runs, Hold::Wait).await?;
+        let mut books = self.load(tx.conn(), &runs, Hold::WaitReadable).await?;
         let mut released = 0;
         for loaded in &mut books {
             let frozen: Vec<(u16, jiff::Timestamp)> = loaded
@@ -108,6 +108,26 @@ impl Store {
     pub async fn freezes(&self) -> Result<Vec<FreezeRow>, StoreError> {
         let mut conn = self.reader().await?;
         self.freezes_on(&mut conn).await
+    }
+
+    /// Attempts under way that a freeze would have stopped: they may still have their effect.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn in_flight_under(&self, freeze: &Freeze) -> Result<Vec<String>, StoreError> {
+        let mut conn = self.reader().await?;
+        let runs: Vec<i64> =
+            sqlx::query_scalar("SELECT DISTINCT run_id FROM steps WHERE lease_until IS NOT NULL ORDER BY run_id")
+                .fetch_all(&mut *conn)
+                .await?;
+        let books = self.load(&mut conn, &runs, Hold::No).await?;
+        let mut under_way = Vec::new();
+        for book in books.iter().map(|loaded| &loaded.book) {
+            let leased = book.steps.iter().filter(|step| matches!(step.state, StepState::Leased { .. }));
+            let covered = leased.filter(|step| freeze.covers(book, step));
+            under_way.extend(covered.map(|step| format!("{} {}", book.run.public_id(), step.label())));
+        }
+        Ok(under_way)
     }
 
     pub(super) async fn freezes_on(&self, conn: &mut AnyConnection) -> Result<Vec<FreezeRow>, StoreError> {

@@ -6,8 +6,14 @@
 
 mod accounts;
 mod books;
+mod columns;
+mod connect;
+mod desk;
+mod error;
+mod flush;
 mod freezes;
 mod journal;
+mod leases;
 mod lock;
 mod migrate;
 mod people;
@@ -20,16 +26,18 @@ mod versions;
 mod wake;
 mod ways_out;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use sqlx::AnyConnection;
-use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyPool, Connection, Row};
 
 pub use accounts::{Binding, SyncCount};
+pub use connect::sqlite_path;
+use connect::{dialect_of, make_durable, plain, postgres_pool, shown, sqlite_pool, sqlite_url};
+pub use error::StoreError;
 pub use freezes::FreezeRow;
 pub use journal::{AuditEntry, Verified};
 pub use lock::FileLock;
@@ -40,9 +48,8 @@ pub use turn::{Claim, Completion, Seen, TurnReport, TurnRequest};
 pub use wake::Watch;
 
 use crate::clock::{self, Clock};
-use crate::run::IllegalTransition;
 use crate::run::business::Holidays;
-use crate::secret::{DataKey, KeyRing, SealError};
+use crate::secret::{DataKey, KeyRing};
 use crate::workflow::Workflow;
 
 /// Which database.
@@ -52,75 +59,6 @@ pub enum Dialect {
     Sqlite,
     /// Any number of daemons.
     Postgres,
-}
-
-/// Why the store could not do something.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The database's own words.
-    #[error("the database: {}", plain(.0))]
-    Database(#[from] sqlx::Error),
-    /// The database is of another version.
-    #[error("{message}")]
-    Version {
-        /// What is wrong.
-        message: String,
-        /// The way out.
-        help: String,
-    },
-    /// It cannot be opened.
-    #[error("cannot open the database {url}: {reason}")]
-    Open {
-        /// Where.
-        url: String,
-        /// Why.
-        reason: String,
-    },
-    /// There is no such thing.
-    #[error("there is no {kind} {key}")]
-    NotFound {
-        /// What kind of thing.
-        kind: &'static str,
-        /// Its key.
-        key: String,
-    },
-    /// A rule forbids it.
-    #[error("{0}")]
-    Refused(String),
-    /// A state does not allow it.
-    #[error(transparent)]
-    Illegal(#[from] IllegalTransition),
-    /// Two writers met; the write was taken back and may be tried again.
-    #[error("another writer changed {0} in the meantime")]
-    Conflict(String),
-    /// A stored value cannot be read.
-    #[error("the database holds a {what} that cannot be read: {why}")]
-    Corrupt {
-        /// What.
-        what: &'static str,
-        /// Why.
-        why: String,
-    },
-    /// Sealing or opening failed.
-    #[error("{0}")]
-    Seal(#[from] SealError),
-}
-
-impl StoreError {
-    pub(crate) fn corrupt(what: &'static str, why: impl std::fmt::Display) -> Self {
-        Self::Corrupt { what, why: why.to_string() }
-    }
-
-    /// Whether the database itself is in trouble (away, full, busy), so that trying again later is right.
-    pub fn is_outage(&self) -> bool {
-        match self {
-            Self::Database(sqlx::Error::Database(error)) => {
-                !(error.is_unique_violation() || error.is_check_violation() || error.is_foreign_key_violation())
-            }
-            Self::Database(_) | Self::Open { .. } => true,
-            _ => false,
-        }
-    }
 }
 
 /// What failed is tried again every few seconds; a trouble that is not heard of again is over.
@@ -151,6 +89,8 @@ struct Inner {
     holidays: Holidays,
     versions: Mutex<HashMap<i64, Arc<Workflow>>>,
     data_keys: Mutex<HashMap<i64, DataKey>>,
+    /// Runs with something that this binary cannot read: passed over, so that they stop nobody else.
+    unreadable: Mutex<BTreeSet<i64>>,
     /// Told after every commit of this process that may have made a step due.
     wake: tokio::sync::Notify,
     commits: std::sync::atomic::AtomicU64,
@@ -230,6 +170,7 @@ impl Store {
                 holidays,
                 versions: Mutex::default(),
                 data_keys: Mutex::default(),
+                unreadable: Mutex::default(),
                 wake: tokio::sync::Notify::new(),
                 commits: std::sync::atomic::AtomicU64::new(0),
                 trouble: Mutex::default(),
@@ -410,45 +351,6 @@ impl Store {
         Ok(())
     }
 
-    /// What was asked for is read back (guarantee 1).
-    async fn check_durability(&self) -> Result<(), StoreError> {
-        let mut conn = self.inner.writer.acquire().await?;
-        match self.inner.dialect {
-            Dialect::Sqlite => {
-                let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(&mut *conn).await?;
-                let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *conn).await?;
-                if synchronous < 2 || mode != "wal" {
-                    return Err(StoreError::Open {
-                        url: self.place(),
-                        reason: format!(
-                            "it runs with synchronous={synchronous}, journal_mode={mode}; FULL and wal are needed to be durable"
-                        ),
-                    });
-                }
-            }
-            // Every connection is opened with `synchronous_commit = on` (see `postgres_pool`).
-            Dialect::Postgres => {}
-        }
-        Ok(())
-    }
-
-    /// A database sealed under one key ring is never written under another.
-    async fn check_keys(&self) -> Result<(), StoreError> {
-        let ours = self.inner.keys.fingerprint();
-        match self.meta("key_ring").await? {
-            Some(theirs) if theirs != ours => Err(StoreError::Version {
-                message: format!("the key file does not belong to this database (key {ours}, the database was sealed under {theirs})"),
-                help: "put the key file that was used with this database back (by default usher.key beside it), or name it in [keys]".into(),
-            }),
-            Some(_) => Ok(()),
-            None => {
-                let mut tx = self.begin().await?;
-                self.set_meta(&mut tx, "key_ring", &ours).await?;
-                self.commit(tx).await
-            }
-        }
-    }
-
     pub(crate) fn holidays(&self) -> &Holidays {
         &self.inner.holidays
     }
@@ -474,139 +376,3 @@ const TIME: sql::Text = sql::Text {
     postgres: "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT),
                       COALESCE((SELECT CAST(value AS BIGINT) FROM meta WHERE name = 'clock_offset'), 0)",
 };
-
-fn dialect_of(url: &str) -> Result<Dialect, StoreError> {
-    if url.starts_with("sqlite:") {
-        Ok(Dialect::Sqlite)
-    } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        Ok(Dialect::Postgres)
-    } else {
-        Err(StoreError::Open {
-            url: shown(url),
-            reason: "an address begins with `sqlite:` (a file's path follows) or `postgres://`".into(),
-        })
-    }
-}
-
-/// `sqlite:PATH` as the driver wants it, its folder made.
-fn sqlite_url(url: &str) -> Result<String, StoreError> {
-    let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
-    let path = path.split('?').next().unwrap_or(path);
-    let failed = |reason: String| StoreError::Open { url: path.to_owned(), reason };
-    if path.is_empty() || path == ":memory:" {
-        return Err(failed("a path is needed: what is in memory only is not durable".into()));
-    }
-    if let Some(folder) = std::path::Path::new(path).parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(|error| failed(error.to_string()))?;
-    }
-    Ok(format!("sqlite://{path}?mode=rwc"))
-}
-
-/// The path of the database file, for what lies beside it.
-pub fn sqlite_path(url: &str) -> Option<std::path::PathBuf> {
-    let path = url.strip_prefix("sqlite:")?.trim_start_matches("//");
-    Some(path.split('?').next().unwrap_or(path).into())
-}
-
-fn sqlite_pool(size: u32) -> AnyPoolOptions {
-    AnyPoolOptions::new()
-        .max_connections(size)
-        .min_connections(0)
-        .acquire_timeout(Duration::from_secs(10))
-        .after_connect(|conn, _| Box::pin(make_durable(conn)))
-        // After a failed COMMIT (a full disk) SQLite has rolled back by itself, the driver's own ROLLBACK fails, and the
-        // driver takes the connection for one within a transaction for ever after (guarantee 13).
-        .before_acquire(|conn, _| Box::pin(async move { Ok(!conn.is_in_transaction()) }))
-}
-
-async fn make_durable(conn: &mut AnyConnection) -> Result<(), sqlx::Error> {
-    for pragma in [
-        "PRAGMA busy_timeout = 10000",
-        "PRAGMA journal_mode = WAL",
-        "PRAGMA synchronous = FULL",
-        "PRAGMA foreign_keys = ON",
-    ] {
-        sqlx::query(pragma).execute(&mut *conn).await?;
-    }
-    Ok(())
-}
-
-/// A connection that landed on a standby is of no use: it is dropped before it is handed out.
-fn postgres_pool() -> AnyPoolOptions {
-    AnyPoolOptions::new()
-        .max_connections(12)
-        .acquire_timeout(Duration::from_secs(10))
-        .after_connect(|conn, _| {
-            Box::pin(async move {
-                sqlx::query("SET synchronous_commit = on").execute(&mut *conn).await?;
-                Ok(())
-            })
-        })
-        .before_acquire(|conn, meta| {
-            Box::pin(async move {
-                if meta.idle_for < Duration::from_secs(1) {
-                    return Ok(true);
-                }
-                conn.ping().await?;
-                let read_only: String = sqlx::query_scalar("SHOW transaction_read_only").fetch_one(&mut *conn).await?;
-                Ok(read_only == "off")
-            })
-        })
-}
-
-/// A URL without its password.
-fn shown(url: &str) -> String {
-    match (url.find("://"), url.rfind('@')) {
-        (Some(scheme), Some(at)) if at > scheme => format!("{}://{}", &url[..scheme], &url[at + 1..]),
-        _ => url.trim_start_matches("sqlite://").trim_end_matches("?mode=rwc").to_owned(),
-    }
-}
-
-/// A driver's error without its wrapping words.
-fn plain(error: &sqlx::Error) -> String {
-    match error {
-        sqlx::Error::Database(error) => error.message().to_owned(),
-        sqlx::Error::Io(error) => error.to_string(),
-        other => other.to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    async fn store(folder: &std::path::Path) -> Store {
-        let ring = KeyRing::open_or_create(&folder.join("usher.key")).unwrap();
-        let url = format!("sqlite:{}", folder.join("usher.db").display());
-        Store::open(&url, Opening::Migrate, Clock::System, ring, Holidays::default()).await.unwrap()
-    }
-
-    /// Guarantee 13: after a write that the disk had no room for, the next one goes through.
-    #[tokio::test]
-    async fn a_transaction_that_sqlite_ended_by_itself_wedges_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = store(folder.path()).await;
-        for _ in 0..3 {
-            let mut tx = store.begin().await.unwrap();
-            // What SQLite does by itself when a COMMIT finds the disk full.
-            sqlx::query("ROLLBACK").execute(tx.conn()).await.unwrap();
-            assert!(store.commit(tx).await.is_err(), "a commit of nothing is no commit");
-            assert!(store.trouble().is_some());
-        }
-        let now = store.now().await.unwrap();
-        store.fast_forward(now).await.unwrap();
-        assert_eq!(store.trouble(), None);
-    }
-
-    #[tokio::test]
-    async fn what_cannot_be_opened_is_said_at_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let ring = KeyRing::open_or_create(&folder.path().join("usher.key")).unwrap();
-        std::fs::write(folder.path().join("notes.txt"), "This is no database. ".repeat(100)).unwrap();
-        let url = format!("sqlite:{}", folder.path().join("notes.txt").display());
-        let opened = Store::open(&url, Opening::Existing, Clock::System, ring, Holidays::default());
-        let error = tokio::time::timeout(Duration::from_secs(5), opened).await.expect("at once").unwrap_err();
-        assert!(error.to_string().contains("file is not a database"), "{error}");
-        assert!(error.way_out().is_some(), "{error}");
-    }
-}

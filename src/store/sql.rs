@@ -10,11 +10,6 @@ pub(super) struct Text {
 }
 
 impl Text {
-    /// The same text for both.
-    pub(super) const fn same(text: &'static str) -> Self {
-        Self { sqlite: text, postgres: text }
-    }
-
     pub(super) const fn of(self, dialect: Dialect) -> &'static str {
         match dialect {
             Dialect::Sqlite => self.sqlite,

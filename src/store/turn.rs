@@ -3,26 +3,27 @@
 //! The claim is the intent: the journal's intent entry, the guards' verdict and the lease are written by the same
 //! commit that records the outcomes of earlier attempts and whatever follows from them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use sqlx::Row;
 
-use super::books::{Hold, Lease, Loaded, STEPS_PER_RUN, json};
+use super::books::{Hold, Loaded, json};
+use super::desk::Desk;
+use super::flush::Lease;
 use super::sql::{Text, keys, rows};
 use super::{Store, StoreError, Tx};
 use crate::clock::plus;
 use crate::run::advance::advance;
 use crate::run::book::Step;
-use crate::run::guard::{self, Circumstances, Freeze, Verdict};
+use crate::run::guard::{self, Circumstances, Verdict};
 use crate::run::journal::Fact;
 use crate::run::settle::{self, Outcome};
-use crate::run::{Account, AccountStatus, HoldReason, Person, RunState, StepEvent, StepState, asking, prepare};
-use crate::workflow::{ActionKind, Class, Nature};
+use crate::run::{Account, AccountStatus, HoldReason, RunState, StepEvent, StepState, asking, prepare};
+use crate::workflow::{ActionKind, Nature};
 
 /// What a turn is asked to do.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub struct TurnRequest<'a> {
     pub completions: Vec<Completion>,
     /// How many attempts may start.
     pub permits: usize,
+    /// How many of these are kept free for what is urgent.
+    pub reserved: usize,
     /// Who takes the leases.
     pub owner: &'a str,
     /// How long a lease lasts without being renewed.
@@ -108,21 +111,12 @@ pub(crate) fn usher() -> Arc<str> {
     Arc::from("usher")
 }
 
-const DUE: Text = Text::same(
-    "SELECT s.run_id FROM steps s WHERE s.lane = $1 AND s.due_at <= $2
+const DUE: Text = keys!(
+    "SELECT s.run_id FROM steps s WHERE s.lane = $2 AND s.due_at <= $3
        AND (s.account_id IS NULL OR NOT EXISTS (
             SELECT 1 FROM steps l WHERE l.account_id = s.account_id AND l.state = 'leased' AND l.account_id IS NOT NULL))
-     ORDER BY s.due_at LIMIT $3",
-);
-
-const LEASED: Text =
-    keys!("SELECT id, account_id FROM steps WHERE state = 'leased' AND account_id IS NOT NULL AND account_id", "");
-
-/// Whoever starts an attempt on an account has its row: two daemons never find the same account free.
-const ACCOUNTS: Text = keys!(
-    "SELECT id, system, external_id, login, person_id, status, attributes, last_sign_in, purge_due FROM accounts WHERE id",
-    "ORDER BY id",
-    lock: "FOR UPDATE SKIP LOCKED"
+       AND s.run_id NOT",
+    "ORDER BY s.due_at LIMIT $4"
 );
 
 const SEEN: Text = rows!(
@@ -150,8 +144,7 @@ impl Store {
         let mut books = self.record(&mut tx, &request.completions, &mut report).await?;
         if request.permits > 0 {
             let known: Vec<i64> = books.iter().map(|loaded| loaded.book.run.id).collect();
-            let runs = self.due_runs(&mut tx, request.permits, &known).await?;
-            books.extend(self.load(tx.conn(), &runs, Hold::Skip).await?);
+            books.extend(self.due_books(&mut tx, request, &known).await?);
             self.claim(&mut tx, &mut books, request, &mut report).await?;
         }
         if !books.iter().any(|loaded| loaded.book.changed()) {
@@ -209,18 +202,42 @@ impl Store {
         Ok(true)
     }
 
+    /// Runs with steps whose time has come. One that proves unreadable has taken places from others: they are asked
+    /// for again.
+    async fn due_books(
+        &self,
+        tx: &mut Tx,
+        request: &TurnRequest<'_>,
+        known: &[i64],
+    ) -> Result<Vec<Loaded>, StoreError> {
+        loop {
+            let passed_over = self.unreadable();
+            let runs = self.due_runs(tx, request, known).await?;
+            let books = self.load(tx.conn(), &runs, Hold::Skip).await?;
+            if passed_over == self.unreadable() {
+                return Ok(books);
+            }
+        }
+    }
+
     /// Runs with steps whose time has come, the urgent lane first.
-    async fn due_runs(&self, tx: &mut Tx, permits: usize, known: &[i64]) -> Result<Vec<i64>, StoreError> {
+    async fn due_runs(&self, tx: &mut Tx, request: &TurnRequest<'_>, known: &[i64]) -> Result<Vec<i64>, StoreError> {
         let mut runs = BTreeSet::new();
-        let (now, mut left) = (tx.now.as_millisecond(), i64::try_from(permits).unwrap_or(i64::MAX));
+        let (now, mut left) = (tx.now.as_millisecond(), i64::try_from(request.permits).unwrap_or(i64::MAX));
         for lane in [0_i64, 1] {
-            let found: Vec<i64> =
-                sqlx::query_scalar(DUE.of(self.dialect())).bind(lane).bind(now).bind(left).fetch_all(tx.conn()).await?;
-            left -= i64::try_from(found.len()).unwrap_or(i64::MAX);
-            runs.extend(found);
+            left -= lane * i64::try_from(request.reserved).unwrap_or(i64::MAX);
             if left <= 0 {
                 break;
             }
+            let found: Vec<i64> = sqlx::query_scalar(DUE.of(self.dialect()))
+                .bind(self.unreadable())
+                .bind(lane)
+                .bind(now)
+                .bind(left)
+                .fetch_all(tx.conn())
+                .await?;
+            left -= i64::try_from(found.len()).unwrap_or(i64::MAX);
+            runs.extend(found);
         }
         Ok(runs.into_iter().filter(|run| !known.contains(run)).collect())
     }
@@ -245,9 +262,12 @@ impl Store {
             }
             due.sort_unstable();
             let before = (report.claims.len(), report.settled);
-            for (_, _, index, ordinal) in due {
+            for (normal, _, index, ordinal) in due {
                 if report.claims.len() >= request.permits {
                     return Ok(());
+                }
+                if normal && report.claims.len() >= request.permits.saturating_sub(request.reserved) {
+                    continue;
                 }
                 self.consider(tx, &mut books[index], ordinal, &mut desk, request, report).await?;
             }
@@ -271,6 +291,9 @@ impl Store {
         if let Some(account) = step.account
             && (desk.busy.contains(&account) || !desk.accounts.contains_key(&account))
         {
+            return Ok(());
+        }
+        if step.action.is_destructive() && !self.bar_changes(tx, loaded.book.run.person, desk).await? {
             return Ok(());
         }
         let cut_needed_by = match (step.action.nature(), step.account, loaded.book.run.person) {
@@ -312,187 +335,6 @@ impl Store {
         }
         advance(&mut loaded.book, self.holidays(), &usher(), tx.now)?;
         Ok(())
-    }
-
-    /// Everything verdicts depend on, read once for the whole turn.
-    async fn desk(&self, tx: &mut Tx, books: &[Loaded]) -> Result<Desk, StoreError> {
-        let people: BTreeSet<i64> = books.iter().filter_map(|loaded| loaded.book.run.person).collect();
-        let accounts: BTreeSet<i64> =
-            books.iter().flat_map(|loaded| loaded.book.steps.iter().filter_map(|step| step.account)).collect();
-        let mut desk = Desk {
-            people: self.people_with_managers(tx.conn(), &people).await?,
-            freezes: self.freezes_on(tx.conn()).await?.into_iter().map(|row| row.freeze).collect(),
-            ..Desk::default()
-        };
-        if accounts.is_empty() {
-            return Ok(desk);
-        }
-        let list = json(&accounts);
-        let found = sqlx::query(ACCOUNTS.of(self.dialect())).bind(&list).fetch_all(tx.conn()).await?;
-        for row in &found {
-            let account = super::accounts::account(row)?;
-            desk.accounts.insert(account.id, account);
-        }
-        let here: HashMap<i64, &Loaded> = books.iter().map(|loaded| (loaded.book.run.id, loaded)).collect();
-        for row in sqlx::query(LEASED.of(self.dialect())).bind(&list).fetch_all(tx.conn()).await? {
-            let (key, account): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
-            // What this very turn has recorded is over, though the table does not show it yet.
-            let over = here.get(&(key / STEPS_PER_RUN)).is_some_and(|loaded| {
-                let step = u16::try_from(key % STEPS_PER_RUN).ok().and_then(|ordinal| loaded.book.step(ordinal));
-                step.is_some_and(|step| !matches!(step.state, StepState::Leased { .. }))
-            });
-            if !over {
-                desk.busy.insert(account);
-            }
-        }
-        Ok(desk)
-    }
-
-    /// The live run, if any, that keeps this account closed.
-    async fn cut_needed(&self, tx: &mut Tx, me: i64, person: i64, account: i64) -> Result<Option<String>, StoreError> {
-        let now = tx.now.as_millisecond();
-        let found: Option<i64> = sqlx::query_scalar(
-            "SELECT r.id FROM runs r JOIN steps s ON s.id >= r.id * 1024 AND s.id < r.id * 1024 + 1024
-             WHERE r.person_id = $1 AND r.ended_at IS NULL AND r.id <> $2 AND s.account_id = $3
-               AND s.action = 'account.disable' AND s.state NOT IN ('blocked', 'skipped', 'cancelled')
-               AND (s.state <> 'waiting' OR s.due_at <= $4)
-               AND NOT EXISTS (SELECT 1 FROM steps e WHERE e.id >= r.id * 1024 AND e.id < r.id * 1024 + 1024
-                    AND e.of_step = s.id - r.id * 1024 AND e.action = 'account.enable' AND e.state = 'done')
-             ORDER BY r.id LIMIT 1",
-        )
-        .bind(person)
-        .bind(me)
-        .bind(account)
-        .bind(now)
-        .fetch_optional(tx.conn())
-        .await?;
-        Ok(found.map(crate::run::book::public_id))
-    }
-
-    /// Renews leases, each by its (step, fence) pair; answers how many still stand.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    pub async fn renew(&self, held: &[(i64, u16, i64)], lease: Duration) -> Result<usize, StoreError> {
-        #[derive(Serialize)]
-        struct Pair {
-            id: i64,
-            fence: i64,
-            lease_until: i64,
-        }
-        const RENEW: Text = rows!(
-            "UPDATE steps SET lease_until = v.lease_until FROM",
-            { id BIGINT, fence BIGINT, lease_until BIGINT },
-            "WHERE steps.id = v.id AND steps.fence = v.fence AND steps.state = 'leased' RETURNING steps.id"
-        );
-        let mut tx = self.begin().await?;
-        let lease_until = plus(tx.real, lease).as_millisecond();
-        let pairs: Vec<Pair> = held
-            .iter()
-            .map(|(run, ordinal, fence)| Pair {
-                id: super::books::step_key(*run, *ordinal),
-                fence: *fence,
-                lease_until,
-            })
-            .collect();
-        let renewed = sqlx::query(RENEW.of(self.dialect())).bind(json(&pairs)).fetch_all(tx.conn()).await?;
-        self.commit(tx).await?;
-        Ok(renewed.len())
-    }
-
-    /// Attempts whose holder is gone become unknown: the next attempt observes first. With `all`, every lease is taken
-    /// to be abandoned (a SQLite file whose lock we hold has no other daemon). Answers how many there were.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    pub async fn recover(&self, all: bool) -> Result<usize, StoreError> {
-        let horizon = if all { i64::MAX } else { self.real_now().await?.as_millisecond() };
-        let lapsed = self.lapsed(horizon).await?;
-        if lapsed.is_empty() {
-            return Ok(0);
-        }
-        let runs: BTreeSet<i64> = lapsed.iter().map(|key| key / STEPS_PER_RUN).collect();
-        let mut tx = self.begin().await?;
-        let mut books = self.load(tx.conn(), &runs.into_iter().collect::<Vec<_>>(), Hold::Wait).await?;
-        // Looked at again under the locks: a holder may have renewed or finished in between.
-        let still: HashSet<i64> = lapsed_on(tx.conn(), horizon).await?.into_iter().collect();
-        let mut count = 0;
-        for loaded in &mut books {
-            count += abandon(loaded, &still, tx.now)?;
-            advance(&mut loaded.book, self.holidays(), &usher(), tx.now)?;
-        }
-        self.flush(&mut tx, &mut books, None).await?;
-        self.commit(tx).await?;
-        Ok(count)
-    }
-
-    async fn lapsed(&self, horizon: i64) -> Result<Vec<i64>, StoreError> {
-        let mut conn = self.reader().await?;
-        lapsed_on(&mut conn, horizon).await
-    }
-
-    async fn real_now(&self) -> Result<Timestamp, StoreError> {
-        let mut conn = self.reader().await?;
-        Ok(self.times(&mut conn).await?.1)
-    }
-}
-
-async fn lapsed_on(conn: &mut sqlx::AnyConnection, horizon: i64) -> Result<Vec<i64>, StoreError> {
-    Ok(sqlx::query_scalar(
-        "SELECT id FROM steps WHERE lease_until IS NOT NULL AND lease_until < $1 ORDER BY id LIMIT 5000",
-    )
-    .bind(horizon)
-    .fetch_all(conn)
-    .await?)
-}
-
-/// A step that ends its process again and again backs off; the first time it is looked at right away.
-fn abandon(loaded: &mut Loaded, lapsed: &HashSet<i64>, now: Timestamp) -> Result<usize, StoreError> {
-    let book = &mut loaded.book;
-    let mut lost = Vec::new();
-    for step in &book.steps {
-        let StepState::Leased { fence, .. } = step.state else { continue };
-        if !lapsed.contains(&super::books::step_key(book.run.id, step.ordinal)) {
-            continue;
-        }
-        let due = match fence {
-            1 | 2 => now,
-            _ => plus(now, settle::backoff(&settle::retry_policy(book, step), book.run.id, step.ordinal, fence - 2)),
-        };
-        let reason = "the process that held the attempt is gone".to_owned();
-        let may_repeat = step.action.class() != Class::U;
-        let event = if may_repeat {
-            StepEvent::Lost { fence, due, reason }
-        } else {
-            settle::settle(book, step, fence, Outcome::Unknown(reason), now)
-        };
-        lost.push((step.ordinal, event));
-    }
-    let count = lost.len();
-    for (ordinal, event) in lost {
-        book.apply(ordinal, event, &usher(), now)?;
-        if book.run.state == RunState::Cancelled {
-            book.apply(ordinal, StepEvent::Cancelled, &usher(), now)?;
-        }
-    }
-    Ok(count)
-}
-
-/// What a whole turn's verdicts are made from.
-#[derive(Default)]
-struct Desk {
-    people: BTreeMap<i64, Person>,
-    /// Accounts whose row this transaction has.
-    accounts: HashMap<i64, Account>,
-    /// Accounts with an attempt under way.
-    busy: HashSet<i64>,
-    freezes: Vec<Freeze>,
-}
-
-impl Desk {
-    fn manager(&self, person: &Person) -> Option<&Person> {
-        let number = person.manager_number.as_ref()?;
-        self.people.values().find(|other| other.employee_number == *number)
     }
 }
 

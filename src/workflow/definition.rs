@@ -42,6 +42,15 @@ pub struct Workflow {
 }
 
 impl Workflow {
+    /// What one run of it is about: with `for_each`, one of the subjects selected.
+    pub const fn run_subject(&self) -> SubjectKind {
+        match self.for_each {
+            None => self.subject,
+            Some(Selector::AccountsPurgeDue) => SubjectKind::Account,
+            Some(Selector::PeopleStartingIn7Days) => SubjectKind::Person,
+        }
+    }
+
     /// The step called `name`.
     pub fn step(&self, name: &str) -> Option<&StepDef> {
         self.steps.iter().find(|step| step.id == name)

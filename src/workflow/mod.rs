@@ -11,6 +11,7 @@ pub mod definition;
 pub mod diagnostic;
 pub mod inputs;
 mod lint;
+pub mod messages;
 mod names;
 pub mod params;
 pub mod parse;

@@ -7,9 +7,10 @@ use serde_json::Value;
 use super::action::ActionKind;
 use super::definition::Param;
 use super::diagnostic::Pos;
+use super::messages;
 use super::names::Names;
 use super::params::Params;
-use super::report::Report;
+use super::report::{Report, nearest};
 use super::yaml::{Node, Yaml};
 
 /// Reads `with:`. `pos` is the place of the action, for what is missing.
@@ -31,6 +32,9 @@ pub(super) fn read(
         for entry in fields.entries {
             let Some(param) = param(&entry.value, names, report) else { continue };
             check_type(kind, &entry.key, &param, entry.value.pos, report);
+            if kind == ActionKind::MailAutoReply && entry.key == "template" {
+                check_message(&param, entry.value.pos, report);
+            }
             with.insert(entry.key.clone(), param);
         }
     }
@@ -70,6 +74,19 @@ fn check_type(kind: ActionKind, key: &str, param: &Param, pos: Pos, report: &mut
             found.help(format!("put it into quotes: `{key}: \"{value}\"`"));
         }
     }
+}
+
+/// The texts of auto-replies are part of the program: their names are known.
+fn check_message(param: &Param, pos: Pos, report: &mut Report<'_>) {
+    let Some(Value::String(name)) = constant(param).filter(|name| !messages::NAMES.iter().any(|known| name == known))
+    else {
+        return;
+    };
+    let found = report.error(pos, "unknown-template", format!("there is no template called `{name}`"));
+    match nearest(&name, &messages::NAMES) {
+        Some(near) => found.help(format!("did you mean `{near}`?")),
+        None => found.help(format!("there are {}; or write the text itself as `message`", messages::NAMES.join(", "))),
+    };
 }
 
 fn param(node: &Node, names: &Names, report: &mut Report<'_>) -> Option<Param> {

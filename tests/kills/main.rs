@@ -3,6 +3,9 @@
 //!
 //! `USHER_KILLS=200 USHER_DEPARTURES=500 cargo test --release --test kills -- --nocapture` runs the full count.
 
+#![cfg(test)]
+#![expect(clippy::print_stderr, reason = "the count is what the test is for")]
+
 mod daemon;
 mod town;
 

@@ -1,5 +1,6 @@
 //! `usher people import`
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::PathBuf;
 
@@ -11,7 +12,7 @@ use super::super::inventory::{self, Reading};
 use super::super::table::{Cell, Table, Tone};
 use super::super::{CliError, Context, Exit};
 use super::document;
-use crate::intake::people::{CsvProblem, CsvProblems, Feed, HrFact, read_people};
+use crate::intake::people::{CsvProblem, CsvProblems, DateOrder, Feed, HrFact, read_people};
 use crate::intake::{events, feed};
 use crate::run::Person;
 use crate::store::EventRow;
@@ -38,9 +39,16 @@ pub(super) struct Import {
     /// Which field a column holds, where its heading does not tell; may be given several times
     #[arg(long, value_name = "COLUMN=FIELD")]
     map: Vec<String>,
+    /// How dates with slashes are meant, where the file does not show it: day-first or month-first
+    #[arg(long, value_name = "ORDER", value_parser = dates)]
+    dates: Option<DateOrder>,
     /// Only shows what would change
     #[arg(long)]
     dry_run: bool,
+}
+
+fn dates(text: &str) -> Result<DateOrder, String> {
+    DateOrder::from_name(text).ok_or_else(|| "write day-first or month-first".to_owned())
 }
 
 /// What became of the systems and the events.
@@ -83,6 +91,7 @@ impl Import {
         for text in &self.map {
             mapping.add(text).map_err(|wrong| CliError::usage(format!("--map: {wrong}")))?;
         }
+        mapping.dates = self.dates.or(mapping.dates);
         let name = self.file.display();
         let bytes = if self.file.as_os_str() == "-" {
             let mut bytes = Vec::new();
@@ -160,8 +169,10 @@ async fn say(context: &mut Context, house: &House, outcome: &Consequences) -> Re
     if outcome.events.is_empty() {
         return context.out.line("Nothing follows from it.");
     }
+    let (dropped, followed): (Vec<&EventRow>, Vec<&EventRow>) =
+        outcome.events.iter().partition(|row| row.state == "dropped");
     let mut table = Table::new(["HR says", "about", "from", "what follows"]);
-    for row in &outcome.events {
+    for row in followed {
         table.row([
             row.kind.as_str().into(),
             row.employee_number.as_str().into(),
@@ -169,7 +180,16 @@ async fn say(context: &mut Context, house: &House, outcome: &Consequences) -> Re
             follows(row),
         ]);
     }
-    context.out.table(&table)?;
+    if !table.is_empty() {
+        context.out.table(&table)?;
+    }
+    let mut idle: BTreeMap<&str, usize> = BTreeMap::new();
+    for row in dropped {
+        *idle.entry(row.kind.as_str()).or_default() += 1;
+    }
+    for (kind, count) in idle {
+        context.out.line(format!("{count} times `{kind}`, which no workflow listens for."))?;
+    }
     if outcome.events.iter().any(|row| row.state == "started") {
         house.warn_without_daemon(context).await?;
     }
@@ -181,7 +201,6 @@ fn follows(row: &EventRow) -> Cell {
     match row.state.as_str() {
         "started" => Cell::toned(note, Tone::Good),
         "parked" => Cell::toned(format!("parked for a person: {note}"), Tone::Bad),
-        "dropped" => Cell::toned(format!("nothing: {note}"), Tone::Faint),
         state => Cell::toned(state, Tone::Warn),
     }
 }

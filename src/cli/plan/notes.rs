@@ -1,6 +1,7 @@
 //! What is said beside a planned step.
 
 use crate::run::{Capability, Fold, Lateness, Plan, PlannedStep, SkipReason};
+use crate::workflow::Span;
 
 /// Labels of the steps that it waits for.
 pub(super) fn needs(plan: &Plan, step: &PlannedStep) -> Vec<String> {
@@ -15,11 +16,19 @@ pub(super) fn waits_for(plan: &Plan, step: &PlannedStep) -> Option<String> {
         .filter(|need| need.skip.is_none())
         .map(|need| if need.system == step.system { need.name.clone() } else { need.label() })
         .collect();
-    let delay = step.delay.as_ref().map(|delay| format!("{delay} ")).unwrap_or_default();
+    let delay = step.delay.as_ref().map(|delay| format!("{} ", span(delay))).unwrap_or_default();
     match names.len() {
         0 => None,
         1..=4 => Some(format!("{delay}after {}", names.join(", "))),
         more => Some(format!("{delay}after {} and {} others", names[..3].join(", "), more - 3)),
+    }
+}
+
+fn span(delay: &Span) -> String {
+    match delay {
+        // jiff's friendly form: `30d`.
+        Span::Calendar(fixed) => format!("{:#}", fixed.0),
+        other => other.to_string(),
     }
 }
 

@@ -8,6 +8,14 @@ use super::super::{CliError, Context, moment};
 use super::{View, notes};
 use crate::run::{Capability, PlannedStep, zone};
 
+/// One line of the timeline.
+struct Line<'a> {
+    due: Timestamp,
+    step: &'a PlannedStep,
+    systems: Vec<&'a str>,
+    remarks: String,
+}
+
 impl View<'_> {
     /// Says the whole plan.
     pub(super) fn page(&self, context: &mut Context) -> Result<(), CliError> {
@@ -43,54 +51,71 @@ impl View<'_> {
     }
 
     fn timeline(&self, zone: &TimeZone) -> Table {
-        let mut steps: Vec<(Timestamp, &PlannedStep)> =
-            self.plan.steps.iter().filter_map(|step| Some((self.due(step)?, step))).collect();
-        steps.sort_by_key(|(due, step)| (*due, step.ordinal));
-        let mut table = Table::new(["when", "step", "system", "action", "remarks"]);
+        let mut table = Table::new(["when", "step", "systems", "action", "remarks"]);
         let mut day = String::new();
         let mut time = String::new();
-        for (due, step) in steps {
-            let this_day = moment::day(due, zone);
+        for line in self.lines() {
+            let this_day = moment::day(line.due, zone);
             if this_day != day {
                 table.row([Cell::toned(&this_day, Tone::Strong)]);
                 day = this_day;
                 time.clear();
             }
             // An instant is said once: what stands below it follows as soon as it can.
-            let this_time = moment::time(due, zone);
+            let this_time = moment::time(line.due, zone);
             let when = if this_time == time { String::new() } else { format!("  {this_time}") };
             time = this_time;
             table.row([
                 when.into(),
-                step.name.as_str().into(),
-                step.system.as_deref().unwrap_or_default().into(),
-                step.action.name().into(),
-                self.remarks(step),
+                line.step.name.as_str().into(),
+                line.systems.join(", ").into(),
+                line.step.action.name().into(),
+                Cell::toned(&line.remarks, self.tone(line.step)),
             ]);
         }
         table
     }
 
-    fn remarks(&self, step: &PlannedStep) -> Cell {
-        let stopped = self.stopped_by(step);
-        let mut remarks: Vec<String> = stopped.iter().map(|why| format!("would be held now: {why}")).collect();
-        remarks.extend(notes::remarks(step));
-        let tone = match (&stopped, &step.capability) {
-            (Some(_), _) | (None, Capability::Manual(_) | Capability::Unsupported(_)) => Tone::Warn,
-            _ if step.late.is_some() => Tone::Warn,
-            _ => Tone::Plain,
-        };
-        remarks.extend(notes::waits_for(self.plan, step));
-        Cell::toned(remarks.join("; "), tone)
+    /// Steps in the order of their time; what is the same on several systems stands on one line.
+    fn lines(&self) -> Vec<Line<'_>> {
+        let mut steps: Vec<(Timestamp, &PlannedStep)> =
+            self.plan.steps.iter().filter_map(|step| Some((self.due(step)?, step))).collect();
+        steps.sort_by_key(|(due, step)| (*due, step.ordinal));
+        let mut lines: Vec<Line<'_>> = Vec::new();
+        for (due, step) in steps {
+            let remarks = self.remarks(step);
+            let same = |line: &&mut Line<'_>| line.due == due && line.step.name == step.name && line.remarks == remarks;
+            match lines.iter_mut().rev().find(same) {
+                Some(line) => line.systems.extend(step.system.as_deref()),
+                None => lines.push(Line { due, step, systems: step.system.as_deref().into_iter().collect(), remarks }),
+            }
+        }
+        lines
+    }
+
+    fn remarks(&self, step: &PlannedStep) -> String {
+        let stopped = self.stopped_by(step).map(|why| format!("would be held now: {why}"));
+        let remarks = stopped.into_iter().chain(notes::remarks(step)).chain(notes::waits_for(self.plan, step));
+        remarks.collect::<Vec<_>>().join("; ")
+    }
+
+    fn tone(&self, step: &PlannedStep) -> Tone {
+        let by_hand = matches!(step.capability, Capability::Manual(_) | Capability::Unsupported(_));
+        if by_hand || step.late.is_some() || self.stopped_by(step).is_some() { Tone::Warn } else { Tone::Plain }
     }
 
     fn left_out(&self) -> Table {
-        let mut table = Table::new(["left out", "system", "why"]);
+        let mut lines: Vec<(&str, String, Vec<&str>)> = Vec::new();
         for step in &self.plan.steps {
-            if let Some(reason) = &step.skip {
-                let system = step.system.as_deref().unwrap_or_default();
-                table.row([step.name.as_str().into(), system.into(), notes::left_out(reason).into()]);
+            let Some(why) = step.skip.as_ref().map(notes::left_out) else { continue };
+            match lines.iter_mut().find(|(name, reason, _)| *name == step.name && *reason == why) {
+                Some((_, _, systems)) => systems.extend(step.system.as_deref()),
+                None => lines.push((&step.name, why, step.system.as_deref().into_iter().collect())),
             }
+        }
+        let mut table = Table::new(["left out", "systems", "why"]);
+        for (name, why, systems) in lines {
+            table.row([name.into(), systems.join(", ").into(), why.into()]);
         }
         table
     }

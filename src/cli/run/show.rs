@@ -52,7 +52,7 @@ async fn watch(context: &mut Context, house: &House, key: i64, first: RunView) -
     loop {
         let pulse = view.pulse();
         if pulse != shown {
-            say(context, house, &view)?;
+            say(context, house, &view, shown.is_empty())?;
             shown = pulse;
         }
         if view.book.run.state.is_over() {
@@ -63,10 +63,12 @@ async fn watch(context: &mut Context, house: &House, key: i64, first: RunView) -
     }
 }
 
-fn say(context: &mut Context, house: &House, view: &RunView) -> Result<(), CliError> {
+fn say(context: &mut Context, house: &House, view: &RunView, first: bool) -> Result<(), CliError> {
     if context.out.is_json() {
         return context.out.document(&view.document(house), true);
     }
-    context.out.fresh_page()?;
+    if !first || context.out.is_terminal() {
+        context.out.fresh_page()?;
+    }
     view.page(context, house)
 }

@@ -11,7 +11,7 @@ use super::super::house::House;
 use super::super::inventory::read_unread;
 use super::super::{CliError, Context, Exit, moment};
 use crate::engine::trigger::{Request, SubjectRef};
-use crate::run::book::{Book, public_id};
+use crate::run::book::{Book, Step, public_id};
 use crate::store::{RunFilter, Started};
 
 /// Starts a run
@@ -147,6 +147,13 @@ pub(in crate::cli) async fn say_started(
         context
             .out
             .line(format!("{run} was started with this key before (it starts on {start}): nothing new was started."))?;
+    }
+    for freeze in house.store().freezes().await?.into_iter().map(|row| row.freeze) {
+        let stops = |step: &&Step| freeze.stops(&book.run.workflow.name, step.system.as_deref(), step.action);
+        let held = book.steps.iter().filter(stops).count();
+        if held > 0 {
+            context.out.aside(format!("A freeze on {} ({}) will hold {held} of them.", freeze.scope(), freeze.reason));
+        }
     }
     house.warn_without_daemon(context).await?;
     context.out.aside(format!("`usher run show {run} --watch` follows it."));

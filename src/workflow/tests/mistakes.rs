@@ -194,7 +194,7 @@ fn parameters_have_known_keys_and_types() {
     at(&found, 13, 17);
     says(&mistake(&step("mail.redirect", "{ reason: x }")), "`mail.redirect` needs `to`", "with: { to: … }");
     says(&mistake(&step("mail.auto_reply", "{ subject: x }")), "needs `template` or `message`", "");
-    says(&mistake(&step("mail.auto_reply", "{ subject: x, template: a, message: b }")), "not both", "");
+    says(&mistake(&step("mail.auto_reply", "{ subject: x, template: on-leave, message: b }")), "not both", "");
     says(&mistake(&step("account.enable", "{ now: true }")), "takes no parameters", "leave `with` out");
 }
 
@@ -344,4 +344,12 @@ fn two_files_with_one_name_are_a_mistake_of_the_second() {
     says(&checked.diagnostics[0], "a second workflow is called `test`", "one.yaml");
     assert_eq!((checked.diagnostics[0].file.as_str(), checked.diagnostics[0].column), ("two.yaml", 11));
     assert_eq!(checked.diagnostics[1].file, "three.yaml");
+}
+
+#[test]
+fn a_reply_names_a_text_that_there_is() {
+    let text = "workflow: reply\ntitle: x\nfor: person\non: { manual: true }\nsteps:\n  - id: reply\n    action: mail.auto_reply\n    systems: mail\n    until: start + 30 days\n    with: { subject: x, template: left-compny }\n";
+    let mistakes = crate::workflow::parse("test.yaml", text).unwrap_err();
+    assert_eq!((mistakes.len(), mistakes[0].code, mistakes[0].line), (1, "unknown-template", 10));
+    assert_eq!(mistakes[0].suggestion.as_deref(), Some("did you mean `left-company`?"));
 }

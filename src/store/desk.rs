@@ -1,0 +1,133 @@
+//! What the verdicts of a turn are made from, read in the turn's own transaction and barred against change until it
+//! commits.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use sqlx::Row;
+
+use super::books::{Loaded, STEPS_PER_RUN, json};
+use super::sql::{Text, keys};
+use super::{Dialect, Store, StoreError, Tx};
+use crate::run::guard::Freeze;
+use crate::run::{Account, Person, StepState};
+
+const LEASED: Text =
+    keys!("SELECT id, account_id FROM steps WHERE state = 'leased' AND account_id IS NOT NULL AND account_id", "");
+
+/// Whoever starts an attempt on an account has its row: two daemons never find the same account free.
+const ACCOUNTS: Text = keys!(
+    "SELECT id, system, external_id, login, person_id, status, attributes, last_sign_in, purge_due FROM accounts WHERE id",
+    "ORDER BY id",
+    lock: "FOR UPDATE SKIP LOCKED"
+);
+
+/// What a whole turn's verdicts are made from.
+#[derive(Default)]
+pub(super) struct Desk {
+    pub(super) people: BTreeMap<i64, Person>,
+    /// Accounts whose row this transaction has.
+    pub(super) accounts: HashMap<i64, Account>,
+    /// Accounts with an attempt under way.
+    pub(super) busy: HashSet<i64>,
+    pub(super) freezes: Vec<Freeze>,
+}
+
+impl Desk {
+    pub(super) fn manager(&self, person: &Person) -> Option<&Person> {
+        let number = person.manager_number.as_ref()?;
+        self.people.values().find(|other| other.employee_number == *number)
+    }
+}
+
+impl Store {
+    /// Everything verdicts depend on, read once for the whole turn.
+    pub(super) async fn desk(&self, tx: &mut Tx, books: &[Loaded]) -> Result<Desk, StoreError> {
+        let people: BTreeSet<i64> = books.iter().filter_map(|loaded| loaded.book.run.person).collect();
+        let accounts: BTreeSet<i64> =
+            books.iter().flat_map(|loaded| loaded.book.steps.iter().filter_map(|step| step.account)).collect();
+        self.bar_freezes(tx).await?;
+        let mut desk = Desk {
+            people: self.people_with_managers(tx.conn(), &people).await?,
+            freezes: self.freezes_on(tx.conn()).await?.into_iter().map(|row| row.freeze).collect(),
+            ..Desk::default()
+        };
+        if accounts.is_empty() {
+            return Ok(desk);
+        }
+        let list = json(&accounts);
+        let found = sqlx::query(ACCOUNTS.of(self.dialect())).bind(&list).fetch_all(tx.conn()).await?;
+        for row in &found {
+            let account = super::accounts::account(row)?;
+            desk.accounts.insert(account.id, account);
+        }
+        let here: HashMap<i64, &Loaded> = books.iter().map(|loaded| (loaded.book.run.id, loaded)).collect();
+        for row in sqlx::query(LEASED.of(self.dialect())).bind(&list).fetch_all(tx.conn()).await? {
+            let (key, account): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+            // What this very turn has recorded is over, though the table does not show it yet.
+            let over = here.get(&(key / STEPS_PER_RUN)).is_some_and(|loaded| {
+                let step = u16::try_from(key % STEPS_PER_RUN).ok().and_then(|ordinal| loaded.book.step(ordinal));
+                step.is_some_and(|step| !matches!(step.state, StepState::Leased { .. }))
+            });
+            if !over {
+                desk.busy.insert(account);
+            }
+        }
+        Ok(desk)
+    }
+
+    /// Whoever sets a freeze changes this row: it waits for the claims that are being written, and the claims after it
+    /// see it. Without that, READ COMMITTED would let a claim pass that began before a freeze and is written after it.
+    /// SQLite has one writer.
+    async fn bar_freezes(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        if self.dialect() == Dialect::Postgres {
+            sqlx::query("SELECT value FROM counters WHERE name = 'freeze' FOR SHARE").fetch_one(tx.conn()).await?;
+        }
+        Ok(())
+    }
+
+    /// Before somebody's data is destroyed: nobody changes what HR says of them until the claim is written. False when
+    /// somebody is doing that just now; the step is looked at again afterwards.
+    pub(super) async fn bar_changes(
+        &self,
+        tx: &mut Tx,
+        person: Option<i64>,
+        desk: &mut Desk,
+    ) -> Result<bool, StoreError> {
+        let (Dialect::Postgres, Some(person)) = (self.dialect(), person) else { return Ok(true) };
+        let held: Option<i64> = sqlx::query_scalar("SELECT id FROM people WHERE id = $1 FOR SHARE SKIP LOCKED")
+            .bind(person)
+            .fetch_optional(tx.conn())
+            .await?;
+        if held.is_some() {
+            desk.people.extend(self.people_with_managers(tx.conn(), &BTreeSet::from([person])).await?);
+        }
+        Ok(held.is_some())
+    }
+
+    /// The live run, if any, that keeps this account closed.
+    pub(super) async fn cut_needed(
+        &self,
+        tx: &mut Tx,
+        me: i64,
+        person: i64,
+        account: i64,
+    ) -> Result<Option<String>, StoreError> {
+        let now = tx.now.as_millisecond();
+        let found: Option<i64> = sqlx::query_scalar(
+            "SELECT r.id FROM runs r JOIN steps s ON s.id >= r.id * 1024 AND s.id < r.id * 1024 + 1024
+             WHERE r.person_id = $1 AND r.ended_at IS NULL AND r.id <> $2 AND s.account_id = $3
+               AND s.action = 'account.disable' AND s.state NOT IN ('blocked', 'skipped', 'cancelled')
+               AND (s.state <> 'waiting' OR s.due_at <= $4)
+               AND NOT EXISTS (SELECT 1 FROM steps e WHERE e.id >= r.id * 1024 AND e.id < r.id * 1024 + 1024
+                    AND e.of_step = s.id - r.id * 1024 AND e.action = 'account.enable' AND e.state = 'done')
+             ORDER BY r.id LIMIT 1",
+        )
+        .bind(person)
+        .bind(me)
+        .bind(account)
+        .bind(now)
+        .fetch_optional(tx.conn())
+        .await?;
+        Ok(found.map(crate::run::book::public_id))
+    }
+}

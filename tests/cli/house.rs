@@ -1,0 +1,192 @@
+//! A house to command: the sandbox company in a folder of its own, and the daemon as a child.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{said, usher};
+
+/// The longest that anything here may take on a slow machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What `usher init` wrote, in a folder of its own.
+pub struct House {
+    folder: TempDir,
+}
+
+/// What a command answered.
+#[derive(Debug)]
+pub struct Answer {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Answer {
+    /// With this exit code.
+    #[track_caller]
+    pub fn ends(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{self:?}");
+        self
+    }
+
+    /// With these words on stderr.
+    #[track_caller]
+    pub fn says(self, words: &str) -> Self {
+        assert!(self.err.contains(words), "{words:?} is not in {self:?}");
+        self
+    }
+
+    /// With these words on stdout.
+    #[track_caller]
+    pub fn shows(self, words: &str) -> Self {
+        assert!(self.out.contains(words), "{words:?} is not in {self:?}");
+        self
+    }
+}
+
+impl House {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        usher(folder.path()).arg("init").assert().success();
+        Self { folder }
+    }
+
+    /// With everybody of people.csv taken in: departures of 1005, 1011 and 1013 are planned.
+    pub fn with_people() -> Self {
+        let house = Self::new();
+        house.run(&["people", "import", "people.csv"]).ends(0);
+        house
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Answer {
+        let (code, out, err) = said(usher(self.folder.path()).args(arguments));
+        Answer { code, out, err }
+    }
+
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        let answer = self.run(&[&["--json"], arguments].concat()).ends(0);
+        serde_json::from_str(&answer.out).unwrap_or_else(|why| panic!("{why}: {}", answer.out))
+    }
+
+    /// The daemon, ready.
+    pub fn serve(&self) -> Daemon {
+        Daemon::start(self.folder.path())
+    }
+
+    /// Asks `look` until it answers.
+    #[track_caller]
+    pub fn until<T>(&self, what: &str, look: impl Fn(&Self) -> Option<T>) -> T {
+        let began = Instant::now();
+        loop {
+            if let Some(found) = look(self) {
+                return found;
+            }
+            assert!(began.elapsed() < PATIENCE, "{what} did not happen");
+            std::thread::yield_now();
+        }
+    }
+
+    /// The state of a step.
+    pub fn step(&self, run: &str, step: &str) -> String {
+        let run = self.json(&["run", "show", run]);
+        let steps = run["steps"].as_array().unwrap();
+        let found = steps.iter().find(|one| one["step"] == step);
+        found.unwrap_or_else(|| panic!("no {step} in {run}"))["state"].as_str().unwrap().to_owned()
+    }
+
+    /// Changes the database behind usher's back.
+    pub fn tamper(&self, sql: &'static str) {
+        let url = format!("sqlite:{}", self.path("usher.db").display());
+        tokio::runtime::Runtime::new().unwrap().block_on(async {
+            use sqlx::{Connection, Executor};
+            let mut conn = sqlx::SqliteConnection::connect(&url).await.unwrap();
+            conn.execute(sql).await.unwrap();
+            conn.close().await.unwrap();
+        });
+    }
+}
+
+/// `usher serve` as a child; ended when dropped.
+pub struct Daemon {
+    child: Child,
+    pub address: String,
+}
+
+impl Daemon {
+    fn start(folder: &Path) -> Self {
+        // The port may be taken between asking and using it: then another one is asked for.
+        for _ in 0..5 {
+            let mut daemon = Self::spawn(folder);
+            if daemon.becomes_ready() {
+                return daemon;
+            }
+        }
+        panic!("the daemon does not become ready");
+    }
+
+    fn spawn(folder: &Path) -> Self {
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let child = std::process::Command::new(assert_cmd::cargo::cargo_bin("usher"))
+            .arg("serve")
+            .current_dir(folder)
+            .env_clear()
+            .env("TZ", "UTC")
+            .env("USHER__SERVE__LISTEN", &address)
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(folder.join("serve.log")).unwrap())
+            .spawn()
+            .unwrap();
+        Self { child, address }
+    }
+
+    fn becomes_ready(&mut self) -> bool {
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
+            if self.child.try_wait().unwrap().is_some() {
+                return false;
+            }
+            if self.get("/health/ready").is_some_and(|answer| answer.starts_with("HTTP/1.1 200")) {
+                return true;
+            }
+            std::thread::yield_now();
+        }
+        false
+    }
+
+    /// RFC 9112, as little of it as there is.
+    pub fn get(&self, path: &str) -> Option<String> {
+        let mut stream = TcpStream::connect(&self.address).ok()?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: usher\r\nConnection: close\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        Some(answer)
+    }
+
+    /// SIGTERM; gives the exit code.
+    pub fn stop(mut self) -> i32 {
+        let id = self.child.id().to_string();
+        assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        self.child.wait().unwrap().code().unwrap()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}

@@ -1,0 +1,7 @@
+//! Whole stories: from a fact about a person to the end state on every system.
+
+mod accidents;
+mod departure;
+mod other_runs;
+pub mod schedules;
+mod versions;

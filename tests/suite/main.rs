@@ -1,0 +1,15 @@
+//! The whole house in one binary: every test is a story told once and played on SQLite and on PostgreSQL.
+//!
+//! Time is moved by hand ([`harness::App::walk_to`]); the company is the shipped sandbox. PostgreSQL is found through
+//! `USHER_TEST_POSTGRES` (see `tests/run.sh`, which starts one); without it that half fails, saying so.
+
+#![cfg(test)]
+#![expect(unreachable_pub, reason = "a test binary has no outside")]
+
+#[macro_use]
+mod harness;
+mod database;
+
+mod engine;
+mod queue;
+mod store;

@@ -1,0 +1,145 @@
+//! What a turn hands out, and what becomes of outcomes.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use usher::run::settle::Outcome;
+use usher::run::{RunState, StepState};
+
+use super::{people_only, run_of, small_run, small_run_due};
+use crate::harness::{App, completion, done, zurich};
+
+both! {
+    nothing_is_handed_out_a_millisecond_early, async |app: &App| {
+        people_only(app).await;
+        let run = small_run(app).await;
+        let due = zurich("2027-01-29T18:00");
+        assert_eq!(app.store.next_due().await.unwrap(), Some(due));
+        app.clock.set(due - SignedDuration::from_millis(1));
+        assert!(app.claim(8).await.is_empty());
+        assert_eq!(app.store.until_due().await.unwrap(), Some(Duration::from_millis(1)));
+        app.clock.set(due);
+        assert_eq!(app.store.until_due().await.unwrap(), Some(Duration::ZERO));
+        let claims = app.claim(8).await;
+        let labels: Vec<&str> = claims.iter().map(|claim| claim.label.as_str()).collect();
+        assert_eq!(labels, ["hide@mailhost", "hide@groupware"]);
+        assert!(claims.iter().all(|claim| claim.run == run && claim.fence == 1 && !claim.observe));
+        for claim in &claims {
+            app.complete(claim, done()).await;
+        }
+        // What an outcome makes due is handed out by the next turn.
+        let next = app.claim(8).await;
+        assert_eq!(next[0].label, "rules@mailhost");
+        app.complete(&next[0], done()).await;
+        assert_eq!(app.run_state(run).await, RunState::Completed);
+        assert_eq!(app.store.until_due().await.unwrap(), None);
+    };
+
+    no_more_is_handed_out_than_there_are_permits, async |app: &App| {
+        small_run_due(app).await;
+        let one = app.claim(1).await;
+        assert_eq!(one.len(), 1);
+        assert!(app.turn(Vec::new(), 0).await.unwrap().claims.is_empty());
+        let other = app.claim(5).await;
+        assert_eq!(other.len(), 1, "one is out, one was left");
+        // An outcome and the claims it makes room for share one transaction.
+        let commits = app.store.commits();
+        let report = app.turn(vec![completion(&one[0], done()), completion(&other[0], done())], 8).await.unwrap();
+        assert_eq!((report.claims.len(), report.stale), (1, 0));
+        assert_eq!(app.store.commits(), commits + 1);
+        app.complete(&report.claims[0], done()).await;
+    };
+
+    a_turn_with_nothing_to_do_writes_nothing, async |app: &App| {
+        people_only(app).await;
+        small_run(app).await;
+        let commits = app.store.commits();
+        app.claim(8).await;
+        assert_eq!(app.store.commits(), commits);
+    };
+
+    one_attempt_at_a_time_on_one_account_over_all_runs, async |app: &App| {
+        let first = small_run_due(app).await;
+        let second = run_of(app, &crate::store::SMALL.replace("small", "other"), "other", "1005").await;
+        let claims = app.claim(8).await;
+        assert_eq!(claims.len(), 2, "each of the two accounts once, of four steps that are due");
+        assert!(app.claim(8).await.is_empty());
+        let mut open = claims;
+        let mut order = Vec::new();
+        while let Some(claim) = open.pop() {
+            order.push((claim.run, claim.label.clone()));
+            app.complete(&claim, done()).await;
+            open.extend(app.claim(8).await);
+        }
+        assert_eq!(order.len(), 6, "{order:?}");
+        assert_eq!((app.run_state(first).await, app.run_state(second).await), (RunState::Completed, RunState::Completed));
+    };
+
+    an_outcome_of_an_attempt_that_was_taken_over_changes_nothing_and_is_counted, async |app: &App| {
+        let run = small_run_due(app).await;
+        let stalled = app.claim(1).await.remove(0);
+        app.store.recover(true).await.unwrap();
+        let taken_over = app.claim(8).await;
+        let now = taken_over.iter().find(|claim| claim.label == stalled.label).unwrap();
+        assert_eq!((now.fence, now.observe), (2, true), "it observes first");
+        let head = app.book(run).await.run.head;
+        assert_eq!(app.complete(&stalled, done()).await.stale, 1);
+        assert_eq!(app.book(run).await.run.head, head);
+        for claim in &taken_over {
+            assert_eq!(app.complete(claim, done()).await.stale, 0);
+            assert_eq!(app.complete(claim, done()).await.stale, 1, "a second outcome is stale too");
+        }
+        let nobodys = usher::store::Completion { run: 4711, ..completion(&stalled, done()) };
+        assert_eq!(app.turn(vec![nobodys], 0).await.unwrap().stale, 1);
+        app.drain().await;
+    };
+
+    a_retry_is_a_new_due_time, async |app: &App| {
+        let run = small_run_due(app).await;
+        let claims = app.claim(8).await;
+        let busy = Outcome::Retry { reason: "busy".into(), after: Some(Duration::from_secs(600)) };
+        for claim in &claims {
+            app.complete(claim, busy.clone()).await;
+        }
+        let StepState::Waiting { due } = app.state(run, "hide@groupware").await else { panic!("waits") };
+        assert!(due >= app.now() + SignedDuration::from_secs(600), "as long as the target asked");
+        assert!(app.claim(8).await.is_empty());
+        app.clock.set(due);
+        let again = app.claim(8).await;
+        assert!(again.iter().all(|claim| claim.fence == 2 && !claim.observe));
+        for claim in &again {
+            app.complete(claim, Outcome::Unknown("cut".into())).await;
+        }
+        assert_eq!(app.state(run, "hide@groupware").await.as_str(), "unknown");
+        app.clock.set(app.now() + SignedDuration::from_hours(2));
+        let last = app.claim(8).await;
+        assert!(last.iter().all(|claim| claim.fence == 3 && claim.observe));
+        for claim in &last {
+            app.complete(claim, Outcome::Returned).await;
+        }
+        assert_eq!(app.state(run, "hide@groupware").await.as_str(), "unknown", "given back as it was");
+        app.drain().await;
+    };
+
+    an_emergency_goes_ahead_of_five_hundred_departures, async |app: &App| {
+        let day = jiff::civil::date(2027, 1, 29);
+        let crowd = usher::connectors::sandbox::Crowd::leaving(500, day);
+        app.told(&crowd.people).await;
+        let company = usher::connectors::sandbox::SandboxCompany::from_text(&crowd.company, &app.folder.path().join("crowd"));
+        let systems = crate::harness::systems_of(&company.unwrap());
+        let engine = app.restarted(systems, &[]).await;
+        usher::intake::events::dispatch(&engine).await.unwrap();
+        assert_eq!(app.number("SELECT COUNT(*) FROM runs").await, 500);
+        app.clock.set(zurich("2027-01-30T09:00"));
+        let block = engine.start(crate::harness::request("emergency-block", "00000", &[])).await.unwrap().id();
+        let claims = app.claim(4).await;
+        assert_eq!(claims.len(), 4);
+        assert!(claims.iter().all(|claim| claim.run == block), "{claims:#?}");
+        let rest = app.claim(10).await;
+        assert_eq!(rest.len(), 10);
+        for claim in claims.iter().chain(&rest) {
+            app.complete(claim, Outcome::Returned).await;
+        }
+        engine.store().close().await;
+    };
+}

@@ -1,0 +1,155 @@
+//! Freezes, pauses and cancellations: nothing starts once they return.
+
+use usher::run::guard::Freeze;
+use usher::run::{HoldReason, RunState, StepState};
+
+use super::small_run_due;
+use crate::database::Db;
+use crate::harness::{App, done, play, turn_of};
+
+fn freeze_of(system: Option<&str>, workflow: Option<&str>) -> Freeze {
+    Freeze { system: system.map(Into::into), workflow: workflow.map(Into::into), all: true, reason: "audit".into() }
+}
+
+both! {
+    a_freeze_stops_what_it_covers_at_once_and_lets_go_when_lifted, async |app: &App| {
+        let run = small_run_due(app).await;
+        app.store.freeze(&freeze_of(Some("groupware"), None), "os:helene").await.unwrap();
+        let claims = app.claim(8).await;
+        assert_eq!(claims.iter().map(|claim| claim.label.as_str()).collect::<Vec<_>>(), ["hide@mailhost"]);
+        let held = app.state(run, "hide@groupware").await;
+        let StepState::Held { reason: HoldReason::Freeze(why), .. } = &held else { panic!("{held:?}") };
+        assert_eq!(why, "system groupware: audit");
+        app.complete(&claims[0], done()).await;
+
+        // Lifting another scope lets nothing go that this one holds.
+        assert_eq!(app.store.unfreeze(None, None, "os:helene").await.unwrap().0, 0);
+        assert!(app.claim(8).await.iter().all(|claim| claim.system.as_deref() != Some("groupware")));
+        app.store.recover(true).await.unwrap();
+        assert_eq!(app.store.freezes().await.unwrap().len(), 1);
+        let (lifted, released) = app.store.unfreeze(Some("groupware"), None, "os:helene").await.unwrap();
+        assert_eq!((lifted, released), (1, 1));
+        assert!(app.store.freezes().await.unwrap().is_empty());
+        app.drain().await;
+        assert_eq!(app.run_state(run).await, RunState::Completed);
+    };
+
+    a_freeze_of_everything_or_of_a_workflow_covers_it, async |app: &App| {
+        let run = small_run_due(app).await;
+        app.store.freeze(&freeze_of(None, Some("departure")), "os:helene").await.unwrap();
+        app.store.freeze(&freeze_of(None, None), "os:helene").await.unwrap();
+        assert!(app.claim(8).await.is_empty());
+        assert_eq!(app.run_state(run).await, RunState::NeedsAttention);
+        app.store.unfreeze(None, None, "os:helene").await.unwrap();
+        assert_eq!(app.claim(8).await.len(), 2, "the other freeze is of another workflow");
+        app.store.recover(true).await.unwrap();
+        app.drain().await;
+    };
+
+    nothing_starts_after_a_cancel_and_what_is_in_flight_is_named, async |app: &App| {
+        let run = small_run_due(app).await;
+        let claims = app.claim(1).await;
+        let left = app.engine.cancel(run, "a mistake", "os:nils").await.unwrap();
+        assert_eq!(left.in_flight, [claims[0].label.clone()]);
+        assert!(app.claim(8).await.is_empty());
+        // What was under way may still say how it ended.
+        assert_eq!(app.complete(&claims[0], done()).await.stale, 0);
+        assert_eq!(app.state(run, &claims[0].label).await.as_str(), "done");
+        assert_eq!(app.run_state(run).await, RunState::Cancelled);
+        let again = app.engine.cancel(run, "again", "os:nils").await.unwrap_err();
+        assert!(again.to_string().contains("is over: cancelled"), "{again}");
+    };
+
+    a_retry_of_a_cancelled_runs_attempt_does_not_come, async |app: &App| {
+        let run = small_run_due(app).await;
+        let claims = app.claim(1).await;
+        app.engine.cancel(run, "a mistake", "os:nils").await.unwrap();
+        let busy = usher::run::settle::Outcome::Retry { reason: "busy".into(), after: None };
+        app.complete(&claims[0], busy).await;
+        assert_eq!(app.state(run, &claims[0].label).await.as_str(), "cancelled");
+        assert_eq!(app.store.next_due().await.unwrap(), None);
+    };
+}
+
+/// Waits until a session of the database waits for a lock, or `over` says that it will not.
+async fn until_blocked(app: &App, query: &str, over: impl Fn() -> bool) {
+    let blocked = format!(
+        "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '{query}%'"
+    );
+    while !over() && app.number(&blocked).await == 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// PostgreSQL alone: a claim that is being written when a freeze is set is either seen by it (the freeze waits) or sees
+/// it. SQLite has one writer.
+#[tokio::test]
+async fn a_freeze_waits_for_the_claims_that_are_being_written() {
+    play(Db::Postgres, async |app: &App| {
+        let run = small_run_due(app).await;
+        // Somebody keeps the journal from being written: the turn stands still between its guards and its commit.
+        let mut wall = app.home.connect().await;
+        sqlx::query("BEGIN").execute(&mut wall).await.unwrap();
+        sqlx::query("LOCK TABLE journal IN SHARE MODE").execute(&mut wall).await.unwrap();
+        let (store, systems) = (app.store.clone(), app.engine.system_names());
+        let turn = tokio::spawn(async move { turn_of(&store, "test", &systems, Vec::new(), 8).await });
+        until_blocked(app, "INSERT INTO journal", || turn.is_finished()).await;
+
+        let store = app.another_store().await;
+        let freezing = tokio::spawn(async move { store.freeze(&freeze_of(None, None), "os:helene").await });
+        until_blocked(app, "UPDATE counters", || freezing.is_finished()).await;
+        assert!(
+            !freezing.is_finished(),
+            "the freeze returned while a claim was being written that does not know of it"
+        );
+        sqlx::query("COMMIT").execute(&mut wall).await.unwrap();
+        let claims = turn.await.unwrap().unwrap().claims;
+        freezing.await.unwrap().unwrap();
+        assert_eq!(claims.len(), 2);
+        for claim in &claims {
+            app.complete(claim, done()).await;
+        }
+        assert!(app.claim(8).await.is_empty());
+        assert_eq!(app.state(run, "rules@mailhost").await.as_str(), "held");
+    })
+    .await;
+}
+
+/// PostgreSQL alone: a deletion that is being claimed while HR takes the departure back. The file is taken in after the
+/// claim is written, and then the deletion is in flight; or before it, and then the deletion is held.
+#[tokio::test]
+async fn a_rehire_waits_for_the_deletion_that_is_being_claimed() {
+    play(Db::Postgres, async |app: &App| {
+        app.staffed().await;
+        let run = crate::engine::schedules::deleted_into_grace(app).await;
+        app.clock.set(crate::harness::zurich("2027-08-27T09:00"));
+        let mut wall = app.home.connect().await;
+        sqlx::query("BEGIN").execute(&mut wall).await.unwrap();
+        sqlx::query("LOCK TABLE journal IN SHARE MODE").execute(&mut wall).await.unwrap();
+        let (store, systems) = (app.store.clone(), app.engine.system_names());
+        let turn = tokio::spawn(async move { turn_of(&store, "test", &systems, Vec::new(), 8).await });
+        until_blocked(app, "INSERT INTO journal", || turn.is_finished()).await;
+
+        let other = app.another_store().await;
+        let ada = other.person("1005").await.unwrap().unwrap();
+        let rehired = usher::run::Person { status: usher::run::PersonStatus::Active, last_day: None, ..ada };
+        let telling = tokio::spawn(async move { other.save_people(&[rehired], &[]).await });
+        until_blocked(app, "INSERT INTO people", || telling.is_finished()).await;
+        assert!(
+            !telling.is_finished(),
+            "HR's word was accepted while a deletion was being claimed that does not know of it"
+        );
+        sqlx::query("COMMIT").execute(&mut wall).await.unwrap();
+        let claims = turn.await.unwrap().unwrap().claims;
+        telling.await.unwrap().unwrap();
+        assert!(!claims.is_empty() && claims.iter().all(|claim| claim.run == run));
+        app.store.recover(true).await.unwrap();
+        app.drain().await;
+        assert_eq!(
+            app.steps_that_are(run, "held").await.len(),
+            claims.len(),
+            "what is looked at again sees the rehire"
+        );
+    })
+    .await;
+}
