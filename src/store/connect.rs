@@ -172,9 +172,11 @@ mod tests {
             // What SQLite does by itself when a COMMIT finds the disk full.
             sqlx::query("ROLLBACK").execute(tx.conn()).await.unwrap();
             assert!(store.commit(tx).await.is_err(), "a commit of nothing is no commit");
+            assert!(store.trouble().is_some());
         }
         let now = store.now().await.unwrap();
         store.fast_forward(now).await.unwrap();
+        assert_eq!(store.trouble(), None);
     }
 
     #[tokio::test]
