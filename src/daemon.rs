@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::clock::{self, Clock};
-use crate::config::{Config, DatabasePlace, KeySettings, SystemKind};
+use crate::config::{Config, DatabasePlace, KeySettings, Problem, SystemKind};
 use crate::connectors::Connector;
 use crate::connectors::sandbox::{SandboxCompany, SandboxError};
 use crate::engine::Engine;
@@ -57,13 +57,8 @@ pub enum StartError {
     #[error("{} mistakes in the workflows; `usher check` shows each with its place", .0.len())]
     Workflows(Vec<Diagnostic>),
     /// The folder of workflows cannot be read.
-    #[error("the folder of workflows {}: {error}", folder.display())]
-    Folder {
-        /// Which.
-        folder: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
+    #[error("{0}")]
+    Folder(Problem),
     /// The address is taken, or not ours.
     #[error("cannot listen on {address}: {error}")]
     Listen {
@@ -131,9 +126,8 @@ pub fn open_systems(config: &Config) -> Result<BTreeMap<String, Connector>, Star
 /// # Errors
 /// When the folder cannot be read.
 pub fn open_library(config: &Config) -> Result<Library, StartError> {
-    let folder = config.workflows.folder.as_deref();
-    Library::load(folder)
-        .map_err(|error| StartError::Folder { folder: folder.map(Into::into).unwrap_or_default(), error })
+    let files = config.workflows.files().map_err(StartError::Folder)?;
+    Ok(Library::of(files.into_iter().map(|file| (file.file, file.text))))
 }
 
 /// Everything together. Refuses workflows with mistakes.

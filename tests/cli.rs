@@ -19,7 +19,12 @@ use assert_cmd::Command;
 /// usher in a folder of its own, with nothing of ours in its environment.
 fn usher(folder: &Path) -> Command {
     let mut command = Command::cargo_bin("usher").unwrap();
-    command.current_dir(folder).env_clear().env("USHER_DATA_DIR", folder.join("data")).env("TZ", "UTC");
+    command
+        .current_dir(folder)
+        .env_clear()
+        .env("USHER_DATA_DIR", folder.join("data"))
+        .env("TZ", "UTC")
+        .env("USHER__SERVE__LISTEN", "127.0.0.1:0");
     command
 }
 
@@ -137,4 +142,54 @@ fn check_works_without_any_configuration() {
     let (code, out, err) = said(usher(folder.path()).arg("check"));
     assert_eq!((code, err.as_str()), (0, ""), "{out}");
     assert!(out.contains("0 systems checked: 0 mistakes"), "{out}");
+}
+
+#[test]
+fn a_workflow_with_mistakes_is_not_said_to_be_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    usher(folder.path()).arg("init").assert().success();
+    usher(folder.path()).args(["people", "import", "people.csv"]).assert().success();
+    let path = folder.path().join("workflows/emergency-block.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replacen("action: account.disable", "action: account.disabel", 1)).unwrap();
+    let (code, _, err) = said(usher(folder.path()).args(["block", "1006", "--yes"]));
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("emergency-block has mistakes") && err.contains("did you mean `account.disable`"), "{err}");
+    std::fs::write(folder.path().join("workflows/picture.yaml"), [0xff, 0xd8, 0xff, 0x00]).unwrap();
+    std::fs::write(&path, text).unwrap();
+    let (code, out, err) = said(usher(folder.path()).args(["block", "1006", "--yes"]));
+    assert_eq!(code, 0, "a file that is no text stops no emergency: {out}{err}");
+    let (code, out, _) = said(usher(folder.path()).arg("check"));
+    assert_eq!(code, 1);
+    assert!(out.contains("picture.yaml:1:") && out.contains("7 workflows"), "{out}");
+}
+
+#[test]
+fn a_run_shows_what_each_step_waits_for() {
+    let folder = tempfile::tempdir().unwrap();
+    usher(folder.path()).arg("init").assert().success();
+    usher(folder.path()).args(["people", "import", "people.csv"]).assert().success();
+    let start =
+        ["run", "start", "departure", "--person", "1012", "--set", "last_day=2150-01-30", "--key", "k", "--now"];
+    usher(folder.path()).args(start).assert().success();
+    let (code, out, _) = said(usher(folder.path()).args(["run", "list", "--person", "1012", "--json"]));
+    let runs: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let run = runs[0]["run"].as_str().or_else(|| runs[0]["id"].as_str()).unwrap();
+    assert_eq!(code, 0);
+    let (_, out, _) = said(usher(folder.path()).args(["run", "show", run]));
+    let line = |step: &str| out.lines().find(|line| line.starts_with(step)).unwrap_or_else(|| panic!("{out}"));
+    let words = |step: &str| line(step).split_whitespace().skip(1).collect::<Vec<_>>().join(" ");
+    assert_eq!(words("disable@directory"), "waiting 2150-01-30 17:00");
+    // The cut before it is waited for at most ten minutes.
+    assert_eq!(words("rotate-password@directory"), "waiting by 2150-01-30 17:10 after disable");
+    assert!(words("hide@directory").starts_with("blocked from 2150-02-06 08:00 after disable"), "{out}");
+    assert!(words("approve-deletion").ends_with("after checklist"), "{out}");
+    let (_, out, _) = said(usher(folder.path()).args(["run", "show", run, "--json"]));
+    let document: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let waits_for = |step: &str| {
+        let steps = document["steps"].as_array().unwrap();
+        steps.iter().find(|found| found["step"] == step).unwrap()["waits_for"].clone()
+    };
+    assert_eq!(waits_for("rotate-password@directory"), serde_json::json!(["disable@directory"]));
+    assert_eq!(waits_for("disable@directory"), serde_json::json!([]));
 }

@@ -95,7 +95,7 @@ async fn begin(
     person: &Person,
     reason: Option<String>,
 ) -> Result<Exit, CliError> {
-    let declared = house.engine.workflow(workflow)?.input("reason").is_some();
+    let declared = house.workflow(workflow)?.input("reason").is_some();
     let inputs: BTreeMap<String, Value> =
         reason.filter(|_| declared).map(|reason| ("reason".to_owned(), Value::String(reason))).into_iter().collect();
     let subject = SubjectRef::Person(person.employee_number.clone());

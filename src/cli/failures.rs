@@ -86,7 +86,7 @@ impl From<StartError> for CliError {
                 let brief = |mistake: &Diagnostic| format!("{}:{}: {}", mistake.file, mistake.line, mistake.message);
                 mistakes.iter().take(3).map(brief).fold(base, Self::help)
             }
-            StartError::Folder { .. } => {
+            StartError::Folder(_) => {
                 Self::environment("workflows", message).help("`folder` in [workflows] names it; `usher init` makes one")
             }
             StartError::Listen { ref error, .. } => listening(&message, error.kind()),

@@ -2,12 +2,14 @@
 //! stops nobody elsewhere (least of all an emergency).
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::context::Context;
-use super::error::CliError;
+use super::error::{CliError, Exit};
 use super::output::instant;
 use crate::clock::Clock;
 use crate::config::{Config, DatabasePlace};
@@ -15,6 +17,7 @@ use crate::daemon;
 use crate::engine::Engine;
 use crate::engine::library::Library;
 use crate::store::{FileLock, Opening, Store};
+use crate::workflow::{Diagnostic, Severity, Workflow};
 
 /// The opened house.
 #[derive(Debug)]
@@ -25,6 +28,8 @@ pub(super) struct House {
     pub(super) config: Config,
     /// The zone that times are shown in.
     pub(super) zone: TimeZone,
+    /// Mistakes of workflows, which are left out because of them.
+    mistakes: Vec<Diagnostic>,
 }
 
 impl Context {
@@ -47,7 +52,9 @@ impl Context {
         let library = daemon::open_library(&config)?;
         let systems = daemon::open_systems(&config)?;
         let store = daemon::open_store(&config, Opening::Existing, Clock::System).await?;
-        Ok(House::new(daemon::assemble(&config, store, systems, library), config))
+        let mistakes = library.diagnostics.iter().filter(|found| found.severity == Severity::Error).cloned().collect();
+        let house = House::new(daemon::assemble(&config, store, systems, library), config);
+        Ok(House { mistakes, ..house })
     }
 
     /// Everything, with every workflow right: what HR says must not go unheard because of a slip in a file.
@@ -63,12 +70,31 @@ impl Context {
 
 impl House {
     fn new(engine: Engine, config: Config) -> Self {
-        Self { engine, zone: config.time.zone.clone(), config }
+        Self { engine, zone: config.time.zone.clone(), config, mistakes: Vec::new() }
     }
 
     /// The record.
     pub(super) fn store(&self) -> &Store {
         self.engine.store()
+    }
+
+    /// The workflow called `name`.
+    ///
+    /// # Errors
+    /// When there is none, or its file has mistakes; they are named.
+    pub(super) fn workflow(&self, name: &str) -> Result<&Arc<Workflow>, CliError> {
+        let is_its = |found: &&Diagnostic| Path::new(&found.file).file_stem().is_some_and(|stem| stem == name);
+        let mut mistakes = self.mistakes.iter().filter(is_its).peekable();
+        match self.engine.workflow(name) {
+            Err(_) if mistakes.peek().is_some() => {
+                let brief = |found: &Diagnostic| format!("{}:{}: {}", found.file, found.line, found.message);
+                let message = format!("the workflow {name} has mistakes in its file: nothing can be started by it");
+                let error =
+                    mistakes.take(3).map(brief).fold(CliError::new(Exit::Usage, "workflows", message), CliError::help);
+                Err(error.help("`usher check` shows each with its place"))
+            }
+            outcome => Ok(outcome?),
+        }
     }
 
     /// RFC 3339 in the configured zone, for JSON.

@@ -8,7 +8,11 @@ use tracing_subscriber::filter::LevelFilter;
 /// Starts logging. `USHER_LOG` decides what is logged; without it the daemon tells `info`, commands tell `warn`, and each
 /// `-v` one level more.
 pub(super) fn start(daemon: bool, verbose: u8) {
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter(daemon, verbose)).with_writer(io::stderr);
+    // Whoever read the log may be gone (`2>&1 | head`, a collector that died): complaining about it would end us too.
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter(daemon, verbose))
+        .with_writer(io::stderr)
+        .log_internal_errors(false);
     let started = if io::stderr().is_terminal() {
         let colour = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
         subscriber.with_ansi(colour).with_target(false).try_init()

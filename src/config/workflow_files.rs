@@ -48,7 +48,7 @@ pub fn files_in(folder: &Path) -> Result<Vec<WorkflowFile>, Problem> {
     let mut paths: Vec<PathBuf> = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
-        if path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml") {
+        if path.is_file() && path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml") {
             paths.push(path);
         }
     }
@@ -56,14 +56,14 @@ pub fn files_in(folder: &Path) -> Result<Vec<WorkflowFile>, Problem> {
     paths.iter().map(|path| read_workflow(path)).collect()
 }
 
-/// Reads one file.
+/// Reads one file. One that is no text is read as far as it goes; its mistakes are found with those of the others.
 ///
 /// # Errors
-/// When it cannot be read, or is not text.
+/// When it cannot be read.
 pub fn read_workflow(path: &Path) -> Result<WorkflowFile, Problem> {
     let file = path.display().to_string();
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(WorkflowFile { file, text }),
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(WorkflowFile { file, text: String::from_utf8_lossy(&bytes).into_owned() }),
         Err(error) => Err(Problem::new(file, format!("cannot be read: {error}"))),
     }
 }
@@ -79,6 +79,7 @@ fn names(file: &WorkflowFile) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workflow::check_all;
 
     fn shipped(name: &str) -> &'static str {
         SHIPPED.iter().find(|(known, _)| *known == name).unwrap().1
@@ -95,6 +96,18 @@ mod tests {
             files.iter().map(|file| file.file.as_str()).filter(|f| f.contains("built in")).collect();
         assert_eq!(files.len(), SHIPPED.len());
         assert!(!built_in.contains(&"departure.yaml (built in)") && !built_in.contains(&"unblock.yaml (built in)"));
+    }
+
+    #[test]
+    fn a_file_that_is_no_text_stops_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("picture.yaml"), [0xff, 0xd8, 0xff, 0x00, 0x10]).unwrap();
+        std::fs::create_dir(folder.path().join("old.yaml")).unwrap();
+        let files = WorkflowSettings { folder: Some(folder.path().to_owned()) }.files().unwrap();
+        let checked = check_all(files.iter().map(|file| (&file.file, &file.text)));
+        assert_eq!(checked.workflows.len(), SHIPPED.len());
+        assert!(!checked.diagnostics.is_empty());
+        assert!(checked.diagnostics.iter().all(|found| found.file.ends_with("picture.yaml")));
     }
 
     #[test]

@@ -67,7 +67,7 @@ pub enum SecretError {
 impl SecretRef {
     /// How a literal is refused: what to write instead.
     pub const NO_LITERALS: &str = "a secret is never written into the configuration: say where it is kept, \
-        { env = \"NAME\" }, { file = \"PATH\" } or { stored = \"NAME\" } (after `usher secret set NAME`)";
+        { env = \"NAME\" } or { file = \"PATH\" }";
 
     /// Reads the secret from where it is kept. Ask [`SecretRef::stored_name`] first where a store is at hand.
     ///

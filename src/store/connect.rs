@@ -85,26 +85,16 @@ pub fn sqlite_path(url: &str) -> Option<std::path::PathBuf> {
     Some(path.split('?').next().unwrap_or(path).into())
 }
 
-/// What every connection to a file is told first.
-const PRAGMAS: [&str; 4] = [
-    "PRAGMA busy_timeout = 10000",
-    "PRAGMA journal_mode = WAL",
-    "PRAGMA synchronous = FULL",
-    "PRAGMA foreign_keys = ON",
-];
-
-/// The first connection, made by hand: a pool tries for ten seconds what cannot succeed, and then says no more than
-/// that the time is up.
-pub(super) async fn knock(url: &str, dialect: Dialect, opening: Opening) -> Result<(), sqlx::Error> {
+/// The first connection, made by hand and kept until the pools have theirs: a pool tries for ten seconds what cannot
+/// succeed, and then tells of its own patience instead of the trouble.
+pub(super) async fn knock(url: &str, dialect: Dialect, opening: Opening) -> Result<Option<AnyConnection>, sqlx::Error> {
     if (dialect, opening) == (Dialect::Postgres, Opening::Migrate) {
         // A daemon waits for a server that starts at the same time.
-        return Ok(());
+        return Ok(None);
     }
     let mut conn = AnyConnection::connect(url).await?;
     if dialect == Dialect::Sqlite {
-        for pragma in PRAGMAS {
-            sqlx::query(pragma).execute(&mut conn).await?;
-        }
+        make_durable(&mut conn).await?;
         if opening == Opening::Migrate {
             // Who only looks may do so in a file that cannot be written; a daemon is of no use there.
             let mut tx = conn.begin_with("BEGIN IMMEDIATE").await?;
@@ -113,7 +103,7 @@ pub(super) async fn knock(url: &str, dialect: Dialect, opening: Opening) -> Resu
             tx.rollback().await?;
         }
     }
-    conn.close().await
+    Ok(Some(conn))
 }
 
 pub(super) fn sqlite_pool(size: u32) -> AnyPoolOptions {
@@ -121,14 +111,22 @@ pub(super) fn sqlite_pool(size: u32) -> AnyPoolOptions {
         .max_connections(size)
         .min_connections(0)
         .acquire_timeout(Duration::from_secs(10))
-        .after_connect(|conn, _| {
-            Box::pin(async move {
-                for pragma in PRAGMAS {
-                    sqlx::query(pragma).execute(&mut *conn).await?;
-                }
-                Ok(())
-            })
-        })
+        .after_connect(|conn, _| Box::pin(make_durable(conn)))
+        // After a failed COMMIT (a full disk) SQLite has rolled back by itself, the driver's own ROLLBACK fails, and the
+        // driver takes the connection for one within a transaction for ever after (guarantee 13).
+        .before_acquire(|conn, _| Box::pin(async move { Ok(!conn.is_in_transaction()) }))
+}
+
+async fn make_durable(conn: &mut AnyConnection) -> Result<(), sqlx::Error> {
+    for pragma in [
+        "PRAGMA busy_timeout = 10000",
+        "PRAGMA journal_mode = WAL",
+        "PRAGMA synchronous = FULL",
+        "PRAGMA foreign_keys = ON",
+    ] {
+        sqlx::query(pragma).execute(&mut *conn).await?;
+    }
+    Ok(())
 }
 
 /// A connection that landed on a standby is of no use: it is dropped before it is handed out.
@@ -168,5 +166,49 @@ pub(super) fn plain(error: &sqlx::Error) -> String {
         sqlx::Error::Database(error) => error.message().to_owned(),
         sqlx::Error::Io(error) => error.to_string(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Opening;
+    use super::*;
+    use crate::clock::Clock;
+    use crate::run::Holidays;
+    use crate::secret::KeyRing;
+
+    async fn store(folder: &std::path::Path) -> Store {
+        let ring = KeyRing::open_or_create(&folder.join("usher.key")).unwrap();
+        let url = format!("sqlite:{}", folder.join("usher.db").display());
+        Store::open(&url, Opening::Migrate, Clock::System, ring, Holidays::default()).await.unwrap()
+    }
+
+    /// Guarantee 13: after a write that the disk had no room for, the next one goes through.
+    #[tokio::test]
+    async fn a_transaction_that_sqlite_ended_by_itself_wedges_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(folder.path()).await;
+        for _ in 0..3 {
+            let mut tx = store.begin().await.unwrap();
+            // What SQLite does by itself when a COMMIT finds the disk full.
+            sqlx::query("ROLLBACK").execute(tx.conn()).await.unwrap();
+            assert!(store.commit(tx).await.is_err(), "a commit of nothing is no commit");
+            assert!(store.trouble().is_some());
+        }
+        let now = store.now().await.unwrap();
+        store.fast_forward(now).await.unwrap();
+        assert_eq!(store.trouble(), None);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_opened_is_said_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let ring = KeyRing::open_or_create(&folder.path().join("usher.key")).unwrap();
+        std::fs::write(folder.path().join("notes.txt"), "This is no database. ".repeat(100)).unwrap();
+        let url = format!("sqlite:{}", folder.path().join("notes.txt").display());
+        let opened = Store::open(&url, Opening::Existing, Clock::System, ring, Holidays::default());
+        let error = tokio::time::timeout(Duration::from_secs(5), opened).await.expect("at once").unwrap_err();
+        assert!(error.to_string().contains("file is not a database"), "{error}");
+        assert!(error.way_out().is_some(), "{error}");
     }
 }

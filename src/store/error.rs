@@ -1,5 +1,6 @@
 //! Why the store could not do something.
 
+use super::connect::plain;
 use crate::run::IllegalTransition;
 use crate::secret::SealError;
 
@@ -7,7 +8,7 @@ use crate::secret::SealError;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database's own words.
-    #[error("the database: {0}")]
+    #[error("the database: {}", plain(.0))]
     Database(#[from] sqlx::Error),
     /// The database is of another version.
     #[error("{message}")]

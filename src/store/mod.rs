@@ -28,11 +28,11 @@ mod ways_out;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use sqlx::AnyConnection;
-use sqlx::{AnyPool, Row};
+use sqlx::{AnyPool, Connection, Row};
 
 pub use accounts::{Binding, SyncCount};
 pub use connect::sqlite_path;
@@ -60,6 +60,9 @@ pub enum Dialect {
     /// Any number of daemons.
     Postgres,
 }
+
+/// What failed is tried again every few seconds; a trouble that is not heard of again is over.
+const TROUBLE_LASTS: Duration = Duration::from_secs(30);
 
 /// How a store is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +94,8 @@ struct Inner {
     /// Told after every commit of this process that may have made a step due.
     wake: tokio::sync::Notify,
     commits: std::sync::atomic::AtomicU64,
+    /// Why the last write could not be made, until one is.
+    trouble: Mutex<Option<(Instant, String)>>,
 }
 
 impl std::fmt::Debug for Store {
@@ -133,7 +138,7 @@ impl Store {
         let dialect = dialect_of(url)?;
         let url = if dialect == Dialect::Sqlite { sqlite_url(url)? } else { url.to_owned() };
         let failed = |error: sqlx::Error| StoreError::Open { url: shown(&url), reason: plain(&error) };
-        knock(&url, dialect, opening).await.map_err(failed)?;
+        let first = knock(&url, dialect, opening).await.map_err(failed)?;
         let (writer, reader) = match dialect {
             Dialect::Sqlite => (
                 sqlite_pool(1).connect(&url).await.map_err(failed)?,
@@ -144,6 +149,9 @@ impl Store {
                 (pool.clone(), pool)
             }
         };
+        if let Some(first) = first {
+            first.close().await.ok();
+        }
         let store = Self {
             inner: Arc::new(Inner {
                 url,
@@ -158,6 +166,7 @@ impl Store {
                 unreadable: Mutex::default(),
                 wake: tokio::sync::Notify::new(),
                 commits: std::sync::atomic::AtomicU64::new(0),
+                trouble: Mutex::default(),
             }),
         };
         migrate::bring_up(&store, opening).await?;
@@ -255,6 +264,14 @@ impl Store {
     /// Begins a write transaction. SQLite takes the write lock at once (`BEGIN IMMEDIATE`): a transaction that reads
     /// first and writes later would fail when two meet. PostgreSQL locks rows instead.
     pub(crate) async fn begin(&self) -> Result<Tx, StoreError> {
+        let begun = self.begin_now().await;
+        if let Err(error) = &begun {
+            self.note(Some(error));
+        }
+        begun
+    }
+
+    async fn begin_now(&self) -> Result<Tx, StoreError> {
         let mut inner = match self.inner.dialect {
             Dialect::Sqlite => self.inner.writer.begin_with("BEGIN IMMEDIATE").await?,
             Dialect::Postgres => self.inner.writer.begin().await?,
@@ -264,10 +281,26 @@ impl Store {
     }
 
     pub(crate) async fn commit(&self, tx: Tx) -> Result<(), StoreError> {
-        tx.inner.commit().await?;
+        if let Err(error) = tx.inner.commit().await.map_err(StoreError::from) {
+            self.note(Some(&error));
+            return Err(error);
+        }
+        self.note(None);
         self.inner.commits.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         self.inner.wake.notify_one();
         Ok(())
+    }
+
+    /// Why this process cannot write at the moment (a full disk, a database that is gone): nothing that changes
+    /// anything is begun (guarantee 13). `None` again with the first write that succeeds.
+    pub fn trouble(&self) -> Option<String> {
+        let trouble = self.inner.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        trouble.filter(|(since, _)| since.elapsed() < TROUBLE_LASTS).map(|(_, reason)| reason)
+    }
+
+    fn note(&self, trouble: Option<&StoreError>) {
+        let trouble = trouble.filter(|error| error.is_outage()).map(|error| (Instant::now(), error.to_string()));
+        *self.inner.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
     }
 
     /// (store's now, real now). How a database tells the time differs by necessity.

@@ -32,12 +32,11 @@ async fn live() -> Json<Value> {
     Json(json!({ "status": "live" }))
 }
 
-/// The process can do its work: the record answers.
+/// The process can do its work: the record answers, and took the last write.
 async fn ready(State(store): State<Store>) -> (StatusCode, Json<Value>) {
-    match store.now().await {
+    let answer = store.now().await.map_err(|error| error.to_string());
+    match answer.and_then(|now| store.trouble().map_or(Ok(now), Err)) {
         Ok(now) => (StatusCode::OK, Json(json!({ "status": "ready", "now": now.to_string() }))),
-        Err(error) => {
-            (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "not ready", "reason": error.to_string() })))
-        }
+        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "not ready", "reason": reason }))),
     }
 }

@@ -34,7 +34,7 @@ pub enum SpanError {
     #[error("`{0}` is not a span of time; write for example `60 days`, `2 weeks`, `P60D` or `2 business days`")]
     Unreadable(String),
     /// Less than nothing.
-    #[error("`{0}` is negative; write the sign in front of a positive span")]
+    #[error("`{0}` is negative; a span is positive (in `at` a sign stands in front of it)")]
     Negative(String),
     /// Longer than anybody means.
     #[error("`{0}` is longer than {MAX_YEARS} years")]

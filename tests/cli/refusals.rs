@@ -143,8 +143,10 @@ impl Nobody {
         if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
             return Self { binary, folder, user: None };
         }
-        // Where the tests are built, others may not look.
-        std::fs::copy(binary, folder.join("usher")).unwrap();
+        // Where the tests are built, others may not look. Copied by another process: a file that this one holds open to
+        // write while a neighbouring test starts a child could not be run.
+        let copied = std::process::Command::new("cp").arg(binary).arg(folder.join("usher")).status().unwrap();
+        assert!(copied.success());
         for entry in std::fs::read_dir(&folder).unwrap() {
             chown(entry.unwrap().path(), Some(NOBODY), Some(NOBODY)).unwrap();
         }

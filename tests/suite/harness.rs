@@ -83,7 +83,7 @@ impl App {
         let keys = KeyRing::open_or_create(&folder.path().join("usher.key")).expect("a key");
         let store = open(&home, &clock, &keys).await;
         let company = SandboxCompany::from_text(company, &folder.path().join("ledger.jsonl")).expect("a company");
-        let library = Library::load(None).expect("the shipped workflows").workflows;
+        let library = Library::shipped().workflows;
         let engine = engine(&store, systems_of(&company), library);
         Self { engine, store, clock, company, home, keys, folder }
     }
@@ -119,7 +119,7 @@ impl App {
 
     /// An engine as a restarted daemon would have it, with other workflows or systems.
     pub async fn restarted(&self, systems: BTreeMap<String, Connector>, library: &[(&str, &str)]) -> Engine {
-        let mut workflows = Library::load(None).expect("the shipped workflows").workflows;
+        let mut workflows = Library::shipped().workflows;
         for (name, text) in library {
             let (workflow, _) = usher::workflow::parse(name, text).unwrap_or_else(|why| panic!("{why:?}"));
             workflows.insert(workflow.name.clone(), Arc::new(workflow));

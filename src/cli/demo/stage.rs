@@ -139,7 +139,7 @@ async fn engine(
         error => error.into(),
     })?;
     store.fast_forward(start.timestamp()).await?;
-    let library = Library::load(None).map_err(|error| CliError::environment("workflows", error.to_string()))?;
+    let library = Library::shipped();
     let systems: BTreeMap<String, Connector> = company
         .description()
         .systems

@@ -12,7 +12,7 @@ use super::super::inventory::{self, Reading};
 use super::super::table::{Cell, Table, Tone};
 use super::super::{CliError, Context, Exit};
 use super::document;
-use crate::intake::people::{CsvProblem, CsvProblems, Feed, HrFact, read_people};
+use crate::intake::people::{CsvProblem, CsvProblems, DateOrder, Feed, HrFact, read_people};
 use crate::intake::{events, feed};
 use crate::run::Person;
 use crate::store::EventRow;
@@ -39,9 +39,16 @@ pub(super) struct Import {
     /// Which field a column holds, where its heading does not tell; may be given several times
     #[arg(long, value_name = "COLUMN=FIELD")]
     map: Vec<String>,
+    /// How dates with slashes are meant, where the file does not show it: day-first or month-first
+    #[arg(long, value_name = "ORDER", value_parser = dates)]
+    dates: Option<DateOrder>,
     /// Only shows what would change
     #[arg(long)]
     dry_run: bool,
+}
+
+fn dates(text: &str) -> Result<DateOrder, String> {
+    DateOrder::from_name(text).ok_or_else(|| "write day-first or month-first".to_owned())
 }
 
 /// What became of the systems and the events.
@@ -84,6 +91,7 @@ impl Import {
         for text in &self.map {
             mapping.add(text).map_err(|wrong| CliError::usage(format!("--map: {wrong}")))?;
         }
+        mapping.dates = self.dates.or(mapping.dates);
         let name = self.file.display();
         let bytes = if self.file.as_os_str() == "-" {
             let mut bytes = Vec::new();

@@ -68,7 +68,7 @@ impl PlanCommand {
             trigger: "plan".to_owned(),
             asked_by: context.actor(),
         };
-        house.engine.workflow(&request.workflow)?;
+        house.workflow(&request.workflow)?;
         read_unread(context, &house).await?;
         let plan = match house.engine.plan(&request).await {
             Ok(plan) => plan,

@@ -76,7 +76,7 @@ impl Start {
 
 /// Some workflows are only for HR's events or schedules.
 fn by_hand(house: &House, workflow: &str) -> Result<(), CliError> {
-    if house.engine.workflow(workflow)?.triggers.manual {
+    if house.workflow(workflow)?.triggers.manual {
         return Ok(());
     }
     Err(CliError::refused("not_manual", format!("{workflow} is not started by hand"))
