@@ -6,6 +6,7 @@
 
 mod accounts;
 mod books;
+mod claim;
 mod columns;
 mod connect;
 mod desk;

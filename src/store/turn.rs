@@ -12,18 +12,14 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::books::{Hold, Loaded, json};
-use super::desk::Desk;
 use super::flush::Lease;
 use super::sql::{Text, keys, rows};
 use super::{Store, StoreError, Tx};
 use crate::clock::plus;
 use crate::run::advance::advance;
-use crate::run::book::Step;
-use crate::run::guard::{self, Circumstances, Verdict};
-use crate::run::journal::Fact;
 use crate::run::settle::{self, Outcome};
-use crate::run::{Account, AccountStatus, HoldReason, RunState, StepEvent, StepState, asking, prepare};
-use crate::workflow::{ActionKind, Nature};
+use crate::run::{Account, AccountStatus, RunState, StepEvent, StepState};
+use crate::workflow::ActionKind;
 
 /// What a turn is asked to do.
 #[derive(Debug)]
@@ -241,159 +237,6 @@ impl Store {
         }
         Ok(runs.into_iter().filter(|run| !known.contains(run)).collect())
     }
-
-    async fn claim(
-        &self,
-        tx: &mut Tx,
-        books: &mut [Loaded],
-        request: &TurnRequest<'_>,
-        report: &mut TurnReport,
-    ) -> Result<(), StoreError> {
-        if !books.iter().any(|loaded| loaded.book.steps.iter().any(|step| is_due(step, tx.now))) {
-            return Ok(());
-        }
-        let mut desk = self.desk(tx, books).await?;
-        // What a verdict settles may make another step due: go on until nothing moves.
-        loop {
-            let mut due: Vec<(bool, Timestamp, usize, u16)> = Vec::new();
-            for (index, loaded) in books.iter().enumerate() {
-                let steps = loaded.book.steps.iter().filter(|step| is_due(step, tx.now));
-                due.extend(steps.filter_map(|step| Some((!loaded.urgent, step.state.due()?, index, step.ordinal))));
-            }
-            due.sort_unstable();
-            let before = (report.claims.len(), report.settled);
-            for (normal, _, index, ordinal) in due {
-                if report.claims.len() >= request.permits {
-                    return Ok(());
-                }
-                if normal && report.claims.len() >= request.permits.saturating_sub(request.reserved) {
-                    continue;
-                }
-                self.consider(tx, &mut books[index], ordinal, &mut desk, request, report).await?;
-            }
-            if before == (report.claims.len(), report.settled) {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Judges one due step and lets the verdict happen.
-    async fn consider(
-        &self,
-        tx: &mut Tx,
-        loaded: &mut Loaded,
-        ordinal: u16,
-        desk: &mut Desk,
-        request: &TurnRequest<'_>,
-        report: &mut TurnReport,
-    ) -> Result<(), StoreError> {
-        let Some(step) = loaded.book.step(ordinal).filter(|step| is_due(step, tx.now)) else { return Ok(()) };
-        if let Some(account) = step.account
-            && (desk.busy.contains(&account) || !desk.accounts.contains_key(&account))
-        {
-            return Ok(());
-        }
-        if step.action.is_destructive() && !self.bar_changes(tx, loaded.book.run.person, desk).await? {
-            return Ok(());
-        }
-        let cut_needed_by = match (step.action.nature(), step.account, loaded.book.run.person) {
-            (Nature::Grant, Some(account), Some(person)) => {
-                self.cut_needed(tx, loaded.book.run.id, person, account).await?
-            }
-            _ => None,
-        };
-        let person = loaded.book.run.person.and_then(|id| desk.people.get(&id));
-        let account = step.account.and_then(|id| desk.accounts.get(&id));
-        let manager = person.and_then(|person| desk.manager(person));
-        let scope = asking::step_scope(&loaded.book, person, manager, account);
-        let verdict = guard::verdict(&Circumstances {
-            book: &loaded.book,
-            step,
-            person,
-            account,
-            freezes: &desk.freezes,
-            cut_needed_by,
-            system_known: step.system.as_ref().is_none_or(|system| request.systems.contains(system)),
-            scope: &scope,
-            now: tx.now,
-        });
-        let event = match verdict {
-            Verdict::Proceed => match asking::parameters(&loaded.book, step, &scope) {
-                Ok(with) => return start(tx, loaded, ordinal, with, desk, request, report),
-                Err(why) => StepEvent::Held { reason: HoldReason::Missing(why) },
-            },
-            Verdict::Hold(reason) => StepEvent::Held { reason },
-            Verdict::Skip(reason) => StepEvent::Skipped { at: tx.now, reason },
-            Verdict::AskApproval => StepEvent::ApprovalAsked,
-            Verdict::AskPerson(instruction) => StepEvent::PersonAsked { instruction },
-        };
-        report.settled += 1;
-        let lapsed = matches!(&event, StepEvent::Held { reason: HoldReason::Approval(_) });
-        loaded.book.apply(ordinal, event, &usher(), tx.now)?;
-        if lapsed {
-            ask_again(loaded, ordinal, tx.now)?;
-        }
-        advance(&mut loaded.book, self.holidays(), &usher(), tx.now)?;
-        Ok(())
-    }
-}
-
-fn is_due(step: &Step, now: Timestamp) -> bool {
-    step.state.due().is_some_and(|due| due <= now)
-}
-
-/// The attempt starts: intent, then claim.
-fn start(
-    tx: &Tx,
-    loaded: &mut Loaded,
-    ordinal: u16,
-    with: Map<String, Value>,
-    desk: &mut Desk,
-    request: &TurnRequest<'_>,
-    report: &mut TurnReport,
-) -> Result<(), StoreError> {
-    let book = &mut loaded.book;
-    let Some(step) = book.step(ordinal) else { return Ok(()) };
-    let fence = step.attempts + 1;
-    let account = step.account.and_then(|id| desk.accounts.get(&id)).cloned();
-    let external = account.as_ref().map(|account| account.external_id.clone());
-    let claim = Claim {
-        run: book.run.id,
-        ordinal,
-        fence,
-        observe: matches!(step.state, StepState::Unknown { .. }),
-        label: step.label(),
-        action: step.action,
-        system: step.system.clone(),
-        timeout: settle::attempt_timeout(book, step),
-        now: tx.now,
-        lease_until: plus(tx.real, request.lease),
-        account,
-        with,
-    };
-    let digest = prepare::digest(claim.action, external.as_deref(), &claim.with);
-    let intent = Fact::Intent { fence, system: claim.system.clone(), account: external, digest };
-    book.say(Some(ordinal), intent, &usher(), tx.now);
-    book.apply(ordinal, StepEvent::Claimed { fence }, &usher(), tx.now)?;
-    desk.busy.extend(claim.account.as_ref().map(|account| account.id));
-    report.claims.push(claim);
-    Ok(())
-}
-
-/// A lapsed or stale approval is asked for again; the step behind it waits, held.
-fn ask_again(loaded: &mut Loaded, held: u16, now: Timestamp) -> Result<(), StoreError> {
-    let book = &mut loaded.book;
-    let stale: Vec<u16> = book
-        .steps
-        .iter()
-        .filter(|step| step.action == ActionKind::Approval && matches!(step.state, StepState::Done { .. }))
-        .filter(|step| guard::gated(book, step.ordinal).iter().any(|gated| gated.ordinal == held))
-        .map(|step| step.ordinal)
-        .collect();
-    for ordinal in stale {
-        book.apply(ordinal, StepEvent::ApprovalAsked, &usher(), now)?;
-    }
-    Ok(())
 }
 
 /// What the inventory learns from a read-back. After a delete, the run's own purge says when the grace ends.
