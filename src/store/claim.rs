@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::books::Loaded;
 use super::desk::Desk;
+use super::people::with_manager;
 use super::turn::{Claim, TurnReport, TurnRequest, usher};
 use super::{Store, StoreError, Tx};
 use crate::clock::plus;
@@ -76,9 +77,8 @@ impl Store {
             }
             _ => None,
         };
-        let person = loaded.book.run.person.and_then(|id| desk.people.get(&id));
+        let (person, manager) = with_manager(&desk.people, loaded.book.run.person);
         let account = step.account.and_then(|id| desk.accounts.get(&id));
-        let manager = person.and_then(|person| desk.manager(person));
         let scope = asking::step_scope(&loaded.book, person, manager, account);
         let verdict = guard::verdict(&Circumstances {
             book: &loaded.book,

@@ -32,13 +32,6 @@ pub(super) struct Desk {
     pub(super) freezes: Vec<Freeze>,
 }
 
-impl Desk {
-    pub(super) fn manager(&self, person: &Person) -> Option<&Person> {
-        let number = person.manager_number.as_ref()?;
-        self.people.values().find(|other| other.employee_number == *number)
-    }
-}
-
 impl Store {
     /// Everything verdicts depend on, read once for the whole turn.
     pub(super) async fn desk(&self, tx: &mut Tx, books: &[Loaded]) -> Result<Desk, StoreError> {

@@ -267,6 +267,13 @@ impl Store {
     }
 }
 
+/// A person among those read, and their manager.
+pub(super) fn with_manager(people: &BTreeMap<i64, Person>, id: Option<i64>) -> (Option<&Person>, Option<&Person>) {
+    let person = id.and_then(|id| people.get(&id));
+    let number = person.and_then(|person| person.manager_number.as_ref());
+    (person, number.and_then(|number| people.values().find(|other| other.employee_number == *number)))
+}
+
 fn event(row: &AnyRow) -> Result<EventRow, StoreError> {
     let kind: String = row.try_get("kind")?;
     Ok(EventRow {

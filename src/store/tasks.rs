@@ -4,6 +4,7 @@ use serde::Serialize;
 use sqlx::Row;
 
 use super::books::{Hold, STEPS_PER_RUN};
+use super::people::with_manager;
 use super::{Store, StoreError};
 use crate::run::StepState;
 use crate::run::asking;
@@ -53,10 +54,7 @@ impl Store {
         let mut waiting = Vec::new();
         for loaded in &people {
             let book = &loaded.book;
-            let person = book.run.person.and_then(|id| names.get(&id));
-            let manager = person
-                .and_then(|person| person.manager_number.as_ref())
-                .and_then(|number| names.values().find(|other| other.employee_number == *number));
+            let (person, manager) = with_manager(&names, book.run.person);
             let scope = asking::step_scope(book, person, manager, None);
             for step in &book.steps {
                 let Some(what) = what(step) else { continue };
@@ -89,10 +87,7 @@ impl Store {
         let book = &loaded.book;
         let ids = book.run.person.into_iter().collect();
         let names = self.people_with_managers(&mut conn, &ids).await?;
-        let person = book.run.person.and_then(|id| names.get(&id));
-        let manager = person
-            .and_then(|person| person.manager_number.as_ref())
-            .and_then(|number| names.values().find(|other| other.employee_number == *number));
+        let (person, manager) = with_manager(&names, book.run.person);
         let scope = asking::step_scope(book, person, manager, None);
         let Some(step) = book.step(ordinal) else { return Ok((None, Vec::new())) };
         Ok((asking::confirmation(book, step, &scope), asking::items(book, step, &scope)))
