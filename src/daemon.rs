@@ -215,24 +215,26 @@ async fn watch_others(store: Store) {
     }
 }
 
-/// Once in a while: leases that lapsed, events that were accepted and not dealt with, schedules.
+/// Once in a while: leases that lapsed, events that were accepted and not dealt with, schedules. What fails stops none
+/// of the others, and is tried again after a longer while: a system that does not answer is not to be hammered.
 async fn rounds(engine: Engine, shutdown: watch::Receiver<bool>) {
     while !*shutdown.borrow() {
-        if let Err(error) = round(&engine).await {
-            tracing::warn!(%error, "a round failed; trying again");
+        let failures = round(&engine).await;
+        for error in &failures {
+            tracing::warn!(%error, "a round failed in part; trying again");
         }
-        clock::pause(ROUND).await;
+        clock::pause(if failures.is_empty() { ROUND } else { ROUND * 5 }).await;
     }
 }
 
-async fn round(engine: &Engine) -> Result<(), StoreError> {
-    let recovered = engine.store().recover(false).await?;
-    if recovered > 0 {
-        tracing::warn!(steps = recovered, "attempts of a daemon that is gone are taken up");
+async fn round(engine: &Engine) -> Vec<StoreError> {
+    let recovered = engine.store().recover(false).await;
+    if let Ok(steps @ 1..) = recovered {
+        tracing::warn!(steps, "attempts of a daemon that is gone are taken up");
     }
-    events::dispatch(engine).await?;
-    schedules::fire(engine).await?;
-    Ok(())
+    let dispatched = events::dispatch(engine).await.map(|_| ());
+    let fired = schedules::fire(engine).await.map(|_| ());
+    [recovered.map(|_| ()), dispatched, fired].into_iter().filter_map(Result::err).collect()
 }
 
 /// The daemon: recovers, serves until SIGTERM or SIGINT, drains.
