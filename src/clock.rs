@@ -42,11 +42,6 @@ impl Clock {
             at.store(to.as_millisecond(), Ordering::SeqCst);
         }
     }
-
-    /// Whether this clock is moved by hand.
-    pub fn is_manual(&self) -> bool {
-        matches!(self, Self::Manual(_))
-    }
 }
 
 /// The instant at `ms` epoch milliseconds; values beyond what a calendar can hold are clamped to its ends.

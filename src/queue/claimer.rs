@@ -213,14 +213,14 @@ impl Claimer {
 
     async fn hand_out(&self, report: TurnReport, horizon: u64) {
         self.counts.claimed.fetch_add(report.claims.len() as u64, Ordering::Relaxed);
+        // A drain claims nothing.
+        let Some(hands) = &self.hands else { return };
         for claim in report.claims {
             let lease = self.keeper.hold(&claim, horizon);
             // Only this task takes permits, and the turn claimed no more than there were.
             let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else { return };
             let attempt = Attempt::new(claim, lease, self.reporter.clone(), permit);
-            if let (Some(hands), attempt) = (&self.hands, attempt)
-                && let Err(returned) = hands.send(attempt).await
-            {
+            if let Err(returned) = hands.send(attempt).await {
                 returned.0.report(crate::run::settle::Outcome::Returned, None);
             }
         }

@@ -13,7 +13,7 @@ use super::{Store, StoreError};
 use crate::clock::plus;
 use crate::run::advance::advance;
 use crate::run::settle::{self, Outcome};
-use crate::run::{RunState, StepEvent, StepState};
+use crate::run::{StepEvent, StepState};
 use crate::workflow::Class;
 
 impl Store {
@@ -122,9 +122,6 @@ fn abandon(loaded: &mut Loaded, lapsed: &HashSet<i64>, now: Timestamp) -> Result
     let count = lost.len();
     for (ordinal, event) in lost {
         book.apply(ordinal, event, &usher(), now)?;
-        if book.run.state == RunState::Cancelled {
-            book.apply(ordinal, StepEvent::Cancelled, &usher(), now)?;
-        }
     }
     Ok(count)
 }

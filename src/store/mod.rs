@@ -229,13 +229,7 @@ impl Store {
     /// When the database cannot be read.
     pub async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
         let mut conn = self.reader().await?;
-        let due: Option<i64> = sqlx::query_scalar(
-            "SELECT MIN(due_at) FROM (SELECT (SELECT MIN(due_at) FROM steps WHERE lane = 0 AND due_at IS NOT NULL) AS due_at
-             UNION ALL SELECT (SELECT MIN(due_at) FROM steps WHERE lane = 1 AND due_at IS NOT NULL)) AS lanes",
-        )
-        .fetch_one(&mut *conn)
-        .await?;
-        Ok(due.map(clock::from_millis))
+        next_due_on(&mut conn).await
     }
 
     /// How many attempts are under way, over all daemons.
@@ -252,8 +246,9 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn until_due(&self) -> Result<Option<Duration>, StoreError> {
-        let due = self.next_due().await?;
-        let now = self.now().await?;
+        let mut conn = self.reader().await?;
+        let due = next_due_on(&mut conn).await?;
+        let now = self.times(&mut conn).await?.0;
         let left = |due: Timestamp| due.as_millisecond().saturating_sub(now.as_millisecond()).max(0);
         Ok(due.map(|due| Duration::from_millis(left(due).unsigned_abs())))
     }
@@ -362,6 +357,16 @@ impl Store {
         cache.insert(person, key.clone());
         Ok(key)
     }
+}
+
+async fn next_due_on(conn: &mut AnyConnection) -> Result<Option<Timestamp>, StoreError> {
+    let due: Option<i64> = sqlx::query_scalar(
+        "SELECT MIN(due_at) FROM (SELECT (SELECT MIN(due_at) FROM steps WHERE lane = 0 AND due_at IS NOT NULL) AS due_at
+         UNION ALL SELECT (SELECT MIN(due_at) FROM steps WHERE lane = 1 AND due_at IS NOT NULL)) AS lanes",
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(due.map(clock::from_millis))
 }
 
 /// Daemons on one PostgreSQL agree on the database's time; on SQLite there is one machine, and it is asked directly.

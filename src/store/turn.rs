@@ -18,7 +18,7 @@ use super::{Store, StoreError, Tx};
 use crate::clock::plus;
 use crate::run::advance::advance;
 use crate::run::settle::{self, Outcome};
-use crate::run::{Account, AccountStatus, RunState, StepEvent, StepState};
+use crate::run::{Account, AccountStatus, StepState};
 use crate::workflow::ActionKind;
 
 /// What a turn is asked to do.
@@ -190,10 +190,6 @@ impl Store {
         let Some(step) = held else { return Ok(false) };
         let event = settle::settle(book, step, completion.fence, completion.outcome.clone(), now);
         book.apply(completion.ordinal, event, &usher(), now)?;
-        let unfinished = book.step(completion.ordinal).is_some_and(|step| !step.state.is_final());
-        if book.run.state == RunState::Cancelled && unfinished {
-            book.apply(completion.ordinal, StepEvent::Cancelled, &usher(), now)?;
-        }
         advance(book, self.holidays(), &usher(), now)?;
         Ok(true)
     }
