@@ -19,7 +19,6 @@ use crate::engine::Engine;
 use crate::engine::library::Library;
 use crate::intake::{events, schedules};
 use crate::queue::{self, Counts};
-use crate::run::Holidays;
 use crate::secret::{KeyFileError, KeyRing, SecretError};
 use crate::store::{Dialect, FileLock, Opening, Store, StoreError};
 use crate::web;
@@ -79,8 +78,7 @@ pub async fn open_store(config: &Config, opening: Opening, clock: Clock) -> Resu
         KeySettings::File(path) => key_ring(config, path)?,
         KeySettings::Secret(reference) => KeyRing::from_secret(&reference.resolve()?)?,
     };
-    let holidays = Holidays::on(config.time.holidays.iter().copied());
-    Ok(Store::open(url.expose(), opening, clock, ring, holidays).await?)
+    Ok(Store::open(url.expose(), opening, clock, ring, config.rules.clone()).await?)
 }
 
 /// A key is only made for a database that is not there yet: a lost key must not pass unnoticed.
@@ -147,8 +145,7 @@ pub async fn open_engine(config: &Config, opening: Opening, clock: Clock) -> Res
 
 /// An engine from its parts.
 pub fn assemble(config: &Config, store: Store, systems: BTreeMap<String, Connector>, library: Library) -> Engine {
-    let holidays = Holidays::on(config.time.holidays.iter().copied());
-    Engine::new(store, systems, library.workflows, config.time.zone_name(), holidays)
+    Engine::new(store, systems, library.workflows, config.time.zone_name(), config.rules.clone())
 }
 
 /// The engine at work: queue, watch, rounds.

@@ -108,7 +108,7 @@ pub enum Command {
     Accounts(accounts::Accounts),
     /// Lists the configured systems, and tests them
     Systems(systems::Systems),
-    /// Shows which workflows run by the calendar
+    /// Shows which workflows run by the calendar, has one run now, pauses one
     Schedule(schedule::Schedule),
     /// Shows journals, and verifies that nobody has changed them
     Audit(audit::Audit),

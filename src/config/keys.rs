@@ -46,7 +46,14 @@ pub(super) const SECTIONS: &[(&str, &[Key])] = &[
     ("workflows", &[("folder", Kind::Path)]),
     ("serve", &[("listen", Kind::Text), ("workers", Kind::Number), ("lease", Kind::Text)]),
     ("people", &[("columns", Kind::Named), ("dates", Kind::Text)]),
+    ("policy", POLICY),
 ];
+
+const POLICY: &[Key] = &[("redirect", Kind::Text), ("auto_reply_max", Kind::Text)];
+
+/// The sections of which there are several, each named by whoever writes it: `[calendars.geneva]`.
+pub(super) const NAMED: &[(&str, &[Key])] =
+    &[("calendars", &[("days", Kind::Texts), ("weekend", Kind::Texts)]), ("policies", POLICY)];
 
 /// The section whose tables are named by whoever writes them.
 pub(super) const SYSTEMS: &str = "systems";
@@ -75,7 +82,12 @@ pub(super) fn section_keys(name: &str) -> Option<&'static [Key]> {
     SECTIONS.iter().find(|(section, _)| *section == name).map(|(_, keys)| *keys)
 }
 
+/// The keys of each section that is named `[name.…]`.
+pub(super) fn named_keys(name: &str) -> Option<&'static [Key]> {
+    NAMED.iter().find(|(section, _)| *section == name).map(|(_, keys)| *keys)
+}
+
 /// The names of all sections.
 pub(super) fn section_names() -> Vec<&'static str> {
-    SECTIONS.iter().map(|(name, _)| *name).chain([SYSTEMS]).collect()
+    SECTIONS.iter().chain(NAMED).map(|(name, _)| *name).chain([SYSTEMS]).collect()
 }

@@ -10,6 +10,7 @@ mod judge;
 mod keys;
 mod problem;
 mod raw;
+mod rules;
 mod settings;
 mod sources;
 mod surroundings;
@@ -28,6 +29,7 @@ pub use surroundings::Surroundings;
 pub use workflow_files::{WorkflowFile, files_in, read_workflow};
 
 use crate::intake::people::Mapping;
+use crate::run::Rules;
 
 /// The commented example that `usher init` writes.
 pub const EXAMPLE: &str = include_str!("../../config/usher.toml");
@@ -41,6 +43,8 @@ pub struct Config {
     pub keys: KeySettings,
     /// Zone and holidays.
     pub time: TimeSettings,
+    /// Calendars and policies.
+    pub rules: Rules,
     /// Where workflows are.
     pub workflows: WorkflowSettings,
     /// The daemon.
@@ -72,10 +76,12 @@ impl Config {
         let merged = sources::merge(files, database, around);
         let mut judge = judge::Judge { merged: &merged, around, problems: merged.problems.clone() };
         let database = judge.database();
+        let time = judge.time();
         let config = Self {
             keys: judge.keys(&database.place),
             database,
-            time: judge.time(),
+            rules: judge.rules(&time.holidays),
+            time,
             workflows: judge.workflows(),
             serve: judge.serve(),
             systems: judge.systems(),

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::connectors::Connector;
-use crate::run::Holidays;
+use crate::run::Rules;
 use crate::run::book::Book;
 use crate::store::{Completion, Store, StoreError, TurnRequest};
 use crate::workflow::Workflow;
@@ -31,7 +31,7 @@ struct Inner {
     names: Arc<BTreeSet<String>>,
     library: BTreeMap<String, Arc<Workflow>>,
     zone: String,
-    holidays: Holidays,
+    rules: Rules,
 }
 
 impl Engine {
@@ -41,10 +41,10 @@ impl Engine {
         systems: BTreeMap<String, Connector>,
         library: BTreeMap<String, Arc<Workflow>>,
         zone: impl Into<String>,
-        holidays: Holidays,
+        rules: impl Into<Rules>,
     ) -> Self {
         let names = Arc::new(systems.keys().cloned().collect());
-        Self { inner: Arc::new(Inner { store, systems, names, library, zone: zone.into(), holidays }) }
+        Self { inner: Arc::new(Inner { store, systems, names, library, zone: zone.into(), rules: rules.into() }) }
     }
 
     /// The record.
@@ -72,9 +72,9 @@ impl Engine {
         &self.inner.zone
     }
 
-    /// The configured working days.
-    pub fn holidays(&self) -> &Holidays {
-        &self.inner.holidays
+    /// The configured calendars and policies.
+    pub fn rules(&self) -> &Rules {
+        &self.inner.rules
     }
 
     /// Works off everything that is due now, one turn at a time, in the caller's own task: for tests and rehearsals,

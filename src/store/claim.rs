@@ -87,13 +87,20 @@ impl Store {
             account,
             freezes: &desk.freezes,
             cut_needed_by,
+            calendar_known: self.rules().calendar(loaded.book.run.workflow.calendar.as_deref()).is_some(),
             system_known: step.system.as_ref().is_none_or(|system| request.systems.contains(system)),
             scope: &scope,
             now: tx.now,
         });
         let event = match verdict {
             Verdict::Proceed => match asking::parameters(&loaded.book, step, &scope) {
-                Ok(with) => return start(tx, loaded, ordinal, with, desk, request, report),
+                Ok(with) => {
+                    let policy = self.rules().policy(loaded.book.run.workflow.policy.as_deref());
+                    match guard::policy_problem(&loaded.book, step, policy, &with) {
+                        None => return start(tx, loaded, ordinal, with, desk, request, report),
+                        Some(reason) => StepEvent::Held { reason },
+                    }
+                }
                 Err(why) => StepEvent::Held { reason: HoldReason::Missing(why) },
             },
             Verdict::Hold(reason) => StepEvent::Held { reason },
@@ -107,7 +114,8 @@ impl Store {
         if lapsed {
             ask_again(loaded, ordinal, tx.now)?;
         }
-        advance(&mut loaded.book, self.holidays(), &usher(), tx.now)?;
+        let holidays = self.holidays_of(&loaded.book);
+        advance(&mut loaded.book, holidays, &usher(), tx.now)?;
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! `systems:` where a step takes place, and the check against the configured systems.
 
 use super::action::{ActionKind, Facet, Place};
+use super::codes::Code;
 use super::definition::{SubjectKind, Systems, Workflow};
 use super::diagnostic::{Diagnostic, Pos};
 use super::report::{Fields, Report};
@@ -12,12 +13,16 @@ pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<Systems> {
         let names = report.texts(node, "a system")?;
         if names.is_empty() {
             report
-                .error(node.pos, "systems", "this list of systems is empty")
+                .error(node.pos, Code::Systems, "this list of systems is empty")
                 .help("write `systems: all`, or name one");
         }
         for (name, pos) in names.iter().filter(|(name, _)| name == "all" || facet(name).is_some()) {
             report
-                .error(*pos, "systems", format!("`{name}` is not the name of a system, so it cannot stand in a list"))
+                .error(
+                    *pos,
+                    Code::Systems,
+                    format!("`{name}` is not the name of a system, so it cannot stand in a list"),
+                )
                 .help(format!("write `systems: {name}` alone, or list names of systems"));
         }
         return Some(Systems::Named(names.into_iter().map(|(name, _)| name).collect()));
@@ -44,9 +49,9 @@ pub(super) fn check(
 ) {
     let given = step.get("systems").is_some();
     match kind.place() {
-        Place::House if given && kind != ActionKind::Task => {
+        Place::House if given => {
             report
-                .error(step.key_pos("systems"), "systems", format!("`{kind}` takes place on no system"))
+                .error(step.key_pos("systems"), Code::Systems, format!("`{kind}` takes place on no system"))
                 .help("leave `systems` out");
         }
         Place::House => {}
@@ -56,12 +61,12 @@ pub(super) fn check(
                 _ => "all",
             };
             report
-                .error(pos, "systems", format!("`{kind}` needs `systems`: where it takes place"))
+                .error(pos, Code::Systems, format!("`{kind}` needs `systems`: where it takes place"))
                 .help(format!("write `systems: {example}`, or the name of a system"));
         }
         Place::Account | Place::On(_) if subject == Some(SubjectKind::Organisation) => {
             report
-                .error(pos, "systems", format!("`{kind}` needs an account, and the organisation has none"))
+                .error(pos, Code::Systems, format!("`{kind}` needs an account, and the organisation has none"))
                 .help("write `for: person`, or select accounts with `for_each`");
         }
         _ => {}
@@ -84,7 +89,7 @@ pub fn check_systems(file: &str, workflow: &Workflow, known: &[&str]) -> Vec<Dia
         }
         for (name, pos) in report.texts(node, "a system").unwrap_or_default() {
             if !known.contains(&name.as_str()) {
-                report.unknown(pos, "unknown-system", "system", &name, &words);
+                report.unknown(pos, Code::UnknownSystem, "system", &name, &words);
             }
         }
     }

@@ -1,8 +1,9 @@
-//! `on:` and `for_each:`: what starts a workflow, and over what it runs.
+//! `on:` what starts a workflow.
 
 use jiff::tz::TimeZone;
 
-use super::definition::{HrEvent, Missed, Schedule, Selector, SubjectKind, Triggers};
+use super::codes::Code;
+use super::definition::{HrEvent, Missed, Schedule, SubjectKind, Triggers};
 use super::diagnostic::Pos;
 use super::report::{Fields, Report, nearest};
 use super::schedule::Cron;
@@ -12,7 +13,7 @@ use super::yaml::Node;
 pub(super) fn read(top: &Fields<'_>, report: &mut Report<'_>) -> Triggers {
     let Some(node) = top.get("on") else {
         report
-            .error(top.pos, "missing-key", "nothing starts this workflow: it has no `on`")
+            .error(top.pos, Code::MissingKey, "nothing starts this workflow: it has no `on`")
             .help("write `on: { manual: true }`");
         return Triggers::default();
     };
@@ -26,7 +27,7 @@ pub(super) fn read(top: &Fields<'_>, report: &mut Report<'_>) -> Triggers {
         schedule: fields.get("schedule").and_then(|node| schedule(node, report)),
     };
     if fields.entries.iter().all(|entry| entry.key == "manual" && entry.value.is_false()) {
-        report.error(node.pos, "missing-key", "nothing starts this workflow").help("write `on: { manual: true }`");
+        report.error(node.pos, Code::MissingKey, "nothing starts this workflow").help("write `on: { manual: true }`");
     }
     triggers
 }
@@ -36,12 +37,12 @@ pub(super) fn check(top: &Fields<'_>, subject: SubjectKind, triggers: &Triggers,
     let pos = top.key_pos("on");
     if triggers.event.is_some() && subject != SubjectKind::Person {
         report
-            .error(pos, "trigger", "an HR event is about a person, this workflow is not")
+            .error(pos, Code::Trigger, "an HR event is about a person, this workflow is not")
             .help("write `for: person`, or start it by a schedule or by hand");
     }
     if triggers.schedule.is_some() && subject != SubjectKind::Organisation {
         report
-            .error(pos, "trigger", format!("a schedule names no {}", subject.as_str()))
+            .error(pos, Code::Trigger, format!("a schedule names no {}", subject.as_str()))
             .help("write `for: organisation`, with `for_each` to run once per person or account");
     }
 }
@@ -56,13 +57,13 @@ fn schedule(node: &Node, report: &mut Report<'_>) -> Option<Schedule> {
     }
     let Some(node) = fields.get("cron") else {
         let help = "write for example `cron: \"0 6 * * 1-5\"` (minute hour day month weekday)";
-        report.error(fields.pos, "missing-key", "`schedule` has no `cron`").help(help);
+        report.error(fields.pos, Code::MissingKey, "`schedule` has no `cron`").help(help);
         return None;
     };
     let cron = report.text(node, "`cron`")?;
     if let Err(error) = Cron::parse(cron) {
         let help = "five fields: minute hour day month weekday, for example `0 6 1 1,4,7,10 *`";
-        report.error(node.pos, "cron", error.to_string()).help(help);
+        report.error(node.pos, Code::Cron, error.to_string()).help(help);
         return None;
     }
     Some(Schedule { cron: cron.to_owned(), timezone: timezone.map(str::to_owned), missed: missed.unwrap_or_default() })
@@ -77,32 +78,10 @@ pub(super) fn zone(name: &str, pos: Pos, report: &mut Report<'_>) {
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
     match nearest(name, &known) {
         Some(near) => report
-            .error(pos, "unknown-zone", format!("unknown time zone `{name}`, did you mean `{near}`?"))
+            .error(pos, Code::UnknownZone, format!("unknown time zone `{name}`, did you mean `{near}`?"))
             .help(format!("replace it with `{near}`")),
         None => report
-            .error(pos, "unknown-zone", format!("unknown time zone `{name}`"))
+            .error(pos, Code::UnknownZone, format!("unknown time zone `{name}`"))
             .help("write an IANA name such as `Europe/Zurich`"),
     };
-}
-
-/// Reads `for_each:`.
-pub(super) fn selector(top: &Fields<'_>, subject: Option<SubjectKind>, report: &mut Report<'_>) -> Option<Selector> {
-    let node = top.get("for_each")?;
-    if subject.is_some_and(|subject| subject != SubjectKind::Organisation) {
-        report
-            .error(top.key_pos("for_each"), "for-each", "`for_each` needs `for: organisation`")
-            .help("its child runs are about the accounts or people it selects");
-    }
-    let fields = report.fields(node, "`for_each`", &["accounts", "people"])?;
-    match (fields.get("accounts"), fields.get("people")) {
-        (Some(node), None) => report.word(node, "selection of accounts", &[("purge_due", Selector::AccountsPurgeDue)]),
-        (None, Some(node)) => {
-            report.word(node, "selection of people", &[("starting_in_7_days", Selector::PeopleStartingIn7Days)])
-        }
-        _ => {
-            let help = "write `for_each: { accounts: purge_due }` or `{ people: starting_in_7_days }`";
-            report.error(node.pos, "for-each", "`for_each` selects either accounts or people").help(help);
-            None
-        }
-    }
 }

@@ -44,6 +44,12 @@ impl View<'_> {
         if !inputs.is_empty() {
             out.line(inputs.join(", "))?;
         }
+        if let Some(policy) = &self.policy {
+            out.line(format!("Allowed by {policy}."))?;
+        }
+        if let Some(calendar) = &self.calendar {
+            out.line(format!("Business days are those of the calendar {calendar}."))?;
+        }
         if self.plan.urgent {
             out.line("Urgent: goes ahead of everything else that is due.")?;
         }

@@ -67,6 +67,28 @@ pub enum PlanError {
         /// Its local begin.
         begin: String,
     },
+    /// The configuration has no calendar or policy that the workflow names.
+    #[error("workflow `{workflow}` names the {kind} `{name}`, which is not configured; {way_out}")]
+    NoRule {
+        /// The workflow.
+        workflow: String,
+        /// `calendar` or `policy`.
+        kind: &'static str,
+        /// The name.
+        name: String,
+        /// The nearest name, or where to write it.
+        way_out: String,
+    },
+    /// The jurisdiction's policy does not allow it.
+    #[error("step `{step}`: {why}; {way_out}")]
+    Policy {
+        /// The step.
+        step: String,
+        /// What is not allowed, and by which policy.
+        why: String,
+        /// The way out.
+        way_out: String,
+    },
     /// A destructive step may not follow at once.
     #[error("step `{step}`: `{field}` is zero, but `{action}` loses data; give it a span of at least an hour")]
     NoWait {
