@@ -27,7 +27,7 @@ pub const EVENT_FIELDS: [&str; 11] = [
 ];
 /// Most inputs of one workflow.
 const MAX_INPUTS: usize = 100;
-const KEYS: [&str; 10] =
+pub(super) const KEYS: [&str; 10] =
     ["type", "from", "default", "required", "optional", "required_if", "min", "max", "choices", "help"];
 const TYPES: [(&str, InputType); 8] = [
     ("date", InputType::Date),

@@ -18,6 +18,7 @@ pub mod params;
 pub mod parse;
 mod report;
 pub mod schedule;
+pub mod schema;
 pub mod select;
 pub mod shipped;
 pub mod span;

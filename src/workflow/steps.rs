@@ -18,7 +18,7 @@ use super::template::Condition;
 use super::yaml::{Node, Yaml};
 use super::{systems, with};
 
-const KEYS: [&str; 15] = [
+pub(super) const KEYS: [&str; 15] = [
     "id",
     "action",
     "systems",
