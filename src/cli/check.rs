@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{CliError, Context, Exit, Tone};
 use crate::config::{self, Config, Problem, SandboxSettings, SystemKind, WorkflowFile};
 use crate::connectors::sandbox::Company;
-use crate::workflow::{self, Diagnostic, Severity};
+use crate::workflow::{self, Diagnostic, Known, Severity};
 
 /// Finds all mistakes of workflows and configuration
 ///
@@ -86,10 +86,14 @@ impl Findings {
         let pairs = files.iter().map(|file| (file.file.as_str(), file.text.as_str()));
         self.diagnostics.extend(workflow::check_all(pairs).diagnostics);
         self.workflows = files.len();
-        let systems: Vec<&str> = config.systems.keys().map(String::as_str).collect();
+        let known = Known {
+            systems: config.systems.keys().map(String::as_str).collect(),
+            calendars: config.rules.calendars.keys().map(String::as_str).collect(),
+            policies: config.rules.policies.keys().map(String::as_str).collect(),
+        };
         for file in files {
             if let Ok((parsed, _)) = workflow::parse(&file.file, &file.text) {
-                self.diagnostics.extend(workflow::check_systems(&file.file, &parsed, &systems));
+                self.diagnostics.extend(workflow::check_names(&file.file, &parsed, &known));
             }
         }
     }

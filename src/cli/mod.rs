@@ -32,6 +32,7 @@ mod plan;
 mod progress;
 mod run;
 mod schedule;
+mod schema;
 mod serve;
 mod step;
 mod systems;
@@ -78,6 +79,8 @@ pub enum Command {
     Init(init::Init),
     /// Finds all mistakes of workflows and configuration
     Check(check::Check),
+    /// Prints the JSON Schema of workflow files, or of the configuration
+    Schema(schema::Schema),
     /// Runs the daemon
     Serve(serve::Serve),
     /// Shows what a workflow would do, and when; changes nothing
@@ -126,6 +129,7 @@ impl Command {
             Self::Demo(command) => command.run(context).await,
             Self::Init(command) => command.run(context),
             Self::Check(command) => command.run(context),
+            Self::Schema(command) => command.run(context),
             Self::Serve(command) => command.run(context).await,
             Self::Plan(command) => command.run(context).await,
             Self::Run(command) => command.run(context).await,

@@ -11,6 +11,7 @@ mod keys;
 mod problem;
 mod raw;
 mod rules;
+mod schema;
 mod settings;
 mod sources;
 mod surroundings;
@@ -21,6 +22,7 @@ use std::path::PathBuf;
 
 pub use database::{DatabasePlace, DatabaseSettings};
 pub use problem::{ConfigError, Problem};
+pub use schema::schema;
 pub use settings::{
     KeySettings, SandboxSettings, ServeSettings, SystemKind, SystemSettings, TimeSettings, WorkflowSettings,
 };

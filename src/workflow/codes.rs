@@ -62,6 +62,8 @@ codes! {
     Grace "grace" mistake,
     /// An approval that nothing stands behind.
     IdleApproval "idle-approval" warning,
+    /// Lines that do not line up, or an indentation that cannot be seen.
+    Indentation "indentation" mistake,
     /// An access cut that is left out when it is late.
     LateCut "late-cut" warning,
     /// Something that must be there.
@@ -84,8 +86,6 @@ codes! {
     Syntax "syntax" mistake,
     /// Where a step takes place.
     Systems "systems" mistake,
-    /// A tab where YAML wants blanks.
-    Tab "tab" mistake,
     /// A YAML tag.
     Tag "tag" mistake,
     /// A template or condition that cannot be read.
@@ -96,6 +96,8 @@ codes! {
     TooLarge "too-large" mistake,
     /// A trigger that does not fit the workflow.
     Trigger "trigger" mistake,
+    /// An input that what starts the workflow cannot fill.
+    UnfilledInput "unfilled-input" warning,
     /// No such action.
     UnknownAction "unknown-action" mistake,
     /// No such calendar in the configuration.

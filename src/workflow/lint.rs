@@ -1,5 +1,8 @@
 //! What is allowed but probably not meant.
 
+mod cuts;
+mod idle;
+
 use std::collections::BTreeSet;
 
 use super::action::{ActionKind, Nature, Place};
@@ -26,7 +29,10 @@ pub(super) fn warn(workflow: &Workflow, drafts: &[Draft<'_>], top: &Fields<'_>, 
             _ => {}
         }
         after_delete(&steps, draft, step, report);
+        cuts::warn(draft, step, report);
+        idle::step(&steps, draft, step, report);
     }
+    idle::inputs(workflow, &steps, top, report);
     open_system(workflow, &steps, top, report);
 }
 

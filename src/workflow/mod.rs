@@ -23,6 +23,7 @@ pub mod select;
 pub mod shipped;
 pub mod span;
 mod steps;
+mod syntax;
 mod systems;
 pub mod template;
 #[cfg(test)]
@@ -41,5 +42,5 @@ pub use schedule::next_after;
 pub use select::{AccountSelection, PersonSelection, Selector};
 pub use shipped::SHIPPED;
 pub use span::Span;
-pub use systems::check_systems;
+pub use systems::{Known, check_names};
 pub use template::{Condition, Scope, Template, TemplateError};

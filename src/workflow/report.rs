@@ -105,7 +105,8 @@ impl<'t> Report<'t> {
             Yaml::Scalar(scalar) if !node.is_null() && !scalar.text.trim().is_empty() => Some(scalar.text.trim()),
             _ => {
                 let found = if matches!(node.value, Yaml::Scalar(_)) { "empty" } else { node.kind() };
-                self.error(node.pos, Code::WrongType, format!("{what} must be text, but it is {found}"));
+                self.error(node.pos, Code::WrongType, format!("{what} must be text, but it is {found}"))
+                    .help("write a value behind the colon, or leave the key out");
                 None
             }
         }

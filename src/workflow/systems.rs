@@ -73,25 +73,55 @@ pub(super) fn check(
     }
 }
 
-/// Checks the systems a workflow names against those that are configured. `file` is the name for messages.
-pub fn check_systems(file: &str, workflow: &Workflow, known: &[&str]) -> Vec<Diagnostic> {
+/// What the configuration has, for the names that workflows use.
+#[derive(Clone, Debug, Default)]
+pub struct Known<'a> {
+    /// Systems.
+    pub systems: Vec<&'a str>,
+    /// Calendars.
+    pub calendars: Vec<&'a str>,
+    /// Policies.
+    pub policies: Vec<&'a str>,
+}
+
+/// Checks the systems, the calendar and the policy that a workflow names against the configuration. `file` is the name
+/// for messages.
+pub fn check_names(file: &str, workflow: &Workflow, known: &Known<'_>) -> Vec<Diagnostic> {
     let mut report = Report::new(file, &workflow.source);
-    let tree = yaml::load(&workflow.source).ok();
-    let steps = tree.as_ref().and_then(|(root, _)| root.get("steps"));
-    let Some(Yaml::List(steps)) = steps.map(|steps| &steps.value) else { return Vec::new() };
-    for (step, node) in workflow.steps.iter().zip(steps) {
-        let (Some(Systems::Named(_)), Some(node)) = (&step.systems, node.get("systems")) else { continue };
-        let alone = !matches!(node.value, Yaml::List(_));
-        let mut words = known.to_vec();
-        if alone {
-            words.push("all");
-            words.extend(Facet::ALL.map(Facet::as_str));
+    let Ok((root, _)) = yaml::load(&workflow.source) else { return Vec::new() };
+    for (key, code, name, known) in [
+        ("calendar", Code::UnknownCalendar, &workflow.calendar, &known.calendars),
+        ("policy", Code::UnknownPolicy, &workflow.policy, &known.policies),
+    ] {
+        let (Some(name), Some(node)) = (name, root.get(key)) else { continue };
+        if known.is_empty() {
+            let place = if key == "policy" { "policies" } else { "calendars" };
+            report
+                .error(node.pos, code, format!("unknown {key} `{name}`: the configuration has none"))
+                .help(format!("write it into usher.toml as [{place}.{name}], or leave `{key}` out"));
+        } else if !known.contains(&name.as_str()) {
+            report.unknown(node.pos, code, key, name, known);
         }
-        for (name, pos) in report.texts(node, "a system").unwrap_or_default() {
-            if !known.contains(&name.as_str()) {
-                report.unknown(pos, Code::UnknownSystem, "system", &name, &words);
+    }
+    if let Some(Yaml::List(steps)) = root.get("steps").map(|steps| &steps.value) {
+        for (step, node) in workflow.steps.iter().zip(steps) {
+            if let (Some(Systems::Named(_)), Some(node)) = (&step.systems, node.get("systems")) {
+                check_systems(node, &known.systems, &mut report);
             }
         }
     }
     report.finish()
+}
+
+fn check_systems(node: &Node, known: &[&str], report: &mut Report<'_>) {
+    let mut words = known.to_vec();
+    if !matches!(node.value, Yaml::List(_)) {
+        words.push("all");
+        words.extend(Facet::ALL.map(Facet::as_str));
+    }
+    for (name, pos) in report.texts(node, "a system").unwrap_or_default() {
+        if !known.contains(&name.as_str()) {
+            report.unknown(pos, Code::UnknownSystem, "system", &name, &words);
+        }
+    }
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::codes::Code;
 use super::diagnostic::Pos;
+use super::syntax;
 
 /// Deepest nesting.
 pub const MAX_DEPTH: usize = 32;
@@ -70,7 +71,8 @@ pub struct YamlError {
 }
 
 impl YamlError {
-    fn new(pos: Pos, code: Code, message: impl Into<String>, help: &str) -> Self {
+    /// A mistake with its way out.
+    pub(super) fn new(pos: Pos, code: Code, message: impl Into<String>, help: &str) -> Self {
         Self { pos, code, message: message.into(), help: Some(help.to_owned()) }
     }
 }
@@ -140,10 +142,11 @@ impl Node {
 /// When the text is too large, is no YAML, or uses what is refused here.
 pub fn load(text: &str) -> Result<(Node, Vec<YamlError>), YamlError> {
     if text.len() > MAX_BYTES {
-        let message = format!("the file has {} KiB; a workflow has at most {}", text.len() / 1024, MAX_BYTES / 1024);
+        let message = format!("the file is too large: a workflow has at most {} KiB", MAX_BYTES / 1024);
         return Err(YamlError::new(start_of_file(), Code::TooLarge, message, "split it into several workflows"));
     }
-    let mut loader = Loader { parser: Parser::new_from_str(text), found: Vec::new() };
+    syntax::look(text)?;
+    let mut loader = Loader { parser: Parser::new_from_str(text), text, found: Vec::new() };
     let root = loader.document()?;
     Ok((root, loader.found))
 }
@@ -153,6 +156,7 @@ const fn start_of_file() -> Pos {
 }
 
 struct Loader<'t> {
+    text: &'t str,
     parser: Parser<'t, StrInput<'t>>,
     found: Vec<YamlError>,
 }
@@ -197,7 +201,7 @@ impl<'t> Loader<'t> {
                 let pos = Pos { line: span.start.line().max(1), column: span.start.col() + 1, width: width.max(1) };
                 Ok((event, pos))
             }
-            Some(Err(error)) => Err(syntax(&error)),
+            Some(Err(error)) => Err(not_yaml(self.text, &error)),
         }
     }
 
@@ -284,15 +288,9 @@ fn references(pos: Pos) -> YamlError {
     YamlError::new(pos, Code::Alias, message, "write the value out; put text that starts with `*` or `&` into quotes")
 }
 
-fn syntax(error: &ScanError) -> YamlError {
+fn not_yaml(text: &str, error: &ScanError) -> YamlError {
     let at = error.marker();
-    let pos = Pos { line: at.line().max(1), column: at.col() + 1, width: 1 };
-    YamlError {
-        pos,
-        code: Code::Syntax,
-        message: format!("this is not valid YAML: {}", error.info()),
-        help: Some("check the indentation, the colons and the quotes of this line and the one above".to_owned()),
-    }
+    syntax::explain(text, Pos { line: at.line().max(1), column: at.col() + 1, width: 1 }, error.info())
 }
 
 #[cfg(test)]

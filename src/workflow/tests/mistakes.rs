@@ -1,6 +1,6 @@
 //! Each rule, broken once: the message, the place, the way out.
 
-use super::super::{check_all, check_systems};
+use super::super::{Known, check_all, check_names};
 use super::*;
 
 #[track_caller]
@@ -96,12 +96,27 @@ fn a_system_that_is_not_configured_names_the_nearest_name_or_capability() {
     let text = file(
         "  - id: a\n    action: account.disable\n    systems: mailz\n  - id: b\n    action: account.disable\n    systems: [ldap, nextclud]\n",
     );
-    let found = check_systems("test.yaml", &good(&text), &["ldap", "nextcloud"]);
+    let known = Known { systems: vec!["ldap", "nextcloud"], ..Known::default() };
+    let found = check_names("test.yaml", &good(&text), &known);
     assert_eq!(found[0].message, "unknown system `mailz`, did you mean `mail`?");
     at(&found[0], 11, 14);
     assert_eq!(found[1].message, "unknown system `nextclud`, did you mean `nextcloud`?");
     at(&found[1], 14, 21);
     assert_eq!(found.len(), 2);
+}
+
+#[test]
+fn a_calendar_and_a_policy_are_those_of_the_configuration() {
+    let text = file("  - id: a\n    action: account.disable\n    systems: all\n    at: last_day\n")
+        .replace("title: A test", "calendar: genva\npolicy: belgium");
+    let known = Known { calendars: vec!["geneva"], ..Known::default() };
+    let found = check_names("test.yaml", &good(&text), &known);
+    assert_eq!(found[0].message, "unknown calendar `genva`, did you mean `geneva`?");
+    at(&found[0], 2, 11);
+    says(&found[1], "unknown policy `belgium`: the configuration has none", "[policies.belgium]");
+    let known = Known { calendars: vec!["genva"], policies: vec!["belgium"], ..Known::default() };
+    assert!(check_names("test.yaml", &good(&text), &known).is_empty());
+    says(&mistake(&text.replace("genva", "Genf CH")), "cannot be the name of a calendar", "hyphens");
 }
 
 #[test]
@@ -349,8 +364,8 @@ fn hostile_files_are_refused_soon_and_briefly() {
 
 #[test]
 fn two_files_with_one_name_are_a_mistake_of_the_second() {
-    let text = file("  - id: a\n    action: task\n    with: { title: x }\n");
-    let checked = check_all([("one.yaml", text.as_str()), ("two.yaml", text.as_str()), ("three.yaml", "")]);
+    let text = "workflow: test\nfor: person\non: { manual: true }\nsteps:\n  - id: a\n    action: task\n    with: { title: x }\n";
+    let checked = check_all([("one.yaml", text), ("two.yaml", text), ("three.yaml", "")]);
     assert_eq!(checked.workflows.len(), 1);
     says(&checked.diagnostics[0], "a second workflow is called `test`", "one.yaml");
     assert_eq!((checked.diagnostics[0].file.as_str(), checked.diagnostics[0].column), ("two.yaml", 11));
