@@ -46,8 +46,8 @@ pub struct SandboxAccount {
     pub groups: BTreeSet<String>,
     /// What `access.remove` took, for undo.
     pub removed: Option<RemovedAccess>,
-    /// The licence it uses up.
-    pub licence: Option<String>,
+    /// The licences it uses up.
+    pub licences: BTreeSet<String>,
     /// Further addresses.
     pub aliases: BTreeSet<String>,
     /// Storage limit.
@@ -247,7 +247,7 @@ impl SandboxAccount {
             ("groups", json!(self.groups)),
             ("aliases", json!(self.aliases)),
             ("quota_bytes", json!(self.quota_bytes)),
-            ("licence", json!(self.licence)),
+            ("licences", json!(self.licences)),
             ("hidden", json!(self.hidden)),
         ];
         if let Some(removed) = &self.removed {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{PlanError, PlanRequest, Planner};
 use crate::run::capability::Capability;
+use crate::run::guard::in_use;
 use crate::run::nearest::way_out;
 use crate::run::state::SkipReason;
 use crate::run::subject::{Account, AccountStatus, Subject, SystemView};
@@ -105,11 +106,15 @@ impl Planner<'_> {
             Site::On(view) => *view,
         };
         let capability = capability(view, action);
-        let account = if action.place() == Place::System { None } else { self.account_on(view) };
+        // Who comes back gets what was theirs, and who is there already needs nothing new.
+        let on_account = action.place() != Place::System || action == ActionKind::AccountCreate;
+        let account = if on_account { self.account_on(view) } else { None };
+        let there = account.filter(|_| action == ActionKind::AccountCreate).and_then(in_use).map(SkipReason::NotNeeded);
         let why = missing(view, action, account)
             .filter(|_| account.is_some() || !self.will_have_account(view, needs))
             .or_else(|| unsupported(action, &capability));
-        Answer { account: account.map(|account| account.id), capability, skip: why.map(SkipReason::NotApplicable) }
+        let skip = why.map(SkipReason::NotApplicable).or(there);
+        Answer { account: account.map(|account| account.id), capability, skip }
     }
 
     fn account_on<'s>(&'s self, view: &'s SystemView) -> Option<&'s Account> {
