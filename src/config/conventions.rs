@@ -110,7 +110,7 @@ impl Judge<'_> {
             groups: names(&raw.groups),
             role: raw.role.as_ref().map(|role| role.trim().to_owned()).filter(|role| !role.is_empty()),
             quota,
-            licences: names(&raw.licences),
+            licences: raw.licences.clone().unwrap_or_default(),
         }
     }
 }

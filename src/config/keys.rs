@@ -64,7 +64,7 @@ pub(super) const DEPARTMENTS: &str = "departments";
 
 /// What a department takes.
 pub(super) const DEPARTMENT: &[Key] =
-    &[("groups", Kind::Texts), ("role", Kind::Text), ("quota", Kind::Text), ("licences", Kind::Texts)];
+    &[("groups", Kind::Texts), ("role", Kind::Text), ("quota", Kind::Text), ("licences", Kind::Named)];
 
 /// The section whose tables are named by whoever writes them.
 pub(super) const SYSTEMS: &str = "systems";

@@ -85,7 +85,7 @@ pub(super) struct RawDepartment {
     pub(super) groups: Option<Vec<String>>,
     pub(super) role: Option<String>,
     pub(super) quota: Option<String>,
-    pub(super) licences: Option<Vec<String>>,
+    pub(super) licences: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

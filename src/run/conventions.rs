@@ -54,8 +54,8 @@ pub struct Department {
     pub role: Option<String>,
     /// Their storage limit, in bytes.
     pub quota: Option<u64>,
-    /// Licences that their new accounts get.
-    pub licences: BTreeSet<String>,
+    /// The licences that their new accounts get, by system.
+    pub licences: BTreeMap<String, String>,
 }
 
 /// Why a step that asks for what the department gives is not done as it stands.
@@ -83,7 +83,13 @@ impl Departments {
     /// # Errors
     /// When it gives nothing of the kind, or is not among the configured ones: a misspelt department must not cost
     /// anybody their groups.
-    pub fn fill(&self, action: ActionKind, person: Option<&Person>, with: &mut Map<String, Value>) -> Result<(), Unfilled> {
+    pub fn fill(
+        &self,
+        action: ActionKind,
+        system: Option<&str>,
+        person: Option<&Person>,
+        with: &mut Map<String, Value>,
+    ) -> Result<(), Unfilled> {
         use ActionKind as A;
         match action {
             A::GroupsSync | A::GroupsAdd => {
@@ -106,25 +112,16 @@ impl Departments {
                 let quota = self.given(person)?.and_then(|department| department.quota);
                 with.insert("quota".to_owned(), json!(quota.ok_or_else(|| nothing("storage limit", person))?));
             }
-            A::AccountCreate => self.birthright(self.given(person)?, with),
+            // Groups, role and quota are steps of their own, which also serve whoever returns.
+            A::AccountCreate => {
+                let licences = self.given(person)?.map(|department| &department.licences);
+                if let Some(licence) = licences.zip(system).and_then(|(licences, system)| licences.get(system)) {
+                    with.insert("licence".to_owned(), json!(licence));
+                }
+            }
             _ => {}
         }
         Ok(())
-    }
-
-    fn birthright(&self, department: Option<&Department>, with: &mut Map<String, Value>) {
-        let Some(department) = department else { return };
-        let gives = [
-            ("groups", (!department.groups.is_empty()).then(|| json!(department.groups))),
-            ("role", department.role.as_ref().map(|role| json!(role))),
-            ("quota", department.quota.map(|quota| json!(quota))),
-            ("licences", (!department.licences.is_empty()).then(|| json!(department.licences))),
-        ];
-        for (name, value) in gives {
-            if let (Some(value), false) = (value, with.contains_key(name)) {
-                with.insert(name.to_owned(), value);
-            }
-        }
     }
 
     /// The person's department; `None` for people without one, and where no department is configured at all.
@@ -161,7 +158,7 @@ mod tests {
             groups: ["crm".to_owned(), "staff".to_owned()].into(),
             role: Some("user".into()),
             quota: Some(5),
-            licences: ["standard".to_owned()].into(),
+            licences: [("mail".to_owned(), "standard".to_owned())].into(),
         };
         let lab = Department { groups: ["lab".to_owned()].into(), ..Department::default() };
         Departments::of([("Sales".to_owned(), sales), ("Lab".to_owned(), lab)])
@@ -173,7 +170,7 @@ mod tests {
 
     fn filled(action: ActionKind, department: Option<&str>, with: Value) -> Result<Value, Unfilled> {
         let mut with = with.as_object().cloned().unwrap();
-        departments().fill(action, Some(&of(department)), &mut with).map(|()| Value::Object(with))
+        departments().fill(action, Some("mail"), Some(&of(department)), &mut with).map(|()| Value::Object(with))
     }
 
     #[test]
@@ -183,9 +180,8 @@ mod tests {
         let with = filled(ActionKind::GroupsSync, Some("Sales"), json!({ "groups": ["x"] })).unwrap();
         assert_eq!(with, json!({ "groups": ["x"], "managed": ["crm", "lab", "staff"] }));
         assert_eq!(filled(ActionKind::RoleSet, Some("Sales"), json!({})).unwrap(), json!({ "role": "user" }));
-        let with = filled(ActionKind::AccountCreate, Some("Sales"), json!({ "quota": "1 GB" })).unwrap();
-        let all = json!({ "groups": ["crm", "staff"], "role": "user", "quota": "1 GB", "licences": ["standard"] });
-        assert_eq!(with, all);
+        let with = filled(ActionKind::AccountCreate, Some("Sales"), json!({})).unwrap();
+        assert_eq!(with, json!({ "licence": "standard" }));
     }
 
     #[test]
@@ -204,7 +200,7 @@ mod tests {
         let Unfilled::Hold(HoldReason::Missing(why)) = held else { panic!("{held:?}") };
         assert!(why.contains("[departments.\"Saels\"]"), "{why}");
         let mut with = Map::new();
-        Departments::default().fill(ActionKind::GroupsSync, Some(&of(Some("Sales"))), &mut with).unwrap();
+        Departments::default().fill(ActionKind::GroupsSync, None, Some(&of(Some("Sales"))), &mut with).unwrap();
         assert_eq!(with["managed"], json!([]), "without any department nothing is managed");
     }
 }

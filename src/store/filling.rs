@@ -31,7 +31,7 @@ impl Store {
         person: Option<&Person>,
         mut with: Map<String, Value>,
     ) -> Result<Filled, StoreError> {
-        match self.conventions().departments.fill(step.action, person, &mut with) {
+        match self.conventions().departments.fill(step.action, step.system.as_deref(), person, &mut with) {
             Ok(()) => {}
             Err(Unfilled::Skip(reason)) => return Ok(Filled::Instead(StepEvent::Skipped { at: tx.now, reason })),
             Err(Unfilled::Hold(reason)) => return Ok(Filled::Instead(StepEvent::Held { reason })),

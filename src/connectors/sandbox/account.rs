@@ -46,8 +46,8 @@ pub struct SandboxAccount {
     pub groups: BTreeSet<String>,
     /// What `access.remove` took, for undo.
     pub removed: Option<RemovedAccess>,
-    /// The licences it uses up.
-    pub licences: BTreeSet<String>,
+    /// The licence it uses up.
+    pub licence: Option<String>,
     /// Further addresses.
     pub aliases: BTreeSet<String>,
     /// Storage limit.
@@ -247,7 +247,7 @@ impl SandboxAccount {
             ("groups", json!(self.groups)),
             ("aliases", json!(self.aliases)),
             ("quota_bytes", json!(self.quota_bytes)),
-            ("licences", json!(self.licences)),
+            ("licence", json!(self.licence)),
             ("hidden", json!(self.hidden)),
         ];
         if let Some(removed) = &self.removed {

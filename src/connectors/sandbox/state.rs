@@ -162,7 +162,7 @@ fn begin_account(system: &SystemState, holder: &Holder, spec: &AccountSpec) -> S
         role: spec.role.clone(),
         groups: spec.groups.clone(),
         removed: None,
-        licences: spec.licence.iter().cloned().collect(),
+        licence: spec.licence.clone(),
         aliases: spec.aliases.clone(),
         quota_bytes: bytes(&spec.quota),
         last_sign_in: spec.last_sign_in,

@@ -191,11 +191,11 @@ shapes! {
         has enabled: bool,
         /// Further addresses.
         may aliases: Vec<String>,
-        /// Groups to join; without them, those of the department.
+        /// Groups to join.
         may groups: Vec<String>,
-        /// The role; without it, the department's.
+        /// The role.
         may role: String,
-        /// The storage limit; without it, the department's.
+        /// The storage limit.
         may quota: Quota,
     }
     /// `credentials.send`

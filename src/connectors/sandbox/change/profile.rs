@@ -104,7 +104,7 @@ impl Profile {
                 let present = account.quota_bytes.map_or("no limit".to_owned(), |bytes| format!("limit {bytes} bytes"));
                 seen(account.quota_bytes == Some(*bytes), present.clone(), present)
             }
-            Self::ReleaseLicence => seen(account.licences.is_empty(), "no licence used", "a licence is used"),
+            Self::ReleaseLicence => seen(account.licence.is_none(), "no licence used", "a licence is used"),
             Self::Rename(names) => seen(names.are_those_of(account), "names as asked", "other names"),
         }
     }
@@ -123,7 +123,7 @@ impl Profile {
                 account.aliases.retain(|own| !same(own, &alias));
             }
             Self::SetQuota(bytes) => account.quota_bytes = Some(*bytes),
-            Self::ReleaseLicence => account.licences.clear(),
+            Self::ReleaseLicence => account.licence = None,
             Self::Rename(names) => names.give_to(account),
         }
     }
