@@ -33,7 +33,7 @@ pub(super) fn read(top: &Fields<'_>, report: &mut Report<'_>) -> Triggers {
 }
 
 /// Fields of a person whose change HR tells (`fields: [department]`).
-pub const CHANGING_FIELDS: [&str; 12] = [
+pub(super) const CHANGING_FIELDS: [&str; 12] = [
     "given_name",
     "family_name",
     "display_name",

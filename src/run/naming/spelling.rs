@@ -34,7 +34,8 @@ fn push(spelt: &mut String, letter: char) {
         }
         return;
     }
-    let plain = deunicode::deunicode_char(letter).unwrap_or_default();
+    // Pictures have names too, and nobody is called by them.
+    let plain = deunicode::deunicode_char(letter).filter(|_| letter.is_alphanumeric()).unwrap_or_default();
     spelt.extend(plain.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()));
 }
 
