@@ -31,7 +31,7 @@ pub(super) struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    fn wrong(&mut self, key: &str, message: impl std::fmt::Display) {
+    pub(super) fn wrong(&mut self, key: &str, message: impl std::fmt::Display) {
         self.problems.push(Problem::new(self.merged.place(key), format!("`{key}`: {message}")));
     }
 
