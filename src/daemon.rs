@@ -78,7 +78,8 @@ pub async fn open_store(config: &Config, opening: Opening, clock: Clock) -> Resu
         KeySettings::File(path) => key_ring(config, path)?,
         KeySettings::Secret(reference) => KeyRing::from_secret(&reference.resolve()?)?,
     };
-    Ok(Store::open(url.expose(), opening, clock, ring, config.rules.clone()).await?)
+    let store = Store::open(url.expose(), opening, clock, ring, config.rules.clone()).await?;
+    Ok(store.with_conventions(config.conventions.clone()))
 }
 
 /// A key is only made for a database that is not there yet: a lost key must not pass unnoticed.

@@ -89,7 +89,7 @@ impl Reader<'_> {
         self.file.table.insert(section.to_owned(), Value::Table(read));
     }
 
-    /// `[systems.NAME]`, `[calendars.NAME]`: sections with names of their own.
+    /// `[systems.NAME]`, `[departments.NAME]`: sections with names of their own.
     fn named(&mut self, section: &str, tables: &DeTable<'_>) -> Table {
         let mut read = Table::new();
         for (name, value) in tables {

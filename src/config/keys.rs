@@ -47,19 +47,36 @@ pub(super) const SECTIONS: &[(&str, &[Key])] = &[
     ("serve", &[("listen", Kind::Text), ("workers", Kind::Number), ("lease", Kind::Text)]),
     ("people", &[("columns", Kind::Named), ("dates", Kind::Text)]),
     ("policy", POLICY),
+    (
+        "naming",
+        &[
+            ("pattern", Kind::Text),
+            ("domain", Kind::Text),
+            ("on_collision", Kind::Text),
+            ("reserve", Kind::Text),
+            ("reserved", Kind::Texts),
+        ],
+    ),
+    ("access", &[("administrators", Kind::Texts)]),
 ];
 
 const POLICY: &[Key] = &[("redirect", Kind::Text), ("auto_reply_max", Kind::Text)];
 
+/// The section whose tables are the company's departments.
+pub(super) const DEPARTMENTS: &str = "departments";
+
 /// The sections of which there are several, each named by whoever writes it: `[calendars.geneva]`.
-pub(super) const NAMED: &[(&str, &[Key])] =
-    &[("calendars", &[("days", Kind::Texts), ("weekend", Kind::Texts)]), ("policies", POLICY)];
+pub(super) const NAMED: &[(&str, &[Key])] = &[
+    ("calendars", &[("days", Kind::Texts), ("weekend", Kind::Texts)]),
+    ("policies", POLICY),
+    (DEPARTMENTS, &[("groups", Kind::Texts), ("role", Kind::Text), ("quota", Kind::Text), ("licences", Kind::Named)]),
+];
 
 /// The section whose tables are named by whoever writes them.
 pub(super) const SYSTEMS: &str = "systems";
 
 /// What every system takes, whatever its kind.
-pub(super) const EVERY_SYSTEM: &[Key] = &[("kind", Kind::Text)];
+pub(super) const EVERY_SYSTEM: &[Key] = &[("kind", Kind::Text), ("sign_in", Kind::Text)];
 
 /// The kinds of system and what each takes besides.
 pub(super) const SYSTEM_KINDS: &[(&str, &[Key])] =

@@ -4,6 +4,7 @@
 //! its place and the nearest thing that would have been right. Secrets are references; relative paths are relative
 //! to the file that names them, and to the working directory in the environment.
 
+mod conventions;
 mod database;
 mod file;
 mod judge;
@@ -31,7 +32,7 @@ pub use surroundings::Surroundings;
 pub use workflow_files::{WorkflowFile, files_in, read_workflow};
 
 use crate::intake::people::Mapping;
-use crate::run::Rules;
+use crate::run::{Conventions, Rules};
 
 /// The commented example that `usher init` writes.
 pub const EXAMPLE: &str = include_str!("../../config/usher.toml");
@@ -55,6 +56,8 @@ pub struct Config {
     pub systems: BTreeMap<String, SystemSettings>,
     /// How HR's files are read.
     pub people: Mapping,
+    /// How new accounts are called, what departments give, who may ask for what stops everybody.
+    pub conventions: Conventions,
     /// Where data lives by default.
     pub data_dir: PathBuf,
     sources: Vec<Source>,
@@ -88,6 +91,7 @@ impl Config {
             serve: judge.serve(),
             systems: judge.systems(),
             people: judge.people(),
+            conventions: judge.conventions(),
             data_dir: around.data_dir(),
             sources: merged.sources.clone(),
         };

@@ -7,7 +7,7 @@ use config::{Environment, File, FileFormat};
 use toml::{Table, Value};
 
 use super::file::{self, ReadFile};
-use super::keys::{self, Kind, SYSTEMS};
+use super::keys::{self, DEPARTMENTS, Kind, SYSTEMS};
 use super::problem::{Problem, suggestion};
 use super::raw::Raw;
 use super::surroundings::Surroundings;
@@ -148,6 +148,10 @@ fn known_variable(name: &str) -> Result<String, Problem> {
         |message: String, help: String| Problem::new(format!("environment variable {name}"), message).help(help);
     let (known, key) = match parts.as_slice() {
         [SYSTEMS, system, key, ..] if !system.is_empty() => (keys::system_keys(None), key),
+        [DEPARTMENTS, ..] => {
+            let help = "write [departments.NAME] into a file: names of departments do not fit into a variable's name";
+            return Err(problem("departments are not set by the environment".to_owned(), help.to_owned()));
+        }
         [section, name, key] if !name.is_empty() && keys::named_keys(section).is_some() => {
             (keys::named_keys(section).unwrap_or_default().to_vec(), key)
         }

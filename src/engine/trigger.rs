@@ -131,6 +131,9 @@ impl Engine {
             return Ok(Started::Existing(existing));
         }
         let workflow = self.workflow(&request.workflow)?;
+        if let Some(why) = self.store().conventions().refusal(workflow, &request.asked_by) {
+            return Err(StoreError::Refused(why).into());
+        }
         let found = self.find(&request, workflow).await?;
         let plan = self.plan_for(&request, workflow, &found).await?;
         let new = NewRun {
@@ -160,7 +163,8 @@ impl Engine {
         match &request.subject {
             SubjectRef::Person(number) => {
                 expect_subject(workflow, SubjectKind::Person)?;
-                self.find_person(number, workflow, request.event.is_some()).await
+                let dated = request.event.as_ref().is_some_and(|event| event.effective.is_some());
+                self.find_person(number, workflow, dated).await
             }
             SubjectRef::Account { system, id } => {
                 expect_subject(workflow, SubjectKind::Account)?;

@@ -11,15 +11,19 @@ mod columns;
 mod connect;
 mod desk;
 mod error;
+mod filling;
 mod flush;
 mod freezes;
 mod journal;
+mod late;
 mod leases;
 mod lock;
 mod migrate;
+mod names;
 mod people;
 mod runs;
 mod schedules;
+mod seen;
 mod selections;
 mod sql;
 mod tasks;
@@ -46,14 +50,15 @@ pub use lock::FileLock;
 pub use people::{EventRow, NewEvent};
 pub use runs::{NewRun, RunFilter, RunRow, Started};
 pub use schedules::{SchedulePause, ScheduleRow};
+pub use seen::Seen;
 pub use selections::{PeopleBy, SelectedAccount, SelectedPerson};
 pub use tasks::{Waiting, reason_words};
-pub use turn::{Claim, Completion, Seen, TurnReport, TurnRequest};
+pub use turn::{Claim, Completion, TurnReport, TurnRequest};
 pub use wake::Watch;
 
 use crate::clock::{self, Clock};
 use crate::run::book::Book;
-use crate::run::{Holidays, Rules};
+use crate::run::{Conventions, Holidays, Rules};
 use crate::secret::{DataKey, KeyRing};
 use crate::workflow::Workflow;
 
@@ -82,6 +87,7 @@ pub enum Opening {
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
+    conventions: Arc<Conventions>,
 }
 
 struct Inner {
@@ -173,11 +179,23 @@ impl Store {
                 commits: std::sync::atomic::AtomicU64::new(0),
                 trouble: Mutex::default(),
             }),
+            conventions: Arc::default(),
         };
         migrate::bring_up(&store, opening).await?;
         store.check_durability().await?;
         store.check_keys().await?;
         Ok(store)
+    }
+
+    /// The same store, keeping these conventions: how new accounts are called, and what departments give.
+    #[must_use]
+    pub fn with_conventions(self, conventions: Conventions) -> Self {
+        Self { conventions: Arc::new(conventions), ..self }
+    }
+
+    /// The conventions it keeps.
+    pub fn conventions(&self) -> &Conventions {
+        &self.conventions
     }
 
     /// Which database.

@@ -102,6 +102,8 @@ codes! {
     UnknownAction "unknown-action" mistake,
     /// No such calendar in the configuration.
     UnknownCalendar "unknown-calendar" mistake,
+    /// No such field of a person whose change HR tells.
+    UnknownField "unknown-field" mistake,
     /// No such input.
     UnknownInput "unknown-input" mistake,
     /// No such key.

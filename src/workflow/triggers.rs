@@ -9,6 +9,11 @@ use super::report::{Fields, Report, nearest};
 use super::schedule::Cron;
 use super::yaml::Node;
 
+/// The keys of `on`.
+pub(super) const KEYS: [&str; 4] = ["event", "fields", "manual", "schedule"];
+/// The keys of a schedule.
+pub(super) const SCHEDULE_KEYS: [&str; 3] = ["cron", "timezone", "missed"];
+
 /// Reads `on:`, which every workflow has.
 pub(super) fn read(top: &Fields<'_>, report: &mut Report<'_>) -> Triggers {
     let Some(node) = top.get("on") else {
@@ -17,12 +22,13 @@ pub(super) fn read(top: &Fields<'_>, report: &mut Report<'_>) -> Triggers {
             .help("write `on: { manual: true }`");
         return Triggers::default();
     };
-    let Some(fields) = report.fields(node, "`on`", &["event", "manual", "schedule"]) else {
+    let Some(fields) = report.fields(node, "`on`", &KEYS) else {
         return Triggers::default();
     };
     let events = HrEvent::ALL.map(|event| (event.as_str(), event));
     let triggers = Triggers {
         event: fields.get("event").and_then(|node| report.word(node, "event", &events)),
+        fields: fields.get("fields").map(|node| changed_fields(node, report)).unwrap_or_default(),
         manual: fields.get("manual").and_then(|node| report.boolean(node, "`manual`")).unwrap_or(false),
         schedule: fields.get("schedule").and_then(|node| schedule(node, report)),
     };
@@ -30,6 +36,30 @@ pub(super) fn read(top: &Fields<'_>, report: &mut Report<'_>) -> Triggers {
         report.error(node.pos, Code::MissingKey, "nothing starts this workflow").help("write `on: { manual: true }`");
     }
     triggers
+}
+
+/// Fields of a person whose change HR tells (`fields: [department]`).
+pub(super) const CHANGING_FIELDS: [&str; 12] = [
+    "given_name",
+    "family_name",
+    "display_name",
+    "email",
+    "private_email",
+    "manager_number",
+    "department",
+    "role",
+    "timezone",
+    "language",
+    "start_date",
+    "leave_reason",
+];
+
+fn changed_fields(node: &Node, report: &mut Report<'_>) -> Vec<String> {
+    let named = report.texts(node, "a field of a person").unwrap_or_default();
+    for (name, pos) in named.iter().filter(|(name, _)| !CHANGING_FIELDS.contains(&name.as_str())) {
+        report.unknown(*pos, Code::UnknownField, "field of a person", name, &CHANGING_FIELDS);
+    }
+    named.into_iter().map(|(name, _)| name).collect()
 }
 
 /// Notes triggers that do not go with what the workflow is about.
@@ -40,6 +70,11 @@ pub(super) fn check(top: &Fields<'_>, subject: SubjectKind, triggers: &Triggers,
             .error(pos, Code::Trigger, "an HR event is about a person, this workflow is not")
             .help("write `for: person`, or start it by a schedule or by hand");
     }
+    if !triggers.fields.is_empty() && triggers.event != Some(HrEvent::Changed) {
+        report
+            .error(pos, Code::Trigger, "`fields` goes with `event: changed`: it names what must have changed")
+            .help("leave `fields` out, or write `event: changed`");
+    }
     if triggers.schedule.is_some() && subject != SubjectKind::Organisation {
         report
             .error(pos, Code::Trigger, format!("a schedule names no {}", subject.as_str()))
@@ -48,7 +83,7 @@ pub(super) fn check(top: &Fields<'_>, subject: SubjectKind, triggers: &Triggers,
 }
 
 fn schedule(node: &Node, report: &mut Report<'_>) -> Option<Schedule> {
-    let fields = report.fields(node, "`schedule`", &["cron", "timezone", "missed"])?;
+    let fields = report.fields(node, "`schedule`", &SCHEDULE_KEYS)?;
     let missed = [("once", Missed::Once), ("all", Missed::All), ("skip", Missed::Skip)];
     let missed = fields.get("missed").and_then(|node| report.word(node, "policy for missed ticks", &missed));
     let timezone = fields.get("timezone").and_then(|node| report.text(node, "`timezone`"));

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 
 use super::words::{
-    Accounts, Action, Amount, At, Attempts, Condition, Cron, Event, Length, Name, People, Short, Source, Systems, Text,
-    Texts, Zone,
+    Accounts, Action, Amount, At, Attempts, Changing, Condition, Cron, Event, Length, Name, People, Short, Source,
+    Systems, Text, Texts, Zone,
 };
 
 /// A workflow of usher: what happens to a person's (or an account's) access, when, and who is asked.
@@ -73,10 +73,13 @@ enum Priority {
 #[schemars(deny_unknown_fields, extend("anyOf" = [
     { "required": ["event"] }, { "required": ["schedule"] },
     { "properties": { "manual": { "const": true } }, "required": ["manual"] },
-]))]
+], "if" = { "required": ["fields"], "properties": { "fields": { "not": { "maxItems": 0, "type": "array" } } } },
+   "then" = { "required": ["event"], "properties": { "event": { "const": "changed" } } }))]
 struct Triggers {
     /// What HR says about a person.
     event: Option<Event>,
+    /// With `event: changed`: the fields of which one must have changed.
+    fields: Option<Changing>,
     /// A person, by command.
     manual: Option<bool>,
     /// A durable schedule, fired once over all daemons.

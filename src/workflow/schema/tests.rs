@@ -113,6 +113,7 @@ fn right() -> Vec<String> {
     }
     for lines in [
         "title: 42\nfor: person\non: { event: departure, manual: false }",
+        "for: person\non: { event: changed, fields: [department, role] }",
         "for: organisation\npriority: urgent\non: { schedule: { cron: \"0 6 * * 1-5\", timezone: Europe/Zurich, missed: skip } }",
         "for: organisation\ncalendar: geneva\npolicy: switzerland\ntimezone: Europe/Zurich\non: { manual: true }",
     ] {
@@ -144,6 +145,8 @@ fn wrong() -> Vec<String> {
         top("for: person\non: { manual: false }"),
         top("for: person\non: { event: departur }"),
         top("for: person\non: { manual: \"yes\" }"),
+        top("for: person\non: { event: departure, fields: [role] }"),
+        top("for: person\non: { event: changed, fields: [shoe_size] }"),
         top("for: person\non: { manual: true }\ncolour: red"),
         top("for: organisation\non: { event: departure }"),
         top("for: person\non: { schedule: { cron: \"0 6 * * *\" } }"),
@@ -299,6 +302,8 @@ fn it_has_the_keys_of_the_parser_and_every_one_is_described() {
     assert_eq!(keys(&schema), sorted(&crate::workflow::parse::KEYS));
     assert_eq!(keys(&schema["$defs"]["Step"]), sorted(&crate::workflow::steps::KEYS));
     assert_eq!(keys(&schema["$defs"]["Input"]), sorted(&crate::workflow::inputs::KEYS));
+    assert_eq!(keys(&schema["$defs"]["Triggers"]), sorted(&crate::workflow::triggers::KEYS));
+    assert_eq!(keys(&schema["$defs"]["Schedule"]), sorted(&crate::workflow::triggers::SCHEDULE_KEYS));
     assert_eq!(keys(&schema["$defs"]["ForEach"]), sorted(&crate::workflow::select::KEYS));
     for kind in ActionKind::ALL {
         let known: Vec<&str> = Params::fields(*kind).iter().map(|field| field.name).collect();

@@ -9,6 +9,7 @@ use crate::workflow::action::{ActionKind, Facet};
 use crate::workflow::definition::HrEvent;
 use crate::workflow::inputs::EVENT_FIELDS;
 use crate::workflow::select;
+use crate::workflow::triggers::CHANGING_FIELDS;
 
 /// A span as people write it: it begins with a number, or with the P of ISO 8601.
 const SPAN: &str = r"(?:[0-9]|P)[0-9A-Za-z., ]*";
@@ -66,6 +67,8 @@ words! {
         "enumDescriptions": ActionKind::ALL.iter().map(|kind| kind.describe()).collect::<Vec<_>>() });
     /// An event of HR's.
     Event => json!({ "enum": HrEvent::ALL.map(HrEvent::as_str) });
+    /// One field of a person, or a list of them.
+    Changing => json!({ "anyOf": [{ "enum": CHANGING_FIELDS }, { "type": "array", "items": { "enum": CHANGING_FIELDS } }] });
     /// What an event may carry.
     Source => json!({ "enum": EVENT_FIELDS });
     /// `all`, a capability, a name, or a list of names.
