@@ -147,7 +147,11 @@ impl Findings {
         );
         let tone = if self.errors() > 0 { Tone::Bad } else { Tone::Good };
         let summary = out.paint(tone, &summary);
-        out.line(summary)
+        out.line(summary)?;
+        match self.diagnostics.first() {
+            Some(first) => out.line(format!("`usher help {}` explains a code.", first.code)),
+            None => Ok(()),
+        }
     }
 
     fn document(&self) -> Value {

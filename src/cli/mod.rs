@@ -20,6 +20,7 @@ mod error;
 mod failures;
 mod finding;
 mod freeze;
+mod help;
 mod house;
 mod init;
 mod inventory;
@@ -60,7 +61,7 @@ pub use table::{Cell, Table, Tone};
 /// Commands work on the same database as the daemon, with or without it running.
 #[derive(Debug, Parser)]
 #[command(name = "usher", version, propagate_version = true, arg_required_else_help = true)]
-#[command(after_long_help = usage::TOP)]
+#[command(after_long_help = usage::TOP, disable_help_subcommand = true)]
 pub struct Cli {
     /// What every command takes.
     #[command(flatten)]
@@ -117,6 +118,8 @@ pub enum Command {
     Audit(audit::Audit),
     /// Tells what is wrong with this set-up, and how to mend it
     Doctor(doctor::Doctor),
+    /// Explains a command, a workflow, or a code
+    Help(help::Help),
     /// Prints the completion script of a shell
     Completions(completions::Completions),
     /// Prints the manual page, or writes one for every command
@@ -148,6 +151,7 @@ impl Command {
             Self::Schedule(command) => command.run(context).await,
             Self::Audit(command) => command.run(context).await,
             Self::Doctor(command) => command.run(context).await,
+            Self::Help(command) => command.run(context),
             Self::Completions(command) => command.run(context),
             Self::Man(command) => command.run(context),
         }

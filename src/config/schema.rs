@@ -49,7 +49,7 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
     ("calendars.weekend", "The days of the week on which nobody works; default Saturday and Sunday."),
     ("systems", "The systems where people have accounts."),
     ("systems.kind", "What kind of system it is."),
-    ("systems.sign_in", "The address where people sign in, for the words that hand credentials over."),
+    ("systems.sign_in", "What sign-in names of new accounts are made of there, where that is not [naming]."),
     ("systems.company", "For a sandbox: the file that describes the company."),
     ("systems.state", "For a sandbox: where what happens to it is written down."),
     ("systems.system", "For a sandbox: the system's name in the company; default its name here."),

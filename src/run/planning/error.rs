@@ -5,6 +5,28 @@ use crate::run::anchor::AnchorError;
 use crate::run::inputs::InputError;
 use crate::run::instant::UnknownZone;
 
+impl PlanError {
+    /// A stable word for scripts and `usher help CODE`.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::WrongSubject { .. } => "wrong_subject",
+            Self::Inputs(_) => "inputs",
+            Self::ZoneExpression { .. } => "zone_expression",
+            Self::Zone { .. } => "zone",
+            Self::UnknownSystem { .. } => "unknown_system",
+            Self::When { .. } => "when",
+            Self::EndsFirst { .. } => "ends_first",
+            Self::NoRule { .. } => "no_rule",
+            Self::Policy { .. } => "policy",
+            Self::NoWait { .. } => "no_wait",
+            Self::NoEnding { .. } => "no_ending",
+            Self::Order(_) => "order",
+            Self::TooManySteps(_) => "too_many_steps",
+            Self::Systems { .. } => "systems",
+        }
+    }
+}
+
 /// Why there is no plan. Nothing has happened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {

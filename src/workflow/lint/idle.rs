@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::super::action::ActionKind;
 use super::super::codes::Code;
-use super::super::definition::{Amount, Anchor, At, Input, InputType, Param, StepDef, Workflow};
+use super::super::definition::{Amount, Anchor, At, Input, InputType, Param, StepDef, Systems, Workflow};
 use super::super::diagnostic::Pos;
 use super::super::report::{Fields, Report};
 use super::super::steps::Draft;
@@ -92,6 +92,9 @@ fn used(workflow: &Workflow, steps: &Steps<'_, '_>) -> BTreeSet<String> {
     }
     for (_, step) in steps.all() {
         names.extend(step.when.iter().flat_map(|when| when.names()));
+        if let Some(Systems::Given(template)) = &step.systems {
+            names.extend(template.names());
+        }
         step.with.values().for_each(|param| in_param(param, &mut names));
         [&step.at, &step.until].into_iter().flatten().for_each(|at| in_instant(at, &mut used));
         [&step.delay, &step.grace].into_iter().flatten().for_each(|amount| in_amount(amount, &mut used));
