@@ -45,6 +45,26 @@ pub(super) const SECTIONS: &[(&str, &[Key])] = &[
     ("time", &[("zone", Kind::Text), ("holidays", Kind::Texts)]),
     ("workflows", &[("folder", Kind::Path)]),
     ("serve", &[("listen", Kind::Text), ("workers", Kind::Number), ("lease", Kind::Text)]),
+    (
+        "mail",
+        &[
+            ("transport", Kind::Text),
+            ("host", Kind::Text),
+            ("port", Kind::Number),
+            ("tls", Kind::Text),
+            ("user", Kind::Text),
+            ("password", Kind::Secret),
+            ("ca", Kind::Path),
+            ("timeout", Kind::Text),
+            ("folder", Kind::Path),
+            ("from", Kind::Text),
+            ("reply_to", Kind::Text),
+            ("administrators", Kind::Texts),
+            ("language", Kind::Text),
+            ("templates", Kind::Path),
+            ("remind", Kind::Text),
+        ],
+    ),
     ("people", &[("columns", Kind::Named), ("dates", Kind::Text)]),
 ];
 

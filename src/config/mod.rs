@@ -8,6 +8,7 @@ mod database;
 mod file;
 mod judge;
 mod keys;
+mod mail;
 mod problem;
 mod raw;
 mod settings;
@@ -28,6 +29,7 @@ pub use surroundings::Surroundings;
 pub use workflow_files::{WorkflowFile, files_in, read_workflow};
 
 use crate::intake::people::Mapping;
+use crate::mail::MailSettings;
 
 /// The commented example that `usher init` writes.
 pub const EXAMPLE: &str = include_str!("../../config/usher.toml");
@@ -49,6 +51,8 @@ pub struct Config {
     pub systems: BTreeMap<String, SystemSettings>,
     /// How HR's files are read.
     pub people: Mapping,
+    /// How mail is sent; not at all without the section.
+    pub mail: Option<MailSettings>,
     /// Where data lives by default.
     pub data_dir: PathBuf,
     sources: Vec<Source>,
@@ -80,6 +84,7 @@ impl Config {
             serve: judge.serve(),
             systems: judge.systems(),
             people: judge.people(),
+            mail: judge.mail(),
             data_dir: around.data_dir(),
             sources: merged.sources.clone(),
         };

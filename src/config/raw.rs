@@ -15,6 +15,7 @@ pub(super) struct Raw {
     pub(super) workflows: RawWorkflows,
     pub(super) serve: RawServe,
     pub(super) people: RawPeople,
+    pub(super) mail: Option<RawMail>,
     pub(super) systems: BTreeMap<String, RawSystem>,
 }
 
@@ -58,6 +59,26 @@ pub(super) struct RawServe {
 pub(super) struct RawPeople {
     pub(super) columns: Option<BTreeMap<String, String>>,
     pub(super) dates: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawMail {
+    pub(super) transport: Option<String>,
+    pub(super) host: Option<String>,
+    pub(super) port: Option<i64>,
+    pub(super) tls: Option<String>,
+    pub(super) user: Option<String>,
+    pub(super) password: Option<SecretRef>,
+    pub(super) ca: Option<String>,
+    pub(super) timeout: Option<String>,
+    pub(super) folder: Option<String>,
+    pub(super) from: Option<String>,
+    pub(super) reply_to: Option<String>,
+    pub(super) administrators: Option<Vec<String>>,
+    pub(super) language: Option<String>,
+    pub(super) templates: Option<String>,
+    pub(super) remind: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

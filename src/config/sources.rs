@@ -124,6 +124,7 @@ fn build(
         .separator("__")
         .list_separator(",")
         .with_list_parse_key("time.holidays")
+        .with_list_parse_key("mail.administrators")
         .try_parsing(true)
         .source(Some(variables));
     builder = builder.add_source(environment);
