@@ -159,7 +159,8 @@ impl Engine {
         match &request.subject {
             SubjectRef::Person(number) => {
                 expect_subject(workflow, SubjectKind::Person)?;
-                self.find_person(number, workflow, request.event.is_some()).await
+                let dated = request.event.as_ref().is_some_and(|event| event.effective.is_some());
+                self.find_person(number, workflow, dated).await
             }
             SubjectRef::Account { system, id } => {
                 expect_subject(workflow, SubjectKind::Account)?;

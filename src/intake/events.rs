@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use crate::engine::Engine;
 use crate::engine::trigger::{Request, SubjectRef, TriggerError};
-use crate::run::EventFacts;
 use crate::run::book::public_id;
 use crate::store::{EventRow, StoreError};
 use crate::workflow::{HrEvent, Workflow};
@@ -117,7 +116,7 @@ fn request(event: &EventRow, workflow: String) -> Request {
         workflow,
         subject: SubjectRef::Person(event.employee_number.clone()),
         inputs: BTreeMap::new(),
-        event: event.effective.map(EventFacts::on),
+        event: Some(event.facts.clone()),
         start: None,
         trigger: format!("hr:{}", event.kind.as_str()),
         asked_by: "hr".to_owned(),

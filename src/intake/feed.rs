@@ -77,7 +77,7 @@ fn event(person: &Person, fact: &HrFact, source: &str, told_at: i64) -> NewEvent
         source: source.to_owned(),
         key: format!("{}:{}:{effective}:{told_at}", person.employee_number, fact.event.as_str()),
         kind: fact.event,
-        effective: fact.effective,
         employee_number: person.employee_number.clone(),
+        facts: fact.told(person),
     }
 }

@@ -5,30 +5,36 @@ mod value;
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::nearest::way_out;
 use crate::workflow::{Input, Scope, Workflow};
 
 /// What the HR event that starts a run says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventFacts {
-    /// The date it takes effect: the last working day of a departure, the first day of a leave.
-    pub effective: Date,
+    /// The date it takes effect, where HR gives one: the last working day of a departure, the first day of a leave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective: Option<Date>,
+    /// The fields of the person that changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<String>,
     /// What else it says, by name (`from: event.family_name`).
+    #[serde(flatten)]
     pub facts: BTreeMap<String, String>,
 }
 
 impl EventFacts {
     /// An event that says only when.
     pub fn on(effective: Date) -> Self {
-        Self { effective, facts: BTreeMap::new() }
+        Self { effective: Some(effective), ..Self::default() }
     }
 
     /// The fact that `from:` names: `event.effective`, or any other by its name.
     fn fact(&self, from: &str) -> Option<Value> {
         match from.strip_prefix("event.").unwrap_or(from) {
-            "effective" => Some(Value::String(self.effective.to_string())),
+            "effective" => self.effective.map(|date| Value::String(date.to_string())),
             other => self.facts.get(other).cloned().map(Value::String),
         }
     }

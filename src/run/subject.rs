@@ -24,10 +24,14 @@ pub struct Person {
     pub display_name: String,
     /// Work address.
     pub email: Option<String>,
+    /// Private address, for credentials before there is a mailbox. Never in a log.
+    pub private_email: Option<String>,
     /// Employee number of the manager.
     pub manager_number: Option<String>,
     /// Department.
     pub department: Option<String>,
+    /// What they do, in HR's words.
+    pub role: Option<String>,
     /// IANA zone, where it differs from the configured one.
     pub timezone: Option<String>,
     /// BCP 47 language.
@@ -36,6 +40,12 @@ pub struct Person {
     pub start_date: Option<Date>,
     /// Last working day, once HR has said so.
     pub last_day: Option<Date>,
+    /// First day of the leave that HR last told of.
+    pub leave_from: Option<Date>,
+    /// First day back at work after it, where HR says so.
+    pub leave_until: Option<Date>,
+    /// Why they are away, in HR's words.
+    pub leave_reason: Option<String>,
     /// Where they stand.
     pub status: PersonStatus,
 }

@@ -7,10 +7,10 @@ use sqlx::AnyConnection;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use super::books::json;
+use super::books::{json, parse};
 use super::sql::{Text, keys, rows};
 use super::{Store, StoreError, Tx};
-use crate::run::{Person, PersonStatus};
+use crate::run::{EventFacts, Person, PersonStatus};
 use crate::workflow::HrEvent;
 
 /// Something HR told us, to be accepted once per (source, key).
@@ -22,10 +22,10 @@ pub struct NewEvent {
     pub key: String,
     /// What happened.
     pub kind: HrEvent,
-    /// From when.
-    pub effective: Option<jiff::civil::Date>,
     /// Who.
     pub employee_number: String,
+    /// What it says, and from when.
+    pub facts: EventFacts,
 }
 
 /// An event of HR's as the store keeps it.
@@ -39,6 +39,8 @@ pub struct EventRow {
     pub employee_number: String,
     /// From when.
     pub effective: Option<jiff::civil::Date>,
+    /// What it says.
+    pub facts: EventFacts,
     /// `accepted`, `started`, `parked` or `dropped`.
     pub state: String,
     /// Why it is parked or dropped, or which run it started.
@@ -53,45 +55,57 @@ struct Columns<'a> {
     family_name: &'a str,
     display_name: &'a str,
     email: Option<&'a str>,
+    private_email: Option<&'a str>,
     manager_number: Option<&'a str>,
     department: Option<&'a str>,
+    role: Option<&'a str>,
     timezone: Option<&'a str>,
     language: Option<&'a str>,
     start_date: Option<String>,
     last_day: Option<String>,
+    leave_from: Option<String>,
+    leave_until: Option<String>,
+    leave_reason: Option<&'a str>,
     status: &'static str,
     data_key: String,
     updated_at: i64,
 }
 
 const UPSERT: Text = rows!(
-    "INSERT INTO people (id, employee_number, given_name, family_name, display_name, email, manager_number, department,
-            timezone, language, start_date, last_day, status, data_key, updated_at)
-     SELECT id, employee_number, given_name, family_name, display_name, email, manager_number, department,
-            timezone, language, start_date, last_day, status, data_key, updated_at FROM",
+    "INSERT INTO people (id, employee_number, given_name, family_name, display_name, email, private_email,
+            manager_number, department, role, timezone, language, start_date, last_day, leave_from, leave_until,
+            leave_reason, status, data_key, updated_at)
+     SELECT id, employee_number, given_name, family_name, display_name, email, private_email,
+            manager_number, department, role, timezone, language, start_date, last_day, leave_from, leave_until,
+            leave_reason, status, data_key, updated_at FROM",
     { id BIGINT, employee_number TEXT, given_name TEXT, family_name TEXT, display_name TEXT, email TEXT,
-      manager_number TEXT, department TEXT, timezone TEXT, language TEXT, start_date TEXT, last_day TEXT,
+      private_email TEXT, manager_number TEXT, department TEXT, role TEXT, timezone TEXT, language TEXT,
+      start_date TEXT, last_day TEXT, leave_from TEXT, leave_until TEXT, leave_reason TEXT,
       status TEXT, data_key TEXT, updated_at BIGINT },
     "WHERE 1 = 1 ON CONFLICT (employee_number) DO UPDATE SET given_name = excluded.given_name,
             family_name = excluded.family_name, display_name = excluded.display_name, email = excluded.email,
-            manager_number = excluded.manager_number, department = excluded.department, timezone = excluded.timezone,
+            private_email = excluded.private_email, manager_number = excluded.manager_number,
+            department = excluded.department, role = excluded.role, timezone = excluded.timezone,
             language = excluded.language, start_date = excluded.start_date, last_day = excluded.last_day,
-            status = excluded.status, updated_at = excluded.updated_at"
+            leave_from = excluded.leave_from, leave_until = excluded.leave_until,
+            leave_reason = excluded.leave_reason, status = excluded.status, updated_at = excluded.updated_at"
 );
 
-const BY_ID_WITH_MANAGERS: Text = keys!(
-    "SELECT p.id, p.employee_number, p.given_name, p.family_name, p.display_name, p.email, p.manager_number,
-            p.department, p.timezone, p.language, p.start_date, p.last_day, p.status
-     FROM people p WHERE p.id",
-    ""
-);
+/// The columns that make a [`Person`].
+macro_rules! select {
+    ($from:literal) => {
+        concat!(
+            "SELECT p.id, p.employee_number, p.given_name, p.family_name, p.display_name, p.email, p.private_email,
+             p.manager_number, p.department, p.role, p.timezone, p.language, p.start_date, p.last_day, p.leave_from,
+             p.leave_until, p.leave_reason, p.status FROM people p ",
+            $from
+        )
+    };
+}
 
-const MANAGERS: Text = keys!(
-    "SELECT m.id, m.employee_number, m.given_name, m.family_name, m.display_name, m.email, m.manager_number,
-            m.department, m.timezone, m.language, m.start_date, m.last_day, m.status
-     FROM people m JOIN people p ON p.manager_number = m.employee_number WHERE p.id",
-    ""
-);
+const BY_ID: Text = keys!(select!("WHERE p.id"), "");
+
+const MANAGERS: Text = keys!(select!("JOIN people o ON o.manager_number = p.employee_number WHERE o.id"), "");
 
 impl Store {
     /// Adds or changes people and accepts what HR says about them, in one transaction. Answers the events that were
@@ -124,12 +138,17 @@ impl Store {
                 family_name: &person.family_name,
                 display_name: &person.display_name,
                 email: person.email.as_deref(),
+                private_email: person.private_email.as_deref(),
                 manager_number: person.manager_number.as_deref(),
                 department: person.department.as_deref(),
+                role: person.role.as_deref(),
                 timezone: person.timezone.as_deref(),
                 language: person.language.as_deref(),
                 start_date: person.start_date.map(|date| date.to_string()),
                 last_day: person.last_day.map(|date| date.to_string()),
+                leave_from: person.leave_from.map(|date| date.to_string()),
+                leave_until: person.leave_until.map(|date| date.to_string()),
+                leave_reason: person.leave_reason.as_deref(),
                 status: person.status.as_str(),
                 // Only a new person's key is kept: an existing row keeps its own.
                 data_key: self.inner.keys.new_data_key()?.1,
@@ -144,15 +163,16 @@ impl Store {
         let id = self.take_keys(tx, "event", 1).await?;
         let now = tx.now.as_millisecond();
         let new = sqlx::query(
-            "INSERT INTO hr_events (id, source, event_key, kind, person_id, effective, received_at, state)
-             SELECT $1, $2, $3, $4, p.id, $5, $6, 'accepted' FROM people p WHERE p.employee_number = $7
+            "INSERT INTO hr_events (id, source, event_key, kind, person_id, effective, facts, received_at, state)
+             SELECT $1, $2, $3, $4, p.id, $5, $6, $7, 'accepted' FROM people p WHERE p.employee_number = $8
              ON CONFLICT (source, event_key) DO NOTHING",
         )
         .bind(id)
         .bind(&event.source)
         .bind(&event.key)
         .bind(event.kind.as_str())
-        .bind(event.effective.map(|date| date.to_string()))
+        .bind(event.facts.effective.map(|date| date.to_string()))
+        .bind(json(&event.facts))
         .bind(now)
         .bind(&event.employee_number)
         .execute(tx.conn())
@@ -161,7 +181,8 @@ impl Store {
             id,
             kind: event.kind,
             employee_number: event.employee_number.clone(),
-            effective: event.effective,
+            effective: event.facts.effective,
+            facts: event.facts.clone(),
             state: "accepted".into(),
             note: None,
         }))
@@ -174,7 +195,7 @@ impl Store {
     pub async fn open_events(&self) -> Result<Vec<EventRow>, StoreError> {
         let mut conn = self.reader().await?;
         let rows = sqlx::query(
-            "SELECT e.id, e.kind, p.employee_number, e.effective, e.state, e.note FROM hr_events e
+            "SELECT e.id, e.kind, p.employee_number, e.effective, e.facts, e.state, e.note FROM hr_events e
              JOIN people p ON p.id = e.person_id WHERE e.state = 'accepted' ORDER BY e.id LIMIT 1000",
         )
         .fetch_all(&mut *conn)
@@ -189,7 +210,7 @@ impl Store {
     pub async fn events_between(&self, first: i64, last: i64) -> Result<Vec<EventRow>, StoreError> {
         let mut conn = self.reader().await?;
         let rows = sqlx::query(
-            "SELECT e.id, e.kind, p.employee_number, e.effective, e.state, e.note FROM hr_events e
+            "SELECT e.id, e.kind, p.employee_number, e.effective, e.facts, e.state, e.note FROM hr_events e
              JOIN people p ON p.id = e.person_id WHERE e.id >= $1 AND e.id <= $2 ORDER BY e.id",
         )
         .bind(first)
@@ -220,13 +241,10 @@ impl Store {
     /// When the database cannot be read.
     pub async fn person(&self, employee_number: &str) -> Result<Option<Person>, StoreError> {
         let mut conn = self.reader().await?;
-        let row = sqlx::query(
-            "SELECT id, employee_number, given_name, family_name, display_name, email, manager_number, department,
-                    timezone, language, start_date, last_day, status FROM people WHERE employee_number = $1",
-        )
-        .bind(employee_number)
-        .fetch_optional(&mut *conn)
-        .await?;
+        let row = sqlx::query(select!("WHERE p.employee_number = $1"))
+            .bind(employee_number)
+            .fetch_optional(&mut *conn)
+            .await?;
         row.as_ref().map(person).transpose()
     }
 
@@ -236,14 +254,10 @@ impl Store {
     /// When the database cannot be read.
     pub async fn people(&self, status: Option<PersonStatus>) -> Result<Vec<Person>, StoreError> {
         let mut conn = self.reader().await?;
-        let rows = sqlx::query(
-            "SELECT id, employee_number, given_name, family_name, display_name, email, manager_number, department,
-                    timezone, language, start_date, last_day, status FROM people
-             WHERE CAST($1 AS TEXT) IS NULL OR status = $1 ORDER BY employee_number",
-        )
-        .bind(status.map(|status| status.as_str().to_owned()))
-        .fetch_all(&mut *conn)
-        .await?;
+        let rows = sqlx::query(select!("WHERE CAST($1 AS TEXT) IS NULL OR p.status = $1 ORDER BY p.employee_number"))
+            .bind(status.map(|status| status.as_str().to_owned()))
+            .fetch_all(&mut *conn)
+            .await?;
         rows.iter().map(person).collect()
     }
 
@@ -257,7 +271,7 @@ impl Store {
         if ids.is_empty() {
             return Ok(people);
         }
-        for text in [BY_ID_WITH_MANAGERS, MANAGERS] {
+        for text in [BY_ID, MANAGERS] {
             for row in sqlx::query(text.of(self.dialect())).bind(json(ids)).fetch_all(&mut *conn).await? {
                 let person = person(&row)?;
                 people.insert(person.id, person);
@@ -276,6 +290,9 @@ pub(super) fn with_manager(people: &BTreeMap<i64, Person>, id: Option<i64>) -> (
 
 fn event(row: &AnyRow) -> Result<EventRow, StoreError> {
     let kind: String = row.try_get("kind")?;
+    let facts: String = row.try_get("facts")?;
+    let effective = date(row, "effective")?;
+    let facts: EventFacts = parse("event's facts", &facts)?;
     Ok(EventRow {
         id: row.try_get("id")?,
         kind: HrEvent::ALL
@@ -283,7 +300,9 @@ fn event(row: &AnyRow) -> Result<EventRow, StoreError> {
             .find(|event| event.as_str() == kind)
             .ok_or_else(|| StoreError::corrupt("HR event", &kind))?,
         employee_number: row.try_get("employee_number")?,
-        effective: date(row, "effective")?,
+        effective,
+        // Events of before there were facts say their date alone.
+        facts: EventFacts { effective, ..facts },
         state: row.try_get("state")?,
         note: row.try_get("note")?,
     })
@@ -298,12 +317,17 @@ fn person(row: &AnyRow) -> Result<Person, StoreError> {
         family_name: row.try_get("family_name")?,
         display_name: row.try_get("display_name")?,
         email: row.try_get("email")?,
+        private_email: row.try_get("private_email")?,
         manager_number: row.try_get("manager_number")?,
         department: row.try_get("department")?,
+        role: row.try_get("role")?,
         timezone: row.try_get("timezone")?,
         language: row.try_get("language")?,
         start_date: date(row, "start_date")?,
         last_day: date(row, "last_day")?,
+        leave_from: date(row, "leave_from")?,
+        leave_until: date(row, "leave_until")?,
+        leave_reason: row.try_get("leave_reason")?,
         status: PersonStatus::from_name(&status).ok_or_else(|| StoreError::corrupt("person's status", &status))?,
     })
 }

@@ -39,7 +39,7 @@ macro_rules! rows {
 
 /// A statement with a list of keys that arrives as one JSON array of numbers in `$1`, written `IN {keys}`.
 macro_rules! keys {
-    ($head:literal, $tail:literal) => {
+    ($head:expr, $tail:literal) => {
         $crate::store::sql::Text {
             sqlite: concat!($head, " IN (SELECT value FROM json_each($1)) ", $tail),
             postgres: concat!(

@@ -7,13 +7,15 @@ use super::template::{Condition, Template};
 
 /// Longest template or condition, in bytes.
 const MAX_BYTES: usize = 16 * 1024;
-const PERSON: [&str; 11] = [
+const PERSON: [&str; 13] = [
     "employee_number",
     "given_name",
     "family_name",
     "display_name",
     "email",
+    "private_email",
     "department",
+    "role",
     "timezone",
     "language",
     "start_date",

@@ -3,8 +3,9 @@
 use jiff::Span;
 use jiff::civil::Date;
 
+use super::leave;
 use super::rows::{PersonRow, Told};
-use crate::run::{Person, PersonStatus};
+use crate::run::{EventFacts, Person, PersonStatus};
 use crate::workflow::HrEvent;
 
 /// Somebody whose first day is longer ago than this, in days, is no news: an import into an empty record says who is
@@ -23,8 +24,31 @@ pub struct HrFact {
 }
 
 impl HrFact {
-    fn new(event: HrEvent, effective: Option<Date>, fields: &[&'static str]) -> Self {
+    pub(super) fn new(event: HrEvent, effective: Option<Date>, fields: &[&'static str]) -> Self {
         Self { event, effective, fields: fields.to_vec() }
+    }
+
+    /// What the event carries for the inputs of workflows: its own date, and the person as they now are.
+    pub fn told(&self, person: &Person) -> EventFacts {
+        let date = |date: Option<Date>| date.map(|date| date.to_string());
+        let on_leave = self.event == HrEvent::Leave;
+        let facts = [
+            ("until", date(person.leave_until).filter(|_| on_leave)),
+            ("reason", person.leave_reason.clone().filter(|_| on_leave)),
+            ("given_name", Some(person.given_name.clone())),
+            ("family_name", Some(person.family_name.clone())),
+            ("display_name", Some(person.display_name.clone())),
+            ("email", person.email.clone()),
+            ("department", person.department.clone()),
+            ("manager", person.manager_number.clone()),
+            ("role", person.role.clone()),
+            ("language", person.language.clone()),
+        ];
+        EventFacts {
+            effective: self.effective,
+            fields: self.fields.iter().map(|field| (*field).to_owned()).collect(),
+            facts: facts.into_iter().filter_map(|(name, fact)| Some((name.to_owned(), fact?))).collect(),
+        }
     }
 }
 
@@ -40,6 +64,7 @@ pub fn changes(old: Option<&Person>, row: &PersonRow, today: Date) -> (Person, V
         None => first_seen(&person, row, today),
         Some(old) => {
             let mut facts = standing(old, &person);
+            facts.extend(leave::told(old, &person, today));
             facts.extend(changed(old, &person));
             facts
         }
@@ -60,40 +85,54 @@ fn merged(old: Option<&Person>, row: &PersonRow, today: Date) -> Person {
     };
     let start_date = row.start_date.over(known.start_date);
     let last_day = row.last_day.over(known.last_day).filter(|last| start_date.is_none_or(|start| start <= *last));
+    let away = leave::of(row, old);
     Person {
         id: known.id,
         employee_number: row.employee_number.clone(),
-        status: status(row, old, start_date, last_day, today),
+        status: status(row, old, (start_date, last_day), leave::standing(&away, old, today), today),
         display_name,
         given_name,
         family_name,
         email: row.email.over(known.email),
+        private_email: row.private_email.over(known.private_email),
         manager_number: row.manager_number.over(known.manager_number),
         department: row.department.over(known.department),
+        role: row.role.over(known.role),
         timezone: row.timezone.over(known.timezone),
         language: row.language.over(known.language),
         start_date,
         last_day,
+        leave_from: away.from,
+        leave_until: away.until,
+        leave_reason: away.reason,
     }
 }
 
-/// A known last day decides; then the word of the file; then the start date.
-fn status(row: &PersonRow, old: Option<&Person>, start: Option<Date>, last: Option<Date>, today: Date) -> PersonStatus {
+/// A known last day decides; then the dates of a leave; then the word of the file; then the start date. `leave` is
+/// whether dates say that today is within a leave; `None` where they say nothing.
+fn status(
+    row: &PersonRow,
+    old: Option<&Person>,
+    (start, last): (Option<Date>, Option<Date>),
+    leave: Option<bool>,
+    today: Date,
+) -> PersonStatus {
     let said = row.status.said().copied();
     match (last, said) {
         (_, Some(PersonStatus::Left)) => PersonStatus::Left,
         (Some(last), _) if last < today => PersonStatus::Left,
         (Some(_), _) => PersonStatus::Leaving,
+        (None, _) if leave == Some(true) => PersonStatus::OnLeave,
         (None, Some(said)) => said,
         (None, None) if start.is_some_and(|start| start > today) => PersonStatus::Prehire,
-        (None, None) => unsaid(row, old),
+        (None, None) => unsaid(row, old, leave),
     }
 }
 
 /// Without a word: what a file cannot say by its dates stays as it was.
-fn unsaid(row: &PersonRow, old: Option<&Person>) -> PersonStatus {
+fn unsaid(row: &PersonRow, old: Option<&Person>, leave: Option<bool>) -> PersonStatus {
     match old {
-        Some(old) if old.status == PersonStatus::OnLeave => PersonStatus::OnLeave,
+        Some(old) if old.status == PersonStatus::OnLeave && leave.is_none() => PersonStatus::OnLeave,
         // A departure known from elsewhere is not taken back by a file that has no column for it.
         Some(old) if old.status.is_departed() && row.last_day == Told::Silent => old.status,
         _ => PersonStatus::Active,
@@ -107,7 +146,8 @@ fn first_seen(person: &Person, row: &PersonRow, today: Date) -> Vec<HrFact> {
         PersonStatus::Left | PersonStatus::Leaving => vec![departure(person)],
         PersonStatus::Prehire | PersonStatus::Active | PersonStatus::OnLeave => {
             let joined = person.start_date.filter(|start| is_news(*start, today));
-            joined.map(|start| HrFact::new(HrEvent::Joined, Some(start), &["employee_number"])).into_iter().collect()
+            let joined = joined.map(|start| HrFact::new(HrEvent::Joined, Some(start), &["employee_number"]));
+            joined.into_iter().chain(leave::first_told(person, today)).collect()
         }
     }
 }
@@ -127,7 +167,7 @@ fn departure(person: &Person) -> HrFact {
 
 /// What a changed standing means.
 fn standing(old: &Person, new: &Person) -> Vec<HrFact> {
-    use PersonStatus::{Leaving, Left, OnLeave};
+    use PersonStatus::{Leaving, Left};
     let mut facts = Vec::new();
     let begins_anew = old.last_day.zip(new.start_date).is_some_and(|(last, start)| start > last);
     match (old.status, new.status) {
@@ -136,10 +176,6 @@ fn standing(old: &Person, new: &Person) -> Vec<HrFact> {
             let event = if begins_anew { HrEvent::Rehired } else { HrEvent::Rescinded };
             let effective = new.start_date.filter(|_| begins_anew);
             facts.push(HrFact::new(event, effective, &["last_day"]));
-        }
-        (was, OnLeave) if was != OnLeave => facts.push(HrFact::new(HrEvent::Leave, None, &["status"])),
-        (OnLeave, now) if now != OnLeave && !now.is_departed() => {
-            facts.push(HrFact::new(HrEvent::Return, None, &["status"]));
         }
         _ => {}
     }
@@ -157,11 +193,14 @@ fn changed(old: &Person, new: &Person) -> Option<HrFact> {
         ("family_name", old.family_name != new.family_name),
         ("display_name", old.display_name != new.display_name),
         ("email", old.email != new.email),
+        ("private_email", old.private_email != new.private_email),
         ("manager_number", old.manager_number != new.manager_number),
         ("department", old.department != new.department),
+        ("role", old.role != new.role),
         ("timezone", old.timezone != new.timezone),
         ("language", old.language != new.language),
         ("start_date", old.start_date != new.start_date),
+        ("leave_reason", old.leave_reason != new.leave_reason),
     ];
     let fields: Vec<&str> = differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect();
     (!fields.is_empty()).then_some(HrFact { event: HrEvent::Changed, effective: None, fields })

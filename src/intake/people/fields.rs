@@ -16,10 +16,14 @@ pub enum Field {
     DisplayName,
     /// Work address.
     Email,
+    /// Private address, for credentials before there is a mailbox.
+    PrivateEmail,
     /// Employee number of the manager.
     ManagerNumber,
     /// Department.
     Department,
+    /// What they do.
+    Role,
     /// IANA zone.
     Timezone,
     /// BCP 47 language.
@@ -28,24 +32,38 @@ pub enum Field {
     StartDate,
     /// Last working day.
     LastDay,
+    /// First day of a leave.
+    LeaveFrom,
+    /// First day back at work.
+    LeaveUntil,
+    /// Last day of a leave: the day before [`Field::LeaveUntil`].
+    LeaveLastDay,
+    /// Why they are away.
+    LeaveReason,
     /// Where they stand.
     Status,
 }
 
 impl Field {
     /// All of them, in the order tables show them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 18] = [
         Self::EmployeeNumber,
         Self::GivenName,
         Self::FamilyName,
         Self::DisplayName,
         Self::Email,
+        Self::PrivateEmail,
         Self::ManagerNumber,
         Self::Department,
+        Self::Role,
         Self::Timezone,
         Self::Language,
         Self::StartDate,
         Self::LastDay,
+        Self::LeaveFrom,
+        Self::LeaveUntil,
+        Self::LeaveLastDay,
+        Self::LeaveReason,
         Self::Status,
     ];
 
@@ -57,12 +75,18 @@ impl Field {
             Self::FamilyName => "family_name",
             Self::DisplayName => "display_name",
             Self::Email => "email",
+            Self::PrivateEmail => "private_email",
             Self::ManagerNumber => "manager_number",
             Self::Department => "department",
+            Self::Role => "role",
             Self::Timezone => "timezone",
             Self::Language => "language",
             Self::StartDate => "start_date",
             Self::LastDay => "last_day",
+            Self::LeaveFrom => "leave_from",
+            Self::LeaveUntil => "leave_until",
+            Self::LeaveLastDay => "leave_last_day",
+            Self::LeaveReason => "leave_reason",
             Self::Status => "status",
         }
     }
@@ -74,6 +98,6 @@ impl Field {
 
     /// Whether it holds a date.
     pub(super) const fn is_date(self) -> bool {
-        matches!(self, Self::StartDate | Self::LastDay)
+        matches!(self, Self::StartDate | Self::LastDay | Self::LeaveFrom | Self::LeaveUntil | Self::LeaveLastDay)
     }
 }

@@ -7,6 +7,7 @@ mod changes;
 mod dates;
 mod fields;
 mod headings;
+mod leave;
 mod mapping;
 mod problem;
 mod rows;

@@ -61,10 +61,14 @@ pub struct PersonRow {
     pub display_name: Told<String>,
     /// Work address.
     pub email: Told<String>,
+    /// Private address.
+    pub private_email: Told<String>,
     /// Employee number of the manager.
     pub manager_number: Told<String>,
     /// Department.
     pub department: Told<String>,
+    /// What they do.
+    pub role: Told<String>,
     /// IANA zone.
     pub timezone: Told<String>,
     /// BCP 47 language.
@@ -73,6 +77,12 @@ pub struct PersonRow {
     pub start_date: Told<Date>,
     /// Last working day.
     pub last_day: Told<Date>,
+    /// First day of a leave.
+    pub leave_from: Told<Date>,
+    /// First day back at work.
+    pub leave_until: Told<Date>,
+    /// Why they are away.
+    pub leave_reason: Told<String>,
     /// Where they stand.
     pub status: Told<PersonStatus>,
 }
@@ -170,12 +180,17 @@ impl Reader<'_> {
             family_name: self.text(row, Field::FamilyName),
             display_name: self.text(row, Field::DisplayName),
             email: self.checked(row, Field::Email, email),
+            private_email: self.checked(row, Field::PrivateEmail, email),
             manager_number: self.text(row, Field::ManagerNumber),
             department: self.text(row, Field::Department),
+            role: self.text(row, Field::Role),
             timezone: self.checked(row, Field::Timezone, zone),
             language: self.checked(row, Field::Language, language),
             start_date: self.date(row, Field::StartDate, orders),
             last_day: self.date(row, Field::LastDay, orders),
+            leave_from: self.date(row, Field::LeaveFrom, orders),
+            leave_until: self.back_at_work(row, orders),
+            leave_reason: self.text(row, Field::LeaveReason),
             status: self.checked(row, Field::Status, status),
         };
         let says = |field| matches!(self.cell(row, field), Told::Said(_));
@@ -220,10 +235,29 @@ impl Reader<'_> {
         // Without an order the column's own mistake has been said.
         let Some(order) = orders.get(&field).copied() else { return Told::Silent };
         // What several HR systems write for "no end".
-        let for_ever = |cell: &str| field == Field::LastDay && cell.contains("9999");
+        let ends = matches!(field, Field::LastDay | Field::LeaveUntil | Field::LeaveLastDay);
+        let for_ever = |cell: &str| ends && cell.contains("9999");
         match self.cell(row, field) {
             Told::Said(cell) if for_ever(cell) => Told::Nothing,
             _ => self.checked(row, field, |cell| dates::parse(cell, order)),
+        }
+    }
+
+    /// The first day back at work: said, or the day after the last one away.
+    fn back_at_work(&mut self, row: &Row, orders: &Orders) -> Told<Date> {
+        let back = self.date(row, Field::LeaveUntil, orders);
+        let after = match self.date(row, Field::LeaveLastDay, orders) {
+            Told::Said(last) => Told::Said(last.tomorrow().unwrap_or(last)),
+            other => other,
+        };
+        match (back, after) {
+            (Told::Said(back), Told::Said(after)) if back != after => {
+                let message = format!("leave_until: {back} is not the day after the last day of the leave");
+                self.problems.push(CsvProblem::line(row.line, message));
+                Told::Said(back)
+            }
+            (Told::Silent | Told::Nothing, after @ Told::Said(_)) | (Told::Silent, after) => after,
+            (back, _) => back,
         }
     }
 

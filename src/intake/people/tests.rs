@@ -201,6 +201,58 @@ fn leave_return_and_changed_names() {
     assert_eq!(married.display_name, "Ada Lovelace");
 }
 
+/// A row with the columns of a leave: from, first day back, reason.
+fn leave_row(line: &str) -> PersonRow {
+    read(&format!("employee_number;name;leave_from;return date;leave_reason;status\n{line}\n")).unwrap().rows.remove(0)
+}
+
+#[test]
+fn a_leave_with_dates_is_told_once_moved_and_taken_back() {
+    let told = |old: Option<&Person>, line: &str, today: Date| {
+        let (person, facts) = changes(old, &leave_row(line), today);
+        (person, facts.into_iter().map(|fact| (fact.event, fact.effective)).collect::<Vec<_>>())
+    };
+    let march = date(2027, 3, 1);
+    let (ada, said) = told(None, "1;Ada;2027-03-01;2027-09-01;parental;", TODAY);
+    assert_eq!((ada.status, said), (PersonStatus::Active, vec![(HrEvent::Leave, Some(march))]));
+    let line = "1;Ada;2027-03-01;2027-09-01;parental;";
+    assert_eq!(told(Some(&ada), line, TODAY).1, []);
+    // The day comes, and the day of return: both were told before.
+    let (away, said) = told(Some(&ada), line, date(2027, 3, 1));
+    assert_eq!((away.status, said), (PersonStatus::OnLeave, vec![]));
+    let (back, said) = told(Some(&away), line, date(2027, 9, 1));
+    assert_eq!((back.status, said), (PersonStatus::Active, vec![]));
+    // Moved while away, cut short, taken back before it began.
+    let later = "1;Ada;2027-03-01;2027-10-01;parental;";
+    assert_eq!(told(Some(&away), later, date(2027, 4, 1)).1, [(HrEvent::Leave, Some(march))]);
+    let (early, said) = told(Some(&away), "1;Ada;2027-03-01;2027-04-01;parental;", date(2027, 4, 1));
+    assert_eq!((early.status, said), (PersonStatus::Active, vec![(HrEvent::Return, Some(date(2027, 4, 1)))]));
+    assert_eq!(told(Some(&ada), "1;Ada;;;;", TODAY).1, [(HrEvent::Return, None), (HrEvent::Changed, None)]);
+    // A leave that is over starts nothing in a first file.
+    assert_eq!(told(None, "1;Ada;2026-01-01;2026-02-01;;", TODAY).1, []);
+}
+
+#[test]
+fn an_event_carries_what_workflows_ask_for() {
+    let (ada, facts) = changes(None, &leave_row("1;Ada;2027-03-01;2027-09-01;parental;"), TODAY);
+    let told = facts[0].told(&ada);
+    assert_eq!(told.effective, Some(date(2027, 3, 1)));
+    assert_eq!(told.facts["until"], "2027-09-01");
+    assert_eq!(told.facts["reason"], "parental");
+    assert_eq!(told.facts["display_name"], "Ada");
+    assert_eq!(told.fields, ["leave_from", "leave_until"]);
+    let kept: crate::run::EventFacts = serde_json::from_str(&serde_json::to_string(&told).unwrap()).unwrap();
+    assert_eq!(kept, told, "as the record keeps it");
+}
+
+#[test]
+fn the_last_day_of_a_leave_is_the_day_before_the_return() {
+    let feed = read("employee_number;name;Abwesend ab;Abwesend bis\n1;Ada;01.03.2027;31.08.2027\n").unwrap();
+    assert_eq!(feed.rows[0].leave_until, Told::Said(date(2027, 9, 1)));
+    let both = "employee_number,name,leave_until,leave_last_day\n1,Ada,2027-09-01,2027-09-01\n";
+    assert!(read(both).unwrap_err().contains("is not the day after"));
+}
+
 #[test]
 fn a_file_without_a_column_takes_nothing_back() {
     let leaving = known("1;Ada;Lovelace;ada@x.org;2020-01-01;2026-11-27;");
@@ -232,5 +284,19 @@ proptest::proptest! {
         let line = format!("1;Ada;Lovelace;;{};{};{status}", day(start), day(last));
         let person = known(&line);
         proptest::prop_assert_eq!(events(&person, &line), []);
+    }
+
+    /// So with leaves, whatever the day.
+    #[test]
+    fn the_same_leave_again_says_nothing(
+        from in 0_i32..800, length in -5_i32..200, today in 0_i64..800, later in 0_i64..800, status in "(active|on leave|)",
+    ) {
+        let day = |offset: i32| date(2025, 11, 2).checked_add(jiff::Span::new().days(offset)).unwrap();
+        let row = leave_row(&format!("1;Ada;{};{};;{status}", day(from), day(from + length)));
+        let today = date(2025, 11, 2).checked_add(jiff::Span::new().days(today)).unwrap();
+        let later = today.checked_add(jiff::Span::new().days(later)).unwrap();
+        let (known, _) = changes(None, &row, today);
+        proptest::prop_assert_eq!(changes(Some(&known), &row, today), (known.clone(), vec![]));
+        proptest::prop_assert_eq!(changes(Some(&known), &row, later).1, vec![]);
     }
 }

@@ -56,6 +56,21 @@ both! {
         assert_eq!(app.account("files", "f-0005").unwrap().status, AccountStatus::Enabled, "{:#?}", app.states(unblock).await);
     };
 
+    a_leave_with_dates_in_the_file_closes_and_opens_by_itself, async |app: &App| {
+        app.sync().await;
+        let dispatched = app.import(
+            "employee_number;name;email;leave from;return date;leave reason\n\
+             1006;Zoë Lindqvist;zoe.lindqvist@alpine-instruments.example;2027-02-01;2027-03-01;parental\n",
+        ).await;
+        assert_eq!(dispatched[0].parked, None);
+        let run = app.run_of("temporary-leave", "1006").await;
+        assert_eq!(app.book(run).await.run.inputs["return_day"], "2027-03-01");
+        app.walk_to(zurich("2027-02-02T00:00")).await;
+        assert_eq!(app.account("mailhost", "m-0006").unwrap().status, AccountStatus::Disabled);
+        app.walk_to(zurich("2027-03-01T12:00")).await;
+        assert_eq!(app.account("mailhost", "m-0006").unwrap().status, AccountStatus::Enabled);
+    };
+
     a_leave_closes_and_the_return_opens, async |app: &App| {
         app.staffed().await;
         let leave = [("first_day", "2027-03-01"), ("return_day", "2027-09-01")];

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use jiff::civil::date;
 use usher::clock::Clock;
-use usher::run::{Account, AccountStatus, Holidays, Person, PersonStatus};
+use usher::run::{Account, AccountStatus, EventFacts, Holidays, Person, PersonStatus};
 use usher::secret::KeyRing;
 use usher::store::{Binding, NewEvent, Opening, Store, StoreError};
 use usher::workflow::HrEvent;
@@ -27,8 +27,8 @@ fn departure(key: &str, number: &str) -> NewEvent {
         source: "csv".into(),
         key: key.into(),
         kind: HrEvent::Departure,
-        effective: Some(date(2027, 1, 29)),
         employee_number: number.into(),
+        facts: EventFacts::on(date(2027, 1, 29)),
     }
 }
 
@@ -72,6 +72,7 @@ both! {
         let open = app.store.open_events().await.unwrap();
         assert_eq!(open.len(), 3);
         assert_eq!((open[0].kind, open[0].effective), (HrEvent::Departure, Some(date(2027, 1, 29))));
+        assert_eq!(open[0].facts, EventFacts::on(date(2027, 1, 29)));
         app.store.close_event(open[0].id, "started", "run_1").await.unwrap();
         assert_eq!(app.store.open_events().await.unwrap(), open[1..]);
     };
