@@ -34,6 +34,7 @@ pub mod daemon;
 pub mod engine;
 pub mod intake;
 pub mod queue;
+pub mod report;
 pub mod run;
 pub mod secret;
 pub mod store;

@@ -47,6 +47,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("encoding_rs", &["intake"]),
     ("indicatif", &["cli"]),
     ("minijinja", &["workflow"]),
+    ("rust_xlsxwriter", &["report"]),
     ("saphyr-parser", &["workflow"]),
     ("schemars", &["workflow", "config"]),
     ("sd-notify", &["daemon"]),
@@ -65,7 +66,7 @@ const EVERYWHERE: &[&str] =
     &["futures", "hex", "jiff", "rand", "serde", "serde_json", "sha2", "thiserror", "tokio", "tracing"];
 
 /// Tests may use these besides.
-const IN_TESTS: &[&str] = &["assert_cmd", "proptest", "tempfile"];
+const IN_TESTS: &[&str] = &["assert_cmd", "calamine", "proptest", "tempfile"];
 
 /// A broken rule.
 #[derive(Debug, PartialEq, Eq)]

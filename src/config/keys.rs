@@ -45,14 +45,14 @@ pub(super) const SECTIONS: &[(&str, &[Key])] = &[
     ("time", &[("zone", Kind::Text), ("holidays", Kind::Texts)]),
     ("workflows", &[("folder", Kind::Path)]),
     ("serve", &[("listen", Kind::Text), ("workers", Kind::Number), ("lease", Kind::Text)]),
-    ("people", &[("columns", Kind::Named), ("dates", Kind::Text)]),
+    ("people", &[("columns", Kind::Named), ("dates", Kind::Text), ("key_from", Kind::Text), ("match", Kind::Texts)]),
 ];
 
 /// The section whose tables are named by whoever writes them.
 pub(super) const SYSTEMS: &str = "systems";
 
 /// What every system takes, whatever its kind.
-pub(super) const EVERY_SYSTEM: &[Key] = &[("kind", Kind::Text)];
+pub(super) const EVERY_SYSTEM: &[Key] = &[("kind", Kind::Text), ("match", Kind::Texts)];
 
 /// The kinds of system and what each takes besides.
 pub(super) const SYSTEM_KINDS: &[(&str, &[Key])] =

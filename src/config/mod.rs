@@ -28,6 +28,7 @@ pub use surroundings::Surroundings;
 pub use workflow_files::{WorkflowFile, files_in, read_workflow};
 
 use crate::intake::people::Mapping;
+use crate::run::MatchRules;
 
 /// The commented example that `usher init` writes.
 pub const EXAMPLE: &str = include_str!("../../config/usher.toml");
@@ -49,6 +50,8 @@ pub struct Config {
     pub systems: BTreeMap<String, SystemSettings>,
     /// How HR's files are read.
     pub people: Mapping,
+    /// By which rules accounts find their person.
+    pub matching: MatchRules,
     /// Where data lives by default.
     pub data_dir: PathBuf,
     sources: Vec<Source>,
@@ -80,10 +83,17 @@ impl Config {
             serve: judge.serve(),
             systems: judge.systems(),
             people: judge.people(),
+            matching: judge.matching(),
             data_dir: around.data_dir(),
             sources: merged.sources.clone(),
         };
         (config, judge.problems)
+    }
+
+    /// The rules of systems that have their own.
+    pub fn matching_on(&self) -> BTreeMap<String, MatchRules> {
+        let own = |system: &SystemSettings| Some((system.name.clone(), system.rules.clone()?));
+        self.systems.values().filter_map(own).collect()
     }
 
     /// Where the settings come from, later ones over earlier ones.
