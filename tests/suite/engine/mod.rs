@@ -4,4 +4,5 @@ mod accidents;
 mod departure;
 mod other_runs;
 pub mod schedules;
+mod shipped;
 mod versions;

@@ -142,7 +142,7 @@ fn say(
 }
 
 fn would_start(house: &House, fact: &HrFact) -> Vec<String> {
-    events::listeners(&house.engine, fact.event).map(|workflow| workflow.name.clone()).collect()
+    events::listeners(&house.engine, fact.event, &fact.fields).map(|workflow| workflow.name.clone()).collect()
 }
 
 fn whole(house: &House, file: &PeopleFile, changes: &[Foreseen], count: usize) -> Value {
