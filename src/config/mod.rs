@@ -30,9 +30,9 @@ pub use surroundings::Surroundings;
 pub use workflow_files::{WorkflowFile, files_in, read_workflow};
 
 use crate::intake::people::Mapping;
-use crate::run::MatchRules;
 use crate::mail::MailSettings;
 use crate::run::Conventions;
+use crate::run::MatchRules;
 
 /// The commented example that `usher init` writes.
 pub const EXAMPLE: &str = include_str!("../../config/usher.toml");

@@ -159,6 +159,8 @@ pub async fn take(
         match engine.store().take_piece(&import, at, &keys, judge).await? {
             PieceTaken::Taken(new) => {
                 at += count;
+                let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+                tracing::debug!(import.id = import.id, rows = count, took_ms, "a piece is taken in");
                 events += new as u64;
                 size = taking.piece.unwrap_or_else(|| fitting(size, began.elapsed()));
             }
