@@ -6,6 +6,7 @@ mod create;
 pub mod execute;
 pub mod inventory;
 pub mod library;
+mod notices;
 pub mod orders;
 pub mod trigger;
 
