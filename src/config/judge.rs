@@ -36,7 +36,7 @@ impl Judge<'_> {
     }
 
     /// Paths of files are absolute by now; those of the environment are relative to the working directory.
-    fn path(&self, path: &str) -> PathBuf {
+    pub(super) fn path(&self, path: &str) -> PathBuf {
         self.around.folder.join(path)
     }
 

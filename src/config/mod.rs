@@ -9,6 +9,7 @@ mod database;
 mod file;
 mod judge;
 mod keys;
+mod mail;
 mod problem;
 mod raw;
 mod settings;
@@ -30,6 +31,7 @@ pub use workflow_files::{WorkflowFile, files_in, read_workflow};
 
 use crate::intake::people::Mapping;
 use crate::run::Conventions;
+use crate::mail::MailSettings;
 
 /// The commented example that `usher init` writes.
 pub const EXAMPLE: &str = include_str!("../../config/usher.toml");
@@ -53,6 +55,8 @@ pub struct Config {
     pub people: Mapping,
     /// How new accounts are called, what departments give, who may ask for what stops everybody.
     pub conventions: Conventions,
+    /// How mail is sent; not at all without the section.
+    pub mail: Option<MailSettings>,
     /// Where data lives by default.
     pub data_dir: PathBuf,
     sources: Vec<Source>,
@@ -85,6 +89,7 @@ impl Config {
             systems: judge.systems(),
             people: judge.people(),
             conventions: judge.conventions(),
+            mail: judge.mail(),
             data_dir: around.data_dir(),
             sources: merged.sources.clone(),
         };

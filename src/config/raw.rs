@@ -17,6 +17,7 @@ pub(super) struct Raw {
     pub(super) people: RawPeople,
     pub(super) naming: RawNaming,
     pub(super) access: RawAccess,
+    pub(super) mail: Option<RawMail>,
     pub(super) systems: BTreeMap<String, RawSystem>,
     pub(super) departments: BTreeMap<String, RawDepartment>,
 }
@@ -86,6 +87,26 @@ pub(super) struct RawDepartment {
     pub(super) role: Option<String>,
     pub(super) quota: Option<String>,
     pub(super) licences: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawMail {
+    pub(super) transport: Option<String>,
+    pub(super) host: Option<String>,
+    pub(super) port: Option<i64>,
+    pub(super) tls: Option<String>,
+    pub(super) user: Option<String>,
+    pub(super) password: Option<SecretRef>,
+    pub(super) ca: Option<String>,
+    pub(super) timeout: Option<String>,
+    pub(super) folder: Option<String>,
+    pub(super) from: Option<String>,
+    pub(super) reply_to: Option<String>,
+    pub(super) administrators: Option<Vec<String>>,
+    pub(super) language: Option<String>,
+    pub(super) templates: Option<String>,
+    pub(super) remind: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -126,6 +126,7 @@ fn build(
         .with_list_parse_key("time.holidays")
         .with_list_parse_key("naming.reserved")
         .with_list_parse_key("access.administrators")
+        .with_list_parse_key("mail.administrators")
         .try_parsing(true)
         .source(Some(variables));
     builder = builder.add_source(environment);

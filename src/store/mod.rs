@@ -9,6 +9,7 @@ mod books;
 mod claim;
 mod columns;
 mod connect;
+mod credentials;
 mod desk;
 mod error;
 mod filling;
@@ -18,6 +19,7 @@ mod journal;
 mod late;
 mod leases;
 mod lock;
+mod mails;
 mod migrate;
 mod names;
 mod people;
@@ -28,6 +30,7 @@ mod sql;
 mod tasks;
 mod turn;
 mod versions;
+mod waits;
 mod wake;
 mod ways_out;
 
@@ -46,11 +49,13 @@ pub use error::StoreError;
 pub use freezes::FreezeRow;
 pub use journal::{AuditEntry, Verified};
 pub use lock::FileLock;
+pub use mails::{MailEnd, MailRow, NewMail, TakenMail};
 pub use people::{EventRow, NewEvent};
 pub use runs::{NewRun, RunFilter, RunRow, Started};
-pub use tasks::{Waiting, reason_words};
 pub use seen::Seen;
+pub use tasks::{Scene, Waiting, reason_words};
 pub use turn::{Claim, Completion, TurnReport, TurnRequest};
+pub use waits::{About, Told, Wait, WaitKind};
 pub use wake::Watch;
 
 use crate::clock::{self, Clock};
@@ -101,6 +106,8 @@ struct Inner {
     unreadable: Mutex<BTreeSet<i64>>,
     /// Told after every commit of this process that may have made a step due.
     wake: tokio::sync::Notify,
+    /// Told when a mail may have been posted.
+    mail: tokio::sync::Notify,
     commits: std::sync::atomic::AtomicU64,
     /// Why the last write could not be made, until one is.
     trouble: Mutex<Option<(Instant, String)>>,
@@ -173,6 +180,7 @@ impl Store {
                 data_keys: Mutex::default(),
                 unreadable: Mutex::default(),
                 wake: tokio::sync::Notify::new(),
+                mail: tokio::sync::Notify::new(),
                 commits: std::sync::atomic::AtomicU64::new(0),
                 trouble: Mutex::default(),
             }),
