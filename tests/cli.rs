@@ -8,6 +8,8 @@ mod house;
 mod journey;
 #[path = "cli/orders.rs"]
 mod orders;
+#[path = "cli/products.rs"]
+mod products;
 #[path = "cli/refusals.rs"]
 mod refusals;
 

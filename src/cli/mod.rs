@@ -26,6 +26,8 @@ mod inventory;
 mod logging;
 mod man;
 mod moment;
+#[cfg(test)]
+mod operations;
 mod output;
 mod people;
 mod plan;
