@@ -66,7 +66,10 @@ impl Judge<'_> {
         match Span::parse(text) {
             Ok(span) if !span.is_zero() => span,
             Ok(_) => {
-                self.wrong("naming.reserve", format!("`{text}` has no length; former addresses stay reserved for a while, as for `2 years`"));
+                self.wrong(
+                    "naming.reserve",
+                    format!("`{text}` has no length; former addresses stay reserved for a while, as for `2 years`"),
+                );
                 default
             }
             Err(why) => {
@@ -95,7 +98,12 @@ impl Judge<'_> {
 
     fn department(&mut self, name: &str, raw: &RawDepartment) -> Department {
         let names = |names: &Option<Vec<String>>| {
-            names.iter().flatten().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect::<BTreeSet<_>>()
+            names
+                .iter()
+                .flatten()
+                .map(|name| name.trim().to_owned())
+                .filter(|name| !name.is_empty())
+                .collect::<BTreeSet<_>>()
         };
         let quota = raw.quota.as_ref().map(|text| serde_json::from_value::<Quota>(text.as_str().into()));
         let quota = match quota {

@@ -30,8 +30,8 @@ pub use surroundings::Surroundings;
 pub use workflow_files::{WorkflowFile, files_in, read_workflow};
 
 use crate::intake::people::Mapping;
-use crate::run::Conventions;
 use crate::mail::MailSettings;
+use crate::run::Conventions;
 
 /// The commented example that `usher init` writes.
 pub const EXAMPLE: &str = include_str!("../../config/usher.toml");

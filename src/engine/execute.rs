@@ -135,7 +135,10 @@ pub(super) fn ended(answer: Result<Evidence, ActionError>) -> Outcome {
 }
 
 /// No answer in time: the request may or may not have had its effect.
-pub(super) async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, ActionError>>) -> Result<T, ActionError> {
+pub(super) async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, ActionError>>,
+) -> Result<T, ActionError> {
     match tokio::time::timeout(limit, work).await {
         Ok(answer) => answer,
         Err(_) => Err(ActionError::unknown(format!("no answer within {} s", limit.as_secs_f64()))),

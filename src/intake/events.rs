@@ -30,7 +30,8 @@ pub struct Dispatched {
 /// When the database cannot be used; events that are not dealt with stay accepted and are taken up again.
 pub async fn dispatch(engine: &Engine) -> Result<Vec<Dispatched>, StoreError> {
     let events = engine.store().open_events().await?;
-    let starts_something = events.iter().any(|event| listeners(engine, event.kind, &event.facts.fields).next().is_some());
+    let starts_something =
+        events.iter().any(|event| listeners(engine, event.kind, &event.facts.fields).next().is_some());
     if starts_something {
         // A plan made from a stale inventory would miss accounts.
         if let Some(failure) = unread_systems(engine).await?.into_iter().next() {
@@ -95,7 +96,8 @@ pub fn listeners<'e>(
 }
 
 async fn deal_with(engine: &Engine, event: &EventRow) -> Result<Option<Dispatched>, StoreError> {
-    let names: Vec<String> = listeners(engine, event.kind, &event.facts.fields).map(|workflow| workflow.name.clone()).collect();
+    let names: Vec<String> =
+        listeners(engine, event.kind, &event.facts.fields).map(|workflow| workflow.name.clone()).collect();
     if names.is_empty() {
         engine.store().close_event(event.id, "dropped", "no workflow listens for it").await?;
         return Ok(None);

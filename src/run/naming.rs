@@ -9,8 +9,8 @@ mod spelling;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::tz::TimeZone;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 pub use pattern::{Pattern, PatternError};
 pub use reserved::RESERVED;

@@ -37,7 +37,9 @@ impl Store {
             Err(Unfilled::Hold(reason)) => return Ok(Filled::Instead(StepEvent::Held { reason })),
         }
         match (step.action, &step.system, person) {
-            (ActionKind::AccountCreate, Some(_), None) => Ok(missing("an account is made for a person, and this run is about none")),
+            (ActionKind::AccountCreate, Some(_), None) => {
+                Ok(missing("an account is made for a person, and this run is about none"))
+            }
             (ActionKind::AccountCreate, Some(system), Some(person)) if step.account.is_none() => {
                 self.introduce(tx, book.run.id, system, person, with).await
             }
@@ -74,7 +76,11 @@ impl Store {
             ("email", &named.address),
             ("login", named.sign_in.as_ref().unwrap_or(&named.address)),
         ];
-        with.extend(told.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name.to_owned(), json!(value))));
+        with.extend(
+            told.into_iter()
+                .filter(|(_, value)| !value.is_empty())
+                .map(|(name, value)| (name.to_owned(), json!(value))),
+        );
         Ok(Filled::With(with))
     }
 }

@@ -18,7 +18,8 @@ impl Store {
     pub(super) async fn bind_late(&self, tx: &mut Tx, books: &mut [Loaded]) -> Result<(), StoreError> {
         for loaded in books {
             let book = &mut loaded.book;
-            let waiting: Vec<u16> = book.steps.iter().filter(|step| is_unbound(step)).map(|step| step.ordinal).collect();
+            let waiting: Vec<u16> =
+                book.steps.iter().filter(|step| is_unbound(step)).map(|step| step.ordinal).collect();
             let (Some(person), false) = (book.run.person, waiting.is_empty()) else { continue };
             let there = accounts_there(tx, person).await?;
             for ordinal in waiting {

@@ -301,7 +301,9 @@ async fn addresses_of_others(
     .bind(begins)
     .fetch_all(conn)
     .await?;
-    rows.iter().map(|row| Ok((row.try_get(0)?, format!("the work address of {}", row.try_get::<String, _>(1)?)))).collect()
+    rows.iter()
+        .map(|row| Ok((row.try_get(0)?, format!("the work address of {}", row.try_get::<String, _>(1)?))))
+        .collect()
 }
 
 /// Names that open runs of other people have chosen and not made an account of yet.

@@ -234,7 +234,8 @@ impl SandboxSystem {
     pub async fn made(&self, call: &Call) -> Result<Option<Account>, ActionError> {
         self.company.exclusive(|present| {
             let system = self.state(present)?;
-            let made = system.accounts.values().find(|account| account.created_by.as_ref() == Some(&call.idempotency_key));
+            let made =
+                system.accounts.values().find(|account| account.created_by.as_ref() == Some(&call.idempotency_key));
             Ok(made.map(|account| account.to_account(&self.name, system.grace_days)))
         })
     }

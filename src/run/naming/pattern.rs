@@ -37,7 +37,9 @@ pub enum PatternError {
     #[error("`{0}` has a brace without its partner; write for example `{{first}}.{{last}}`")]
     Brace(String),
     /// Something else in braces.
-    #[error("`{{{0}}}` is no part of a name; there are `{{first}}`, `{{last}}`, and their first letters `{{f}}`, `{{l}}`")]
+    #[error(
+        "`{{{0}}}` is no part of a name; there are `{{first}}`, `{{last}}`, and their first letters `{{f}}`, `{{l}}`"
+    )]
     Unknown(String),
     /// Signs that an address should not have.
     #[error("`{0}` cannot stand in an address here; between the braces go small letters, digits, `.`, `-` and `_`")]
@@ -99,8 +101,12 @@ impl Pattern {
         for part in &self.parts {
             match part {
                 Part::Text(text) => text.chars().for_each(|sign| join(&mut spelt, sign)),
-                Part::First => spelt.push_str(if first.is_empty() { instead(&last, self.has(&Part::Last)) } else { &first }),
-                Part::Last => spelt.push_str(if last.is_empty() { instead(&first, self.has(&Part::First)) } else { &last }),
+                Part::First => {
+                    spelt.push_str(if first.is_empty() { instead(&last, self.has(&Part::Last)) } else { &first })
+                }
+                Part::Last => {
+                    spelt.push_str(if last.is_empty() { instead(&first, self.has(&Part::First)) } else { &last })
+                }
                 Part::FirstLetter => spelt.push_str(&letter(&first)),
                 Part::LastLetter => spelt.push_str(&letter(&last)),
             }

@@ -70,7 +70,8 @@ fn a_local_part_has_at_most_64_octets_with_its_number() {
 #[test]
 fn a_taken_name_is_numbered_or_refused() {
     let wanted = naming().address_of(&person("John", "Doe", "")).unwrap();
-    let taken = |name: &str| ["john.doe@example.com", "john.doe2@example.com"].contains(&name).then(|| "1001".to_owned());
+    let taken =
+        |name: &str| ["john.doe@example.com", "john.doe2@example.com"].contains(&name).then(|| "1001".to_owned());
     assert_eq!(naming().choose(&wanted, taken).unwrap(), "john.doe3@example.com");
     assert_eq!(naming().choose(&wanted, |_| None).unwrap(), "john.doe@example.com");
     let strict = Naming { on_collision: OnCollision::Refuse, ..naming() };

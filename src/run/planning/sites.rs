@@ -71,7 +71,8 @@ fn named<'a>(def: &StepDef, names: &[String], systems: &'a [SystemView]) -> Resu
 
 /// The name that an expression gives: known now, so that a misspelt one is no step that quietly does nothing.
 fn given(def: &StepDef, template: &Template, scope: &Scope) -> Result<String, PlanError> {
-    let rendered = template.render_text(scope).map_err(|error| PlanError::Systems { step: def.id.clone(), why: error.message })?;
+    let rendered =
+        template.render_text(scope).map_err(|error| PlanError::Systems { step: def.id.clone(), why: error.message })?;
     Ok(rendered.trim().to_owned())
 }
 

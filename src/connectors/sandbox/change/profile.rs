@@ -52,10 +52,9 @@ impl Profile {
     pub(super) fn of(ask: Request<'_>) -> Result<Self, ActionError> {
         Ok(match ask.0.action {
             ActionKind::GroupsAdd => Self::AddGroups(ask.required_list(&["groups", "add"])?),
-            ActionKind::GroupsSync => Self::SyncGroups {
-                groups: ask.required_list(&["groups"])?,
-                managed: ask.list(&["managed"]),
-            },
+            ActionKind::GroupsSync => {
+                Self::SyncGroups { groups: ask.required_list(&["groups"])?, managed: ask.list(&["managed"]) }
+            }
             ActionKind::RoleSet => Self::SetRole(ask.required(&["role"])?),
             ActionKind::AliasAdd => Self::AddAlias(ask.required(&["alias", "address"])?),
             ActionKind::AliasRemove => Self::RemoveAlias(ask.required(&["alias", "address"])?),

@@ -76,7 +76,8 @@ fn over_by(book: &Book, need: u16, at: jiff::Timestamp) -> bool {
 }
 
 fn open(book: &Book) -> Vec<(String, StepState)> {
-    let open = book.steps.iter().filter(|step| !matches!(step.state, StepState::Done { .. } | StepState::Skipped { .. }));
+    let open =
+        book.steps.iter().filter(|step| !matches!(step.state, StepState::Done { .. } | StepState::Skipped { .. }));
     open.map(|step| (step.label(), step.state.clone())).collect()
 }
 

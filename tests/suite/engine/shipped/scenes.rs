@@ -42,32 +42,47 @@ pub(super) fn scene(workflow: &'static str) -> Scene {
     let zoe = || SubjectRef::Person("1006".into());
     let house = || SubjectRef::Organisation;
     let (subject, before, inputs, until) = match workflow {
-        "departure" => (SubjectRef::Person("1005".into()), Before::Nothing, vec![("last_day", "2027-01-29")], "2027-09-30"),
+        "departure" => {
+            (SubjectRef::Person("1005".into()), Before::Nothing, vec![("last_day", "2027-01-29")], "2027-09-30")
+        }
         "emergency-block" => (zoe(), Before::Nothing, vec![("reason", "laptop stolen")], "2027-01-21"),
         "unblock" => (zoe(), Before::Done("emergency-block", &[]), vec![], "2027-01-22"),
         "temporary-leave" => {
             (zoe(), Before::Nothing, vec![("first_day", "2027-02-01"), ("return_day", "2027-05-03")], "2027-05-30")
         }
         "restore-account" => (zoe(), Before::Deleted, vec![], "2027-01-22"),
-        "grace-purge" => {
-            (SubjectRef::Account { system: "mailhost".into(), id: "m-0005".into() }, Before::LongDeleted, vec![], "2027-04-01")
-        }
+        "grace-purge" => (
+            SubjectRef::Account { system: "mailhost".into(), id: "m-0005".into() },
+            Before::LongDeleted,
+            vec![],
+            "2027-04-01",
+        ),
         "onboarding" => (SubjectRef::Person("1030".into()), Before::Told(NEWCOMER), vec![], "2027-02-20"),
-        "name-change" => {
-            (zoe(), Before::Nothing, vec![("family_name", "Lind"), ("display_name", "Zoë Lind"), ("address", "zoe.lind")], "2027-01-22")
-        }
+        "name-change" => (
+            zoe(),
+            Before::Nothing,
+            vec![("family_name", "Lind"), ("display_name", "Zoë Lind"), ("address", "zoe.lind")],
+            "2027-01-22",
+        ),
         "role-change" => (zoe(), Before::Told(MOVED), vec![("role", "administrator")], "2027-01-22"),
         "alias-and-quota" => (zoe(), Before::Nothing, vec![("add_alias", "zl"), ("quota", "70 GB")], "2027-01-22"),
         "password-reset" => (zoe(), Before::Nothing, vec![], "2027-01-22"),
         "inventory" => (house(), Before::Nothing, vec![], "2027-01-22"),
-        "product-block" => (house(), Before::Nothing, vec![("product", "files"), ("reason", "intrusion")], "2027-01-22"),
+        "product-block" => {
+            (house(), Before::Nothing, vec![("product", "files"), ("reason", "intrusion")], "2027-01-22")
+        }
         "product-unblock" => {
             (house(), Before::Done("product-block", &[("product", "files")]), vec![("product", "files")], "2027-01-22")
         }
-        "mail-maintenance" => (house(), Before::Nothing, vec![("service", "mailhost"), ("until", "2027-02-01")], "2027-02-02"),
-        "mail-maintenance-end" => {
-            (house(), Before::Done("mail-maintenance", &[("service", "mailhost")]), vec![("service", "mailhost")], "2027-01-22")
+        "mail-maintenance" => {
+            (house(), Before::Nothing, vec![("service", "mailhost"), ("until", "2027-02-01")], "2027-02-02")
         }
+        "mail-maintenance-end" => (
+            house(),
+            Before::Done("mail-maintenance", &[("service", "mailhost")]),
+            vec![("service", "mailhost")],
+            "2027-01-22",
+        ),
         other => panic!("the shipped workflow `{other}` has no scene here: give it one"),
     };
     Scene { workflow, subject, inputs, before, until }
@@ -92,7 +107,9 @@ impl Scene {
                 let run = app.engine.start(request(workflow, self.subject.clone(), inputs)).await.expect("starts").id();
                 play(app, run, zurich("2027-01-20T23:00"), Deaths::None).await;
             }
-            Before::Deleted => delete(app, &[("directory", "u-0006"), ("mailhost", "m-0006"), ("files", "f-0006")]).await,
+            Before::Deleted => {
+                delete(app, &[("directory", "u-0006"), ("mailhost", "m-0006"), ("files", "f-0006")]).await
+            }
             Before::LongDeleted => {
                 delete(app, &[("mailhost", "m-0005")]).await;
                 app.clock.set(zurich("2027-03-20T09:00"));
