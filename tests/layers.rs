@@ -47,7 +47,9 @@ const HOMES: &[(&str, &[&str])] = &[
     ("deunicode", &["run"]),
     ("encoding_rs", &["intake"]),
     ("indicatif", &["cli"]),
-    ("minijinja", &["workflow"]),
+    ("lettre", &["mail"]),
+    ("minijinja", &["workflow", "mail"]),
+    ("rust_xlsxwriter", &["report"]),
     ("saphyr-parser", &["workflow"]),
     ("schemars", &["workflow", "config"]),
     ("sd-notify", &["daemon"]),
@@ -66,7 +68,7 @@ const EVERYWHERE: &[&str] =
     &["futures", "hex", "jiff", "rand", "serde", "serde_json", "sha2", "thiserror", "tokio", "tracing"];
 
 /// Tests may use these besides.
-const IN_TESTS: &[&str] = &["assert_cmd", "jsonschema", "proptest", "tempfile"];
+const IN_TESTS: &[&str] = &["assert_cmd", "calamine", "jsonschema", "proptest", "tempfile"];
 
 /// A broken rule.
 #[derive(Debug, PartialEq, Eq)]

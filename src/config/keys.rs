@@ -45,8 +45,28 @@ pub(super) const SECTIONS: &[(&str, &[Key])] = &[
     ("time", &[("zone", Kind::Text), ("holidays", Kind::Texts)]),
     ("workflows", &[("folder", Kind::Path)]),
     ("serve", &[("listen", Kind::Text), ("workers", Kind::Number), ("lease", Kind::Text)]),
-    ("people", &[("columns", Kind::Named), ("dates", Kind::Text)]),
     ("policy", POLICY),
+    (
+        "mail",
+        &[
+            ("transport", Kind::Text),
+            ("host", Kind::Text),
+            ("port", Kind::Number),
+            ("tls", Kind::Text),
+            ("user", Kind::Text),
+            ("password", Kind::Secret),
+            ("ca", Kind::Path),
+            ("timeout", Kind::Text),
+            ("folder", Kind::Path),
+            ("from", Kind::Text),
+            ("reply_to", Kind::Text),
+            ("administrators", Kind::Texts),
+            ("language", Kind::Text),
+            ("templates", Kind::Path),
+            ("remind", Kind::Text),
+        ],
+    ),
+    ("people", &[("columns", Kind::Named), ("dates", Kind::Text), ("key_from", Kind::Text), ("match", Kind::Texts)]),
     (
         "naming",
         &[
@@ -76,7 +96,7 @@ pub(super) const NAMED: &[(&str, &[Key])] = &[
 pub(super) const SYSTEMS: &str = "systems";
 
 /// What every system takes, whatever its kind.
-pub(super) const EVERY_SYSTEM: &[Key] = &[("kind", Kind::Text), ("sign_in", Kind::Text)];
+pub(super) const EVERY_SYSTEM: &[Key] = &[("kind", Kind::Text), ("match", Kind::Texts), ("sign_in", Kind::Text)];
 
 /// The kinds of system and what each takes besides.
 pub(super) const SYSTEM_KINDS: &[(&str, &[Key])] =

@@ -9,6 +9,7 @@ mod database;
 mod file;
 mod judge;
 mod keys;
+mod mail;
 mod problem;
 mod raw;
 mod rules;
@@ -32,7 +33,8 @@ pub use surroundings::Surroundings;
 pub use workflow_files::{WorkflowFile, files_in, read_workflow};
 
 use crate::intake::people::Mapping;
-use crate::run::{Conventions, Rules};
+use crate::mail::MailSettings;
+use crate::run::{Conventions, MatchRules, Rules};
 
 /// The commented example that `usher init` writes.
 pub const EXAMPLE: &str = include_str!("../../config/usher.toml");
@@ -56,8 +58,12 @@ pub struct Config {
     pub systems: BTreeMap<String, SystemSettings>,
     /// How HR's files are read.
     pub people: Mapping,
+    /// By which rules accounts find their person.
+    pub matching: MatchRules,
     /// How new accounts are called, what departments give, who may ask for what stops everybody.
     pub conventions: Conventions,
+    /// How mail is sent; not at all without the section.
+    pub mail: Option<MailSettings>,
     /// Where data lives by default.
     pub data_dir: PathBuf,
     sources: Vec<Source>,
@@ -91,11 +97,19 @@ impl Config {
             serve: judge.serve(),
             systems: judge.systems(),
             people: judge.people(),
+            matching: judge.matching(),
             conventions: judge.conventions(),
+            mail: judge.mail(),
             data_dir: around.data_dir(),
             sources: merged.sources.clone(),
         };
         (config, judge.problems)
+    }
+
+    /// The rules of systems that have their own.
+    pub fn matching_on(&self) -> BTreeMap<String, MatchRules> {
+        let own = |system: &SystemSettings| Some((system.name.clone(), system.rules.clone()?));
+        self.systems.values().filter_map(own).collect()
     }
 
     /// Where the settings come from, later ones over earlier ones.

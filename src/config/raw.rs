@@ -20,6 +20,7 @@ pub(super) struct Raw {
     pub(super) policies: BTreeMap<String, RawPolicy>,
     pub(super) naming: RawNaming,
     pub(super) access: RawAccess,
+    pub(super) mail: Option<RawMail>,
     pub(super) systems: BTreeMap<String, RawSystem>,
     pub(super) departments: BTreeMap<String, RawDepartment>,
 }
@@ -64,6 +65,9 @@ pub(super) struct RawServe {
 pub(super) struct RawPeople {
     pub(super) columns: Option<BTreeMap<String, String>>,
     pub(super) dates: Option<String>,
+    pub(super) key_from: Option<String>,
+    #[serde(rename = "match")]
+    pub(super) rules: Option<Vec<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -107,8 +111,30 @@ pub(super) struct RawDepartment {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct RawMail {
+    pub(super) transport: Option<String>,
+    pub(super) host: Option<String>,
+    pub(super) port: Option<i64>,
+    pub(super) tls: Option<String>,
+    pub(super) user: Option<String>,
+    pub(super) password: Option<SecretRef>,
+    pub(super) ca: Option<String>,
+    pub(super) timeout: Option<String>,
+    pub(super) folder: Option<String>,
+    pub(super) from: Option<String>,
+    pub(super) reply_to: Option<String>,
+    pub(super) administrators: Option<Vec<String>>,
+    pub(super) language: Option<String>,
+    pub(super) templates: Option<String>,
+    pub(super) remind: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct RawSystem {
     pub(super) kind: Option<String>,
+    #[serde(rename = "match")]
+    pub(super) rules: Option<Vec<String>>,
     pub(super) sign_in: Option<String>,
     pub(super) company: Option<String>,
     pub(super) state: Option<String>,

@@ -6,6 +6,8 @@ mod create;
 pub mod execute;
 pub mod inventory;
 pub mod library;
+pub mod matching;
+mod notices;
 pub mod orders;
 pub mod trigger;
 
@@ -14,8 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::connectors::Connector;
-use crate::run::Rules;
 use crate::run::book::Book;
+use crate::run::{MatchRules, Rules};
 use crate::store::{Completion, Store, StoreError, TurnRequest};
 use crate::workflow::Workflow;
 
@@ -33,6 +35,16 @@ struct Inner {
     library: BTreeMap<String, Arc<Workflow>>,
     zone: String,
     rules: Rules,
+    matching: Matching,
+}
+
+/// By which rules accounts find their person.
+#[derive(Clone, Debug, Default)]
+pub struct Matching {
+    /// On systems that say nothing else.
+    pub everywhere: MatchRules,
+    /// On single systems.
+    pub on: BTreeMap<String, MatchRules>,
 }
 
 impl Engine {
@@ -44,8 +56,21 @@ impl Engine {
         zone: impl Into<String>,
         rules: impl Into<Rules>,
     ) -> Self {
+        Self::with(store, systems, library, zone, rules, Matching::default())
+    }
+
+    /// As [`Engine::new`], with configured rules of matching.
+    pub fn with(
+        store: Store,
+        systems: BTreeMap<String, Connector>,
+        library: BTreeMap<String, Arc<Workflow>>,
+        zone: impl Into<String>,
+        rules: impl Into<Rules>,
+        matching: Matching,
+    ) -> Self {
         let names = Arc::new(systems.keys().cloned().collect());
-        Self { inner: Arc::new(Inner { store, systems, names, library, zone: zone.into(), rules: rules.into() }) }
+        let rules = rules.into();
+        Self { inner: Arc::new(Inner { store, systems, names, library, zone: zone.into(), rules, matching }) }
     }
 
     /// The record.
@@ -73,8 +98,13 @@ impl Engine {
         &self.inner.zone
     }
 
+    /// The rules by which the accounts of a system find their person.
+    pub fn rules(&self, system: &str) -> &MatchRules {
+        self.inner.matching.on.get(system).unwrap_or(&self.inner.matching.everywhere)
+    }
+
     /// The configured calendars and policies.
-    pub fn rules(&self) -> &Rules {
+    pub fn house_rules(&self) -> &Rules {
         &self.inner.rules
     }
 

@@ -122,7 +122,7 @@ impl Engine {
         let (expected, _) = self.store().asked(run, ordinal).await?;
         self.store()
             .order(run, |book, now| {
-                let holidays = self.rules().holidays_of(&book.run.workflow);
+                let holidays = self.house_rules().holidays_of(&book.run.workflow);
                 orders::approve(book, ordinal, expected.as_deref(), typed, &by, now, holidays)?;
                 Ok(label(book, ordinal))
             })

@@ -233,7 +233,7 @@ impl Engine {
             None => self.store().now().await?,
         };
         let views = self.views(&found.accounts);
-        let rules = self.rules();
+        let rules = self.house_rules();
         let no_rule = |kind, name: &Option<String>, known: Vec<&str>| PlanError::NoRule {
             workflow: workflow.name.clone(),
             kind,

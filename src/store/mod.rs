@@ -9,26 +9,33 @@ mod books;
 mod claim;
 mod columns;
 mod connect;
+mod credentials;
 mod desk;
 mod error;
 mod filling;
 mod flush;
 mod freezes;
+mod imports;
 mod journal;
 mod late;
 mod leases;
+mod listings;
 mod lock;
+mod mails;
+mod matches;
 mod migrate;
 mod names;
 mod people;
 mod runs;
 mod schedules;
+mod secrets;
 mod seen;
 mod selections;
 mod sql;
 mod tasks;
 mod turn;
 mod versions;
+mod waits;
 mod wake;
 mod ways_out;
 
@@ -45,15 +52,21 @@ pub use connect::sqlite_path;
 use connect::{dialect_of, knock, plain, postgres_pool, shown, sqlite_pool, sqlite_url};
 pub use error::StoreError;
 pub use freezes::FreezeRow;
+pub use imports::{Import, Piece, PieceTaken, RowOutcome};
 pub use journal::{AuditEntry, Verified};
+pub use listings::{AccountFilter, AccountRow, Owner};
 pub use lock::FileLock;
+pub use mails::{MailEnd, MailRow, NewMail, TakenMail};
+pub use matches::{Candidate, MatchNote};
 pub use people::{EventRow, NewEvent};
 pub use runs::{NewRun, RunFilter, RunRow, Started};
 pub use schedules::{SchedulePause, ScheduleRow};
+pub use secrets::NewPassword;
 pub use seen::Seen;
 pub use selections::{PeopleBy, SelectedAccount, SelectedPerson};
-pub use tasks::{Waiting, reason_words};
+pub use tasks::{Scene, Waiting, reason_words};
 pub use turn::{Claim, Completion, TurnReport, TurnRequest};
+pub use waits::{About, Told, Wait, WaitKind};
 pub use wake::Watch;
 
 use crate::clock::{self, Clock};
@@ -104,6 +117,8 @@ struct Inner {
     unreadable: Mutex<BTreeSet<i64>>,
     /// Told after every commit of this process that may have made a step due.
     wake: tokio::sync::Notify,
+    /// Told when a mail may have been posted.
+    mail: tokio::sync::Notify,
     commits: std::sync::atomic::AtomicU64,
     /// Why the last write could not be made, until one is.
     trouble: Mutex<Option<(Instant, String)>>,
@@ -176,6 +191,7 @@ impl Store {
                 data_keys: Mutex::default(),
                 unreadable: Mutex::default(),
                 wake: tokio::sync::Notify::new(),
+                mail: tokio::sync::Notify::new(),
                 commits: std::sync::atomic::AtomicU64::new(0),
                 trouble: Mutex::default(),
             }),
