@@ -20,12 +20,18 @@ impl Engine {
         if claim.action == ActionKind::AccountsSync {
             return (self.sync_outcome(claim).await, None);
         }
+        if claim.action == ActionKind::NotifyEmail {
+            return (self.notify(claim).await, None);
+        }
         let connector = match self.resolve(claim) {
             Ok(connector) => connector,
             Err(outcome) => return (outcome, None),
         };
         let call = call(claim);
-        let outcome = self.attempt(claim, connector, &call, lease_stands).await;
+        let outcome = match self.hand_over(claim, connector, &call).await {
+            Some(outcome) => outcome,
+            None => self.attempt(claim, connector, &call, lease_stands).await,
+        };
         let seen = match outcome {
             Outcome::Done(_) => standing(claim, connector).await,
             _ => None,
@@ -113,7 +119,7 @@ fn call(claim: &Claim) -> Call {
 }
 
 /// No answer in time: the request may or may not have had its effect.
-async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, ActionError>>) -> Result<T, ActionError> {
+pub(super) async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, ActionError>>) -> Result<T, ActionError> {
     match tokio::time::timeout(limit, work).await {
         Ok(answer) => answer,
         Err(_) => Err(ActionError::unknown(format!("no answer within {} s", limit.as_secs_f64()))),

@@ -2,10 +2,13 @@
 //! [`orders`] is what people ask of a run, [`inventory`] reads systems into the record. What follows from what is
 //! decided in [`crate::run`], and made durable by [`crate::store`].
 
+mod credentials;
 pub mod execute;
 pub mod inventory;
 pub mod library;
 pub mod orders;
+mod post;
+pub mod reminders;
 pub mod trigger;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::connectors::Connector;
+use crate::mail::MailRoom;
 use crate::run::Holidays;
 use crate::run::book::Book;
 use crate::store::{Completion, Store, StoreError, TurnRequest};
@@ -32,6 +36,7 @@ struct Inner {
     library: BTreeMap<String, Arc<Workflow>>,
     zone: String,
     holidays: Holidays,
+    mail: Option<MailRoom>,
 }
 
 impl Engine {
@@ -43,8 +48,25 @@ impl Engine {
         zone: impl Into<String>,
         holidays: Holidays,
     ) -> Self {
+        Self::with_mail(store, systems, library, zone, holidays, None)
+    }
+
+    /// As [`Engine::new`], with a mail room.
+    pub fn with_mail(
+        store: Store,
+        systems: BTreeMap<String, Connector>,
+        library: BTreeMap<String, Arc<Workflow>>,
+        zone: impl Into<String>,
+        holidays: Holidays,
+        mail: Option<MailRoom>,
+    ) -> Self {
         let names = Arc::new(systems.keys().cloned().collect());
-        Self { inner: Arc::new(Inner { store, systems, names, library, zone: zone.into(), holidays }) }
+        Self { inner: Arc::new(Inner { store, systems, names, library, zone: zone.into(), holidays, mail }) }
+    }
+
+    /// The mail room, where one is configured.
+    pub fn mail(&self) -> Option<&MailRoom> {
+        self.inner.mail.as_ref()
     }
 
     /// The record.
@@ -77,7 +99,7 @@ impl Engine {
         &self.inner.holidays
     }
 
-    /// Works off everything that is due now, one turn at a time, in the caller's own task: for tests and rehearsals,
+    /// Works off everything that is due now, mails too, one turn at a time, in the caller's own task: for tests and rehearsals,
     /// where no daemon runs. Answers how many attempts there were.
     ///
     /// # Errors
@@ -98,6 +120,10 @@ impl Engine {
             let report = self.store().turn(&request).await?;
             attempts += report.claims.len();
             if report.claims.is_empty() && report.settled == 0 && recorded == 0 {
+                if let Some(room) = self.mail() {
+                    self.remind().await?;
+                    room.deliver_due(self.store()).await?;
+                }
                 return Ok(attempts);
             }
             let work = report.claims.iter().map(|claim| async move {
