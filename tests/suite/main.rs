@@ -11,5 +11,7 @@ mod harness;
 mod database;
 
 mod engine;
+mod mail;
 mod queue;
+mod smtp;
 mod store;

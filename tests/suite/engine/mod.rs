@@ -2,6 +2,7 @@
 
 mod accidents;
 mod departure;
+mod notices;
 mod other_runs;
 pub mod schedules;
 mod versions;
