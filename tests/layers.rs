@@ -44,6 +44,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("config", &["config"]),
     ("cron", &["workflow"]),
     ("csv", &["report", "intake"]),
+    ("deunicode", &["run"]),
     ("encoding_rs", &["intake"]),
     ("indicatif", &["cli"]),
     ("lettre", &["mail"]),

@@ -61,7 +61,10 @@ impl Judge<'_> {
             (Some(user), Some(password)) => Some((user.clone(), password.clone())),
             (None, None) => None,
             (Some(_), None) => {
-                self.wrong("mail.password", "`mail.user` is set, so it is missing: `{ env = \"NAME\" }` or `{ file = \"PATH\" }`");
+                self.wrong(
+                    "mail.password",
+                    "`mail.user` is set, so it is missing: `{ env = \"NAME\" }` or `{ file = \"PATH\" }`",
+                );
                 None
             }
             (None, Some(_)) => {
@@ -71,7 +74,10 @@ impl Judge<'_> {
         };
         let here = matches!(host.as_str(), "localhost" | "127.0.0.1" | "::1");
         if tls == SmtpTls::None && login.is_some() && !here {
-            self.wrong("mail.tls", "with `none` the password would go over the line in the clear; write `starttls` or `tls`");
+            self.wrong(
+                "mail.tls",
+                "with `none` the password would go over the line in the clear; write `starttls` or `tls`",
+            );
         }
         let port = match raw.port.map(u16::try_from) {
             None => tls.port(),
@@ -82,7 +88,14 @@ impl Judge<'_> {
             }
         };
         let timeout = self.length("mail.timeout", raw.timeout.as_deref(), 1..=60, TIMEOUT);
-        Some(Means::Smtp(SmtpSettings { host, port, tls, login, ca: raw.ca.as_deref().map(|ca| self.path(ca)), timeout }))
+        Some(Means::Smtp(SmtpSettings {
+            host,
+            port,
+            tls,
+            login,
+            ca: raw.ca.as_deref().map(|ca| self.path(ca)),
+            timeout,
+        }))
     }
 
     fn tls(&mut self, raw: &RawMail) -> SmtpTls {
@@ -144,9 +157,16 @@ impl Judge<'_> {
         let read = read.ok().and_then(|span| Duration::try_from(span).ok());
         read.filter(|span| seconds.contains(&span.as_secs())).unwrap_or_else(|| {
             let shown = |seconds: u64| {
-                if seconds.is_multiple_of(86_400) { format!("{} days", seconds / 86_400) } else { format!("{seconds} s") }
+                if seconds.is_multiple_of(86_400) {
+                    format!("{} days", seconds / 86_400)
+                } else {
+                    format!("{seconds} s")
+                }
             };
-            self.wrong(key, format!("`{text}` is not between `{}` and `{}`", shown(*seconds.start()), shown(*seconds.end())));
+            self.wrong(
+                key,
+                format!("`{text}` is not between `{}` and `{}`", shown(*seconds.start()), shown(*seconds.end())),
+            );
             default
         })
     }

@@ -4,6 +4,7 @@
 //! its place and the nearest thing that would have been right. Secrets are references; relative paths are relative
 //! to the file that names them, and to the working directory in the environment.
 
+mod conventions;
 mod database;
 mod file;
 mod judge;
@@ -30,6 +31,7 @@ pub use workflow_files::{WorkflowFile, files_in, read_workflow};
 
 use crate::intake::people::Mapping;
 use crate::mail::MailSettings;
+use crate::run::Conventions;
 
 /// The commented example that `usher init` writes.
 pub const EXAMPLE: &str = include_str!("../../config/usher.toml");
@@ -51,6 +53,8 @@ pub struct Config {
     pub systems: BTreeMap<String, SystemSettings>,
     /// How HR's files are read.
     pub people: Mapping,
+    /// How new accounts are called, what departments give, who may ask for what stops everybody.
+    pub conventions: Conventions,
     /// How mail is sent; not at all without the section.
     pub mail: Option<MailSettings>,
     /// Where data lives by default.
@@ -84,6 +88,7 @@ impl Config {
             serve: judge.serve(),
             systems: judge.systems(),
             people: judge.people(),
+            conventions: judge.conventions(),
             mail: judge.mail(),
             data_dir: around.data_dir(),
             sources: merged.sources.clone(),

@@ -15,8 +15,11 @@ pub(super) struct Raw {
     pub(super) workflows: RawWorkflows,
     pub(super) serve: RawServe,
     pub(super) people: RawPeople,
+    pub(super) naming: RawNaming,
+    pub(super) access: RawAccess,
     pub(super) mail: Option<RawMail>,
     pub(super) systems: BTreeMap<String, RawSystem>,
+    pub(super) departments: BTreeMap<String, RawDepartment>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -63,6 +66,31 @@ pub(super) struct RawPeople {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct RawNaming {
+    pub(super) pattern: Option<String>,
+    pub(super) domain: Option<String>,
+    pub(super) on_collision: Option<String>,
+    pub(super) reserve: Option<String>,
+    pub(super) reserved: Option<Vec<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAccess {
+    pub(super) administrators: Option<Vec<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawDepartment {
+    pub(super) groups: Option<Vec<String>>,
+    pub(super) role: Option<String>,
+    pub(super) quota: Option<String>,
+    pub(super) licences: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct RawMail {
     pub(super) transport: Option<String>,
     pub(super) host: Option<String>,
@@ -85,6 +113,7 @@ pub(super) struct RawMail {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawSystem {
     pub(super) kind: Option<String>,
+    pub(super) sign_in: Option<String>,
     pub(super) company: Option<String>,
     pub(super) state: Option<String>,
     pub(super) system: Option<String>,

@@ -2,6 +2,7 @@
 //! [`orders`] is what people ask of a run, [`inventory`] reads systems into the record. What follows from what is
 //! decided in [`crate::run`], and made durable by [`crate::store`].
 
+mod create;
 mod credentials;
 pub mod execute;
 pub mod inventory;

@@ -8,7 +8,7 @@ use crate::engine::Engine;
 use crate::engine::trigger::{Request, SubjectRef, TriggerError};
 use crate::run::book::public_id;
 use crate::store::{EventRow, StoreError};
-use crate::workflow::{HrEvent, Workflow};
+use crate::workflow::{HrEvent, Triggers, Workflow};
 
 /// What became of an event.
 #[derive(Clone, Debug, Serialize)]
@@ -30,7 +30,8 @@ pub struct Dispatched {
 /// When the database cannot be used; events that are not dealt with stay accepted and are taken up again.
 pub async fn dispatch(engine: &Engine) -> Result<Vec<Dispatched>, StoreError> {
     let events = engine.store().open_events().await?;
-    let starts_something = events.iter().any(|event| listeners(engine, event.kind).next().is_some());
+    let starts_something =
+        events.iter().any(|event| listeners(engine, event.kind, &event.facts.fields).next().is_some());
     if starts_something {
         // A plan made from a stale inventory would miss accounts.
         if let Some(failure) = unread_systems(engine).await?.into_iter().next() {
@@ -79,12 +80,24 @@ async fn unread_systems(engine: &Engine) -> Result<Vec<String>, StoreError> {
 }
 
 /// The workflows that an event starts.
-pub fn listeners(engine: &Engine, kind: HrEvent) -> impl Iterator<Item = &Workflow> {
-    engine.library().values().map(AsRef::as_ref).filter(move |workflow| workflow.triggers.event == Some(kind))
+///
+/// `fields` are those of the person that changed: one of those for which a workflow listens must be among them.
+pub fn listeners<'e>(
+    engine: &'e Engine,
+    kind: HrEvent,
+    fields: &[impl AsRef<str>],
+) -> impl Iterator<Item = &'e Workflow> {
+    let listens = move |workflow: &&Workflow| {
+        let Triggers { event, fields: wanted, .. } = &workflow.triggers;
+        let changed = |name: &String| fields.iter().any(|field| field.as_ref() == name);
+        *event == Some(kind) && (wanted.is_empty() || wanted.iter().any(changed))
+    };
+    engine.library().values().map(AsRef::as_ref).filter(listens)
 }
 
 async fn deal_with(engine: &Engine, event: &EventRow) -> Result<Option<Dispatched>, StoreError> {
-    let names: Vec<String> = listeners(engine, event.kind).map(|workflow| workflow.name.clone()).collect();
+    let names: Vec<String> =
+        listeners(engine, event.kind, &event.facts.fields).map(|workflow| workflow.name.clone()).collect();
     if names.is_empty() {
         engine.store().close_event(event.id, "dropped", "no workflow listens for it").await?;
         return Ok(None);

@@ -82,7 +82,9 @@ impl MailRoom {
         match &end {
             MailEnd::Sent(_) => tracing::info!(mail.id, mail.fence, "a mail was accepted"),
             MailEnd::Later { .. } => tracing::warn!(mail.id, mail.fence, "a mail was not accepted; it is tried again"),
-            MailEnd::Failed(_) => tracing::error!(mail.id, mail.fence, "a mail is given up; `usher mail list` says why"),
+            MailEnd::Failed(_) => {
+                tracing::error!(mail.id, mail.fence, "a mail is given up; `usher mail list` says why")
+            }
         }
         // A later attempt has it: what it says counts.
         store.end_mail(mail, &end).await.map(drop)

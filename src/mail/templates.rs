@@ -108,7 +108,10 @@ impl Templates {
             wrong.help(help);
             return vec![wrong];
         }
-        self.unknown_names(key, name, file, text).into_iter().chain(self.try_out(key, name).err().iter().map(at)).collect()
+        self.unknown_names(key, name, file, text)
+            .into_iter()
+            .chain(self.try_out(key, name).err().iter().map(at))
+            .collect()
     }
 
     /// Names that no fact has, also in what the samples do not reach.
@@ -136,7 +139,8 @@ impl Templates {
             for environment in [&self.plain, &self.rich] {
                 match environment.get_template(key)?.render(Value::from(Serde(&values))) {
                     // An input of the workflow that the samples do not have.
-                    Err(error) if error.kind() == minijinja::ErrorKind::UndefinedError && names_inputs(environment, key) => {}
+                    Err(error)
+                        if error.kind() == minijinja::ErrorKind::UndefinedError && names_inputs(environment, key) => {}
                     outcome => drop(outcome?),
                 }
             }
@@ -145,7 +149,8 @@ impl Templates {
     }
 
     fn try_around(&self, key: &str) -> Result<(), Error> {
-        let values = minijinja::context! { language => "en", subject => "Subject", body => "<p>Body</p>", footer => "x" };
+        let values =
+            minijinja::context! { language => "en", subject => "Subject", body => "<p>Body</p>", footer => "x" };
         self.rich.get_template(key)?.render(values).map(drop)
     }
 
@@ -163,9 +168,8 @@ impl Templates {
         let (key, language) = self.spoken(name, language)?;
         let values = facts.values(name, language, to);
         let failed = |error: Error| LetterError(format!("the mail template `{name}`: {}", words(&error)));
-        let render = |environment: &Environment<'_>| {
-            environment.get_template(&key)?.render(Value::from(Serde(&values)))
-        };
+        let render =
+            |environment: &Environment<'_>| environment.get_template(&key)?.render(Value::from(Serde(&values)));
         let (subject, text) = parted(&render(&self.plain).map_err(failed)?);
         let (_, rich) = parted(&render(&self.rich).map_err(failed)?);
         let (text, html) = self.around(language, &subject, &text, &rich)?;
@@ -176,7 +180,12 @@ impl Templates {
     ///
     /// # Errors
     /// When the layout fails.
-    pub(super) fn lay_out(&self, language: Language, subject: &str, text: &str) -> Result<(String, String), LetterError> {
+    pub(super) fn lay_out(
+        &self,
+        language: Language,
+        subject: &str,
+        text: &str,
+    ) -> Result<(String, String), LetterError> {
         let escaped: String = text.chars().map(escaped).collect();
         self.around(language, subject, text, &escaped)
     }
@@ -300,7 +309,9 @@ fn leads_somewhere(known: &serde_json::Value, path: &str) -> bool {
 }
 
 fn names_inputs(environment: &Environment<'_>, key: &str) -> bool {
-    environment.get_template(key).is_ok_and(|it| it.undeclared_variables(true).iter().any(|path| path.starts_with("inputs.")))
+    environment
+        .get_template(key)
+        .is_ok_and(|it| it.undeclared_variables(true).iter().any(|path| path.starts_with("inputs.")))
 }
 
 fn words(error: &Error) -> String {

@@ -1,6 +1,5 @@
 //! Every template in every language, filled with its samples, as it goes out.
 
-
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -81,7 +80,10 @@ async fn every_template_is_a_whole_mail_in_every_language() {
             assert!(!text.contains(wrong) && !letter.subject.contains(wrong), "{key} shows {wrong}:\n{text}");
         }
         assert!(!text.contains("\n\n\n"), "{key} has holes:\n{text}");
-        assert!(html.contains("<p>") && html.contains(&format!("lang=\"{}\"", &key.split('/').nth(1).unwrap())), "{key}");
+        assert!(
+            html.contains("<p>") && html.contains(&format!("lang=\"{}\"", &key.split('/').nth(1).unwrap())),
+            "{key}"
+        );
     }
 }
 
@@ -179,7 +181,13 @@ fn mistakes_in_files_have_a_place_and_the_shipped_template_stays() {
         .iter()
         .map(|it| format!("{}:{} {}", it.file.rsplit('/').next().unwrap(), it.line, it.message))
         .collect();
-    for expected in ["test.en.txt:3 `to.nmae`", "welcome.fr.txt:", "alert.it.txt:4 undefined", "setup-link.de.txt:1 the first line", "layout.html:1 undefined"] {
+    for expected in [
+        "test.en.txt:3 `to.nmae`",
+        "welcome.fr.txt:",
+        "alert.it.txt:4 undefined",
+        "setup-link.de.txt:1 the first line",
+        "layout.html:1 undefined",
+    ] {
         assert!(told.iter().any(|it| it.starts_with(expected)), "{expected} is not in {told:#?}");
     }
     assert!(mistakes.iter().all(|it| !it.file.is_empty()));

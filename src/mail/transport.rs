@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use lettre::Message;
 
+use super::folder;
 use super::settings::Means;
 use super::smtp::Smtp;
-use super::folder;
 
 /// What carries mails.
 #[derive(Debug)]

@@ -51,13 +51,7 @@ impl Store {
     ///
     /// # Errors
     /// When there are none, somebody has opened them, or the database cannot be written.
-    pub async fn open_credentials(
-        &self,
-        run: i64,
-        ordinal: u16,
-        reason: &str,
-        by: &str,
-    ) -> Result<Secret, StoreError> {
+    pub async fn open_credentials(&self, run: i64, ordinal: u16, reason: &str, by: &str) -> Result<Secret, StoreError> {
         let mut tx = self.begin().await?;
         let id = step_key(run, ordinal);
         // The run's row is the lock: two who open at once come one after the other.

@@ -73,9 +73,9 @@ const UPDATE_RUNS: Text = rows!(
 const UPDATE_STEPS: Text = rows!(
     "UPDATE steps SET state = v.state, due_at = v.due_at, fence = v.fence, observe = v.observe,
             lease_until = v.lease_until, lease_owner = v.lease_owner, data = v.data, first_due = v.first_due,
-            decision = v.decision FROM",
+            decision = v.decision, account_id = v.account_id FROM",
     { id BIGINT, state TEXT, due_at BIGINT, fence BIGINT, observe BIGINT, lease_until BIGINT, lease_owner TEXT,
-      data TEXT, first_due BIGINT, decision TEXT },
+      data TEXT, first_due BIGINT, decision TEXT, account_id BIGINT },
     "WHERE steps.id = v.id"
 );
 

@@ -182,12 +182,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn post_of_step(
-        &self,
-        run: i64,
-        ordinal: u16,
-        mails: &[NewMail],
-    ) -> Result<Vec<TakenMail>, StoreError> {
+    pub async fn post_of_step(&self, run: i64, ordinal: u16, mails: &[NewMail]) -> Result<Vec<TakenMail>, StoreError> {
         let mut tx = self.begin().await?;
         self.insert_mails(&mut tx, mails).await?;
         let ready = sqlx::query_scalar(READY_OF_STEP.of(self.dialect()))
@@ -261,10 +256,10 @@ impl Store {
         let until = plus(tx.real, LEASE).as_millisecond();
         sqlx::query(TAKE.of(self.dialect())).bind(&list).bind(until).execute(tx.conn()).await?;
         let rows = sqlx::query(TAKEN.of(self.dialect())).bind(&list).fetch_all(tx.conn()).await?;
-        rows.iter().map(|row| self.taken(row, now)).collect()
+        rows.iter().map(|row| self.taken_mail(row, now)).collect()
     }
 
-    fn taken(&self, row: &AnyRow, now: Timestamp) -> Result<TakenMail, StoreError> {
+    fn taken_mail(&self, row: &AnyRow, now: Timestamp) -> Result<TakenMail, StoreError> {
         let id: i64 = row.try_get("id")?;
         let key = self.inner.keys.unwrap(row.try_get("data_key")?)?;
         let envelope = envelope(row, id, &key)?;
@@ -354,13 +349,12 @@ impl Store {
     /// When the database cannot be read.
     pub async fn mails(&self, state: Option<&str>, limit: i64) -> Result<Vec<MailRow>, StoreError> {
         let mut conn = self.reader().await?;
-        let rows = sqlx::query(
-            "SELECT * FROM mails WHERE CAST($1 AS TEXT) IS NULL OR state = $1 ORDER BY id DESC LIMIT $2",
-        )
-        .bind(state)
-        .bind(limit)
-        .fetch_all(&mut *conn)
-        .await?;
+        let rows =
+            sqlx::query("SELECT * FROM mails WHERE CAST($1 AS TEXT) IS NULL OR state = $1 ORDER BY id DESC LIMIT $2")
+                .bind(state)
+                .bind(limit)
+                .fetch_all(&mut *conn)
+                .await?;
         rows.iter().map(|row| self.mail_row(row)).collect()
     }
 

@@ -12,16 +12,20 @@ mod connect;
 mod credentials;
 mod desk;
 mod error;
+mod filling;
 mod flush;
 mod freezes;
 mod journal;
+mod late;
 mod leases;
 mod lock;
 mod mails;
 mod migrate;
+mod names;
 mod people;
 mod runs;
 mod schedules;
+mod seen;
 mod sql;
 mod tasks;
 mod turn;
@@ -48,12 +52,14 @@ pub use lock::FileLock;
 pub use mails::{MailEnd, MailRow, NewMail, TakenMail};
 pub use people::{EventRow, NewEvent};
 pub use runs::{NewRun, RunFilter, RunRow, Started};
+pub use seen::Seen;
 pub use tasks::{Scene, Waiting, reason_words};
-pub use turn::{Claim, Completion, Seen, TurnReport, TurnRequest};
+pub use turn::{Claim, Completion, TurnReport, TurnRequest};
 pub use waits::{About, Told, Wait, WaitKind};
 pub use wake::Watch;
 
 use crate::clock::{self, Clock};
+use crate::run::Conventions;
 use crate::run::business::Holidays;
 use crate::secret::{DataKey, KeyRing};
 use crate::workflow::Workflow;
@@ -83,6 +89,7 @@ pub enum Opening {
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
+    conventions: Arc<Conventions>,
 }
 
 struct Inner {
@@ -177,11 +184,23 @@ impl Store {
                 commits: std::sync::atomic::AtomicU64::new(0),
                 trouble: Mutex::default(),
             }),
+            conventions: Arc::default(),
         };
         migrate::bring_up(&store, opening).await?;
         store.check_durability().await?;
         store.check_keys().await?;
         Ok(store)
+    }
+
+    /// The same store, keeping these conventions: how new accounts are called, and what departments give.
+    #[must_use]
+    pub fn with_conventions(self, conventions: Conventions) -> Self {
+        Self { conventions: Arc::new(conventions), ..self }
+    }
+
+    /// The conventions it keeps.
+    pub fn conventions(&self) -> &Conventions {
+        &self.conventions
     }
 
     /// Which database.

@@ -99,12 +99,7 @@ impl Store {
         self.commit(tx).await
     }
 
-    async fn begin_waits(
-        &self,
-        tx: &mut Tx,
-        now: &[Cause],
-        known: &BTreeMap<String, Known>,
-    ) -> Result<(), StoreError> {
+    async fn begin_waits(&self, tx: &mut Tx, now: &[Cause], known: &BTreeMap<String, Known>) -> Result<(), StoreError> {
         for cause in now {
             match known.get(&cause.cause) {
                 Some(known) if !known.over => {}

@@ -5,4 +5,5 @@ mod departure;
 mod notices;
 mod other_runs;
 pub mod schedules;
+mod shipped;
 mod versions;
