@@ -140,8 +140,12 @@ fn help_explains_commands_workflows_and_codes() {
     let (code, out, _) = help(&["departure"]);
     assert_eq!(code, 0);
     for words in [
-        "departure: Employee departure", "When HR says that somebody leaves.", "On the last day, at 18:00:",
-        "60 days after the last day, at 09:00:", "auto-reply.end: By itself:", "`delete` deletes nothing before",
+        "departure: Employee departure",
+        "When HR says that somebody leaves.",
+        "On the last day, at 18:00:",
+        "60 days after the last day, at 09:00:",
+        "auto-reply.end: By itself:",
+        "`delete` deletes nothing before",
         "usher plan departure --person KEY",
     ] {
         assert!(out.contains(words), "no `{words}` in {out}");
@@ -154,7 +158,10 @@ fn help_explains_commands_workflows_and_codes() {
     assert!(help(&["workflow", "unblock"]).1.contains("What happens"));
     let (code, out, err) = help(&["departur"]);
     assert_eq!((code, out.as_str()), (3, ""));
-    assert!(err.contains("neither a command, nor a workflow, nor a code") && err.contains("the workflow `departure`?"), "{err}");
+    assert!(
+        err.contains("neither a command, nor a workflow, nor a code") && err.contains("the workflow `departure`?"),
+        "{err}"
+    );
     assert!(help(&["run", "strat"]).2.contains("did you mean `start`?"));
     let (_, out, _) = said(usher(folder.path()).args(["--json", "help", "grace-purge"]));
     let story: serde_json::Value = serde_json::from_str(&out).unwrap();

@@ -26,7 +26,7 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
     ("people.columns", "How HR's file calls its columns: { \"HEADING\" = \"field\" }."),
     ("people.dates", "How dates with slashes are meant."),
     ("mail", "The mail room: how usher's own mails leave the house."),
-    ("mail.transport", "`smtp`, `folder` or `none`: how mails leave."),
+    ("mail.transport", "How mails leave: to a server, or into files of a folder."),
     ("mail.host", "The mail server."),
     ("mail.port", "Its port."),
     ("mail.tls", "How the connection is secured."),
@@ -134,6 +134,7 @@ fn narrow(path: &str, schema: &mut Value) {
         "policy.redirect" | "policies.redirect" => {
             schema["enum"] = json!(crate::run::RedirectRule::ALL.map(crate::run::RedirectRule::as_str));
         }
+        "mail.transport" => schema["enum"] = json!(["smtp", "file"]),
         "people.dates" => schema["enum"] = json!(["day-first", "month-first"]),
         "systems.kind" => {
             schema["enum"] = json!(keys::SYSTEM_KINDS.iter().map(|(kind, _)| kind).collect::<Vec<_>>());

@@ -21,6 +21,7 @@ use serde_json::{Map, Value};
 pub use endings::{END, PURGE};
 pub use error::PlanError;
 pub use project::{Projected, project};
+pub use sites::NO_MAIL;
 pub use timing::DESTRUCTIVE_WAIT_DAYS;
 
 use self::joins::Joins;
@@ -60,6 +61,8 @@ pub struct PlanRequest<'a> {
     pub holidays: &'a Holidays,
     /// What the workflow's jurisdiction allows.
     pub policy: &'a Policy,
+    /// Whether mail can be sent.
+    pub mail: bool,
 }
 
 /// Makes the plan.
@@ -163,7 +166,7 @@ impl<'a> Planner<'a> {
 
     fn place(&self, def: &StepDef, site: &Site<'_>, timing: &Timing, ordinal: u16) -> PlannedStep {
         let needs = self.joins.needs(def, site.system(), &self.steps);
-        let answer = self.answer(def.action, site, &needs);
+        let answer = self.answer(def, site, &needs);
         PlannedStep {
             ordinal,
             name: def.id.clone(),

@@ -284,6 +284,7 @@ impl Case {
             default_zone: &self.zone,
             holidays: &Holidays::default(),
             policy: &self.policy,
+            mail: true,
         })
     }
 

@@ -66,6 +66,8 @@ codes! {
     Indentation "indentation" mistake,
     /// An access cut that is left out when it is late.
     LateCut "late-cut" warning,
+    /// A template of a mail that cannot be used.
+    MailTemplate "mail-template" mistake,
     /// Something that must be there.
     MissingKey "missing-key" mistake,
     /// A name of a form that is not taken.

@@ -42,5 +42,5 @@ pub use schedule::next_after;
 pub use select::{AccountSelection, PersonSelection, Selector};
 pub use shipped::SHIPPED;
 pub use span::Span;
-pub use systems::{Known, check_names};
+pub use systems::{Known, check_mail_templates, check_names};
 pub use template::{Condition, Scope, Template, TemplateError};
