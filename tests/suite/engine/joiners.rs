@@ -8,6 +8,7 @@ use usher::connectors::{Call, Connector};
 use usher::engine::trigger::SubjectRef;
 use usher::run::naming::OnCollision;
 use usher::run::{AccountStatus, Capability, Conventions, HoldReason, RunState, SkipReason, StepState};
+use usher::store::Completion;
 use usher::workflow::ActionKind;
 
 use crate::harness::{App, conventions, zurich};
@@ -294,6 +295,63 @@ both! {
             app.drain().await;
             assert_eq!(app.state(run, "create@mailhost").await.as_str(), expected, "{when}");
         }
+    };
+
+    steps_that_were_bound_late_share_their_account_one_at_a_time, async |app: &App| {
+        app.staffed().await;
+        app.told(&format!("{HEAD}\n1032,Nora,Senn,Sales,de,2027-01-20,active,\n")).await;
+        app.start("onboarding", "1032", &[]).await;
+        let (mut completions, mut together) = (Vec::new(), 0);
+        loop {
+            // Everything that is due could start: groups, role, quota and show of one account are due at once.
+            let claims = app.turn(std::mem::take(&mut completions), 50).await.unwrap().claims;
+            if claims.is_empty() {
+                break;
+            }
+            let accounts: Vec<i64> = claims.iter().filter_map(|claim| claim.account.as_ref()).map(|account| account.id).collect();
+            let distinct: BTreeSet<&i64> = accounts.iter().collect();
+            assert_eq!(distinct.len(), accounts.len(), "two attempts on one account");
+            together = together.max(accounts.len());
+            for claim in claims {
+                let (outcome, seen) = app.engine.execute(&claim, || true).await;
+                completions.push(Completion { run: claim.run, ordinal: claim.ordinal, fence: claim.fence, outcome, seen });
+            }
+        }
+        assert!(together > 1, "the accounts of different systems go on side by side");
+    };
+
+    a_newcomer_who_does_not_come_is_not_let_in, async |app: &App| {
+        app.staffed().await;
+        joins(app, &["1033,Tim,Egli,Sales,de,2027-02-15,prehire,"]).await;
+        let run = app.run_of("onboarding", "1033").await;
+        app.walk_to(zurich("2027-02-08T09:00")).await;
+        // Closed for good before the first day: a departure has the account in hand.
+        app.start("departure", "1033", &[("last_day", "2027-02-10")]).await;
+        app.walk_to(zurich("2027-02-15T09:00")).await;
+        let held = app.state(run, "enable@mailhost").await;
+        assert!(matches!(&held, StepState::Held { reason: HoldReason::CutNeeded(_), .. }), "{held:?}");
+        assert_eq!(mailbox(app, "1033").await.unwrap().1, AccountStatus::Disabled);
+    };
+
+    two_daemons_never_give_one_name_twice, async |app: &App| {
+        app.staffed().await;
+        let rows = (0..6).map(|n| format!("120{n},Max,Frei,Sales,de,2027-01-20,active,")).collect::<Vec<_>>().join("\n");
+        app.told(&format!("{HEAD}\n{rows}\n")).await;
+        for n in 0..6 {
+            app.start("onboarding", &format!("120{n}"), &[]).await;
+        }
+        let other = app.restarted(app.systems(), &[]).await;
+        let (here, there) = tokio::join!(app.engine.work_off(2), other.work_off(2));
+        here.unwrap();
+        there.unwrap();
+        app.drain().await;
+        let mut names = BTreeSet::new();
+        for n in 0..6 {
+            names.insert(address(app, &format!("120{n}")).await);
+        }
+        let expected = ["max.frei", "max.frei2", "max.frei3", "max.frei4", "max.frei5", "max.frei6"];
+        assert_eq!(names, expected.map(str::to_owned).into());
+        other.store().close().await;
     };
 
     a_department_nobody_configured_holds_and_takes_nothing_away, async |app: &App| {
