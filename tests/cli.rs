@@ -8,6 +8,8 @@ mod house;
 mod journey;
 #[path = "cli/orders.rs"]
 mod orders;
+#[path = "cli/people.rs"]
+mod people;
 #[path = "cli/products.rs"]
 mod products;
 #[path = "cli/refusals.rs"]

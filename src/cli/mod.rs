@@ -23,6 +23,7 @@ mod freeze;
 mod house;
 mod init;
 mod inventory;
+mod listing;
 mod logging;
 mod man;
 mod moment;
