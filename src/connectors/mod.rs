@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use self::sandbox::SandboxSystem;
 use crate::run::{Account, Capability, Evidence};
+use crate::secret::Secret;
 use crate::workflow::{ActionKind, Facet};
 
 /// One request to a system.
@@ -149,6 +150,16 @@ impl Connector {
     pub async fn read(&self, external_id: &str) -> Result<Option<Account>, ActionError> {
         match self {
             Self::Sandbox(system) => system.read(external_id).await,
+        }
+    }
+
+    /// Makes the account that `call`, an `account.create`, asks for, with this password; or finds it made.
+    ///
+    /// # Errors
+    /// See [`ActionError`].
+    pub async fn create(&self, call: &Call, password: &Secret) -> Result<Evidence, ActionError> {
+        match self {
+            Self::Sandbox(system) => system.create(call, password).await,
         }
     }
 

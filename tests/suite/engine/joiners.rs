@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
-use usher::connectors::sandbox::Knobs;
+use usher::connectors::sandbox::{Knobs, SandboxCompany};
 use usher::connectors::{Call, Connector};
 use usher::engine::trigger::SubjectRef;
 use usher::run::naming::OnCollision;
 use usher::run::{AccountStatus, Capability, Conventions, HoldReason, RunState, SkipReason, StepState};
+use usher::secret::Secret;
 use usher::store::Completion;
 use usher::workflow::ActionKind;
 
@@ -352,6 +353,31 @@ both! {
         let expected = ["max.frei", "max.frei2", "max.frei3", "max.frei4", "max.frei5", "max.frei6"];
         assert_eq!(names, expected.map(str::to_owned).into());
         other.store().close().await;
+    };
+
+    the_password_of_hrs_file_is_the_first_one_and_is_used_up, async |app: &App| {
+        app.staffed().await;
+        let head = "employee_number,given_name,family_name,department,start_date,status,password";
+        app.told(&format!("{head}\n1034,Eva,Horn,Sales,2027-01-20,active,correct horse 7\n")).await;
+        let person = app.store.person("1034").await.unwrap().unwrap();
+        assert!(app.store.initial_password(person.id).await.unwrap().is_some());
+        let run = app.start("onboarding", "1034", &[]).await;
+        app.drain().await;
+        app.engine.task_done(run, "create@badges", &BTreeSet::new(), None, "os:reception").await.unwrap();
+        let name = SandboxCompany::password_name(&Secret::new("correct horse 7"));
+        for account in app.store.accounts(None, Some(person.id), None).await.unwrap() {
+            app.company.sign_in(&account.system, &account.external_id, &name, app.now()).expect("signs in");
+        }
+        // Nobody else's is the same: without one in the file, each account has one that nobody knows.
+        joins(app, &["1035,Uwe,Horn,Sales,de,2027-01-20,active,"]).await;
+        app.drain().await;
+        let uwe = app.store.person("1035").await.unwrap().unwrap();
+        let accounts = app.store.accounts(None, Some(uwe.id), None).await.unwrap();
+        let passwords: BTreeSet<String> =
+            accounts.iter().map(|account| app.account(&account.system, &account.external_id).unwrap().password).collect();
+        assert_eq!(passwords.len(), accounts.len());
+        let told = app.store.audit(run).await.unwrap();
+        assert!(told.iter().all(|entry| !entry.fact.to_string().contains("correct horse")));
     };
 
     a_department_nobody_configured_holds_and_takes_nothing_away, async |app: &App| {

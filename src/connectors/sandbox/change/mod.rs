@@ -25,6 +25,7 @@ use super::request::Request;
 use super::state::{State, SystemState};
 use crate::connectors::{ActionError, Call, Observation};
 use crate::run::{Evidence, EvidenceKind};
+use crate::secret::Secret;
 use crate::workflow::ActionKind;
 
 pub(super) use self::world::World;
@@ -110,6 +111,14 @@ impl Change {
                 return Err(ActionError::fail(format!("`{}` is not done on a system", call.action)));
             }
         })
+    }
+
+    /// The same change, for a new account with this password.
+    pub(super) fn with_password(self, password: &Secret) -> Self {
+        match self {
+            Self::Create(new) => Self::Create(new.with_password(password)),
+            other => other,
+        }
     }
 
     /// Whether the goal of `call`, parsed into `self`, is reached there.
