@@ -111,7 +111,7 @@ pub struct Wanted {
 impl Wanted {
     /// What every candidate begins with, at least: what is taken needs to be known only among such names.
     pub fn stem(&self) -> &str {
-        let shortest = self.local.len().min(LONGEST_LOCAL_PART - 3);
+        let shortest = self.local.len().min(LONGEST_LOCAL_PART - 4);
         self.local.get(..shortest).unwrap_or(&self.local)
     }
 
