@@ -155,7 +155,9 @@ async fn engine(
         error => error.into(),
     })?;
     store.fast_forward(start.timestamp()).await?;
-    let library = Library::shipped();
+    let mut library = Library::shipped();
+    // A demo that jumps over months would read all accounts after every jump: that is not what it shows.
+    library.workflows.remove("inventory");
     let systems: BTreeMap<String, Connector> = company
         .description()
         .systems
