@@ -238,7 +238,7 @@ fn conventions_are_read_and_their_mistakes_named() {
 fn every_known_key_is_read() {
     let sections = keys::SECTIONS.iter().map(|(section, known)| ((*section).to_owned(), known.to_vec()));
     let system = ("systems.x".to_owned(), keys::system_keys(None));
-    let department = (format!("{}.x", keys::DEPARTMENTS), keys::DEPARTMENT.to_vec());
+    let department = (format!("{}.x", keys::DEPARTMENTS), keys::named_keys(keys::DEPARTMENTS).unwrap().to_vec());
     for (section, known) in sections.chain([system, department]) {
         for (key, kind) in known {
             let value = match kind {
