@@ -14,6 +14,7 @@ mod check;
 mod completions;
 mod confirm;
 mod context;
+mod credentials;
 mod demo;
 mod doctor;
 mod error;
@@ -25,6 +26,7 @@ mod init;
 mod inventory;
 mod listing;
 mod logging;
+mod mail;
 mod man;
 mod moment;
 #[cfg(test)]
@@ -105,6 +107,10 @@ pub enum Command {
     Freeze(freeze::FreezeCommand),
     /// Lifts the freezes of a scope, and lets go what they held
     Unfreeze(freeze::Unfreeze),
+    /// Shows credentials that are kept sealed for handing over
+    Credentials(credentials::Credentials),
+    /// Shows the outbox, sends a test, tries a mail again
+    Mail(mail::Mail),
     /// Takes in HR's file of people, and shows who is known
     People(people::People),
     /// Reads the systems' accounts, and says whose they are
@@ -141,6 +147,8 @@ impl Command {
             Self::Unblock(command) => command.run(context).await,
             Self::Freeze(command) => command.run(context).await,
             Self::Unfreeze(command) => command.run(context).await,
+            Self::Credentials(command) => command.run(context).await,
+            Self::Mail(command) => command.run(context).await,
             Self::People(command) => command.run(context).await,
             Self::Accounts(command) => command.run(context).await,
             Self::Systems(command) => command.run(context).await,

@@ -82,6 +82,24 @@ impl ActionError {
     }
 }
 
+/// What a system makes for somebody to get into an account with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// A link that lets its holder choose a password.
+    Link,
+    /// A first password.
+    Password,
+}
+
+/// A credential as the system made it. It travels in its own type, apart from evidence.
+#[derive(Debug)]
+pub struct Issued {
+    /// The link, or the password.
+    pub secret: Secret,
+    /// How we know that the system knows it.
+    pub evidence: Evidence,
+}
+
 /// What a system is and whether it answers (`usher systems list`, `usher systems test`).
 #[derive(Clone, Debug)]
 pub struct Reach {
@@ -130,6 +148,16 @@ impl Connector {
     pub async fn perform(&self, call: &Call) -> Result<Evidence, ActionError> {
         match self {
             Self::Sandbox(system) => system.perform(call).await,
+        }
+    }
+
+    /// Makes a credential for the call's account. Asked again, the system makes another one, and the later one counts.
+    ///
+    /// # Errors
+    /// See [`ActionError`].
+    pub async fn issue(&self, call: &Call, what: Credential) -> Result<Issued, ActionError> {
+        match self {
+            Self::Sandbox(system) => system.issue(call, what).await,
         }
     }
 

@@ -20,6 +20,9 @@ impl Engine {
         if claim.action == ActionKind::AccountsSync {
             return (self.sync_outcome(claim).await, None);
         }
+        if claim.action == ActionKind::NotifyEmail {
+            return (self.notify(claim).await, None);
+        }
         let connector = match self.resolve(claim) {
             Ok(connector) => connector,
             Err(outcome) => return (outcome, None),
@@ -31,7 +34,10 @@ impl Engine {
             }
             (ActionKind::AccountCreate, None) => self.create(claim, connector, &call, lease_stands).await,
             _ => {
-                let outcome = self.attempt(claim, connector, &call, lease_stands).await;
+                let outcome = match self.hand_over(claim, connector, &call).await {
+                    Some(outcome) => outcome,
+                    None => self.attempt(claim, connector, &call, lease_stands).await,
+                };
                 let seen = match outcome {
                     Outcome::Done(_) => standing(claim, connector).await,
                     _ => None,

@@ -19,8 +19,8 @@ fn a_product_is_blocked_with_its_name_typed_or_with_yes() {
 #[test]
 fn only_those_whom_the_configuration_names_stop_products() {
     let house = House::with_people();
-    let toml = std::fs::read_to_string(house.path("usher.toml"))
-        .unwrap()
+    let toml = house
+        .read("usher.toml")
         .replace("# administrators = [\"root\", \"alice\"]", "administrators = [\"nobody-here\"]");
     house.write("usher.toml", &toml);
     let block = ["run", "start", "product-block", "--set", "product=files", "--now", "--yes"];

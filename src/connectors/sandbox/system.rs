@@ -11,7 +11,7 @@ use super::ledger::Entry;
 use super::state::SystemState;
 use super::{capability, company::SystemSpec};
 use crate::clock;
-use crate::connectors::{ActionError, Call, Observation, Reach};
+use crate::connectors::{ActionError, Call, Credential, Issued, Observation, Reach};
 use crate::run::{Account, Capability, Evidence, EvidenceKind};
 use crate::secret::Secret;
 use crate::workflow::{ActionKind, Facet};
@@ -114,6 +114,31 @@ impl SandboxSystem {
         let outcome = self.request(call, change, fate);
         wait(fate.slow).await;
         if fate.cut_after { Err(self.cut()) } else { outcome }
+    }
+
+    /// Makes a link or a password. The ledger keeps its digest only: the system recognises it, and nobody reads it there.
+    ///
+    /// # Errors
+    /// See [`ActionError`].
+    pub async fn issue(&self, call: &Call, what: Credential) -> Result<Issued, ActionError> {
+        let token = format!("{:016x}{:016x}", rand::random::<u64>(), rand::random::<u64>());
+        let secret = match what {
+            Credential::Link => Secret::new(format!("https://{}.example/set-up/{token}", self.name)),
+            Credential::Password => Secret::new(format!("{}-{}-{}", &token[..5], &token[5..10], &token[10..15])),
+        };
+        let fate = self.company.knobs(&self.name).fate(&self.name, &call.idempotency_key, call.fence);
+        wait(fate.latency).await;
+        if fate.refused {
+            return Err(self.busy());
+        }
+        if fate.cut_before {
+            return Err(self.cut());
+        }
+        self.able(call.action)?;
+        let change = Change::credential(what, &secret);
+        let evidence = self.company.exclusive(|present| self.carry_out(present, change, call, fate))?;
+        wait(fate.slow).await;
+        if fate.cut_after { Err(self.cut()) } else { Ok(Issued { secret, evidence }) }
     }
 
     /// Does what `call` asks for as a person would in front of the system, whatever usher is able to do there: the

@@ -118,6 +118,7 @@ impl NewAccount {
             last_sign_in: None,
             trash: None,
             created_by: Some(key.to_owned()),
+            setup_link: None,
             credentials_sent: 0,
             mailbox: None,
             files: None,

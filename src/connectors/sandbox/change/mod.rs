@@ -20,10 +20,11 @@ use self::{
     access::Access, archive::Archive, create::NewAccount, handover::Handover, life::Life, mail::MailSetting,
     product::Product, profile::Profile,
 };
+use super::digest;
 use super::ledger::Entry;
 use super::request::Request;
 use super::state::{State, SystemState};
-use crate::connectors::{ActionError, Call, Observation};
+use crate::connectors::{ActionError, Call, Credential, Observation};
 use crate::run::{Evidence, EvidenceKind};
 use crate::secret::Secret;
 use crate::workflow::ActionKind;
@@ -77,7 +78,7 @@ impl Change {
             A::AccountDisable => Self::Access(Access::Disable),
             A::AccountEnable => Self::Access(Access::Enable),
             A::PasswordRotate | A::PasswordReset => Self::Access(Access::password(ask)),
-            A::CredentialsSend => Self::Access(Access::SendLink),
+            A::CredentialsSend => Self::Access(Access::SendLink(ask.new_password())),
             A::SessionsRevoke => Self::Access(Access::EndSessions),
             A::AppPasswordsRevoke => Self::Access(Access::DropAppPasswords),
             A::TokensRevoke => Self::Access(Access::RevokeTokens),
@@ -119,6 +120,15 @@ impl Change {
             Self::Create(new) => Self::Create(new.with_password(password)),
             other => other,
         }
+    }
+
+    /// A link or a password that the system has made, known by its digest.
+    pub(super) fn credential(what: Credential, secret: &Secret) -> Self {
+        let name = digest::password(secret);
+        Self::Access(match what {
+            Credential::Link => Access::SendLink(name),
+            Credential::Password => Access::NewPassword(name),
+        })
     }
 
     /// Whether the goal of `call`, parsed into `self`, is reached there.

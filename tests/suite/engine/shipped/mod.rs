@@ -14,7 +14,7 @@ use usher::workflow::SHIPPED;
 use self::playing::{Deaths, play};
 use self::scenes::{Scene, scene};
 use crate::database::Db;
-use crate::harness::App;
+use crate::harness::{App, posting};
 
 /// What a scene left behind.
 struct Ending {
@@ -25,7 +25,8 @@ struct Ending {
 
 /// A scene on a stage of its own, up to its end.
 async fn end_of(db: Db, scene: &Scene, deaths: Deaths) -> Ending {
-    let app = App::new(db).await;
+    let mut app = App::new(db).await;
+    app.engine = posting(app.store.clone(), &app.company);
     scene.prepare(&app).await;
     let plan = app.engine.plan(&scene.request()).await.unwrap_or_else(|why| panic!("{}: {why}", scene.workflow));
     let run = app.engine.start(scene.request()).await.unwrap_or_else(|why| panic!("{}: {why}", scene.workflow)).id();
