@@ -86,14 +86,8 @@ impl Judge<'_> {
                 TimeZone::UTC
             }
         };
-        let mut holidays = std::collections::BTreeSet::new();
-        for text in raw.holidays.iter().flatten() {
-            match text.trim().parse() {
-                Ok(day) => drop(holidays.insert(day)),
-                Err(_) => self.wrong("time.holidays", format!("`{text}` is no date; write it as `2027-01-01`")),
-            }
-        }
-        TimeSettings { zone, holidays }
+        let holidays = self.days("time.holidays", raw.holidays.as_deref().unwrap_or_default());
+        TimeSettings { zone, holidays: holidays.into_iter().collect() }
     }
 
     pub(super) fn workflows(&mut self) -> WorkflowSettings {
