@@ -85,7 +85,8 @@ impl Engine {
             (None, None) => Self::manager_of(scene).map(|manager| (manager, true)),
         };
         let Some((to, by_hand)) = found else {
-            let why = "neither a private address nor a manager with an address is known; give `to`, or use `method: sealed`";
+            let why =
+                "neither a private address nor a manager with an address is known; give `to`, or use `method: sealed`";
             return Ok(Err(why.to_owned()));
         };
         if account.is_some_and(|account| opens(account, &to.email)) {

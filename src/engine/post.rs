@@ -164,7 +164,8 @@ async fn standing(mails: &[MailRow], store: &Store) -> Outcome {
     if let Some(first) = queued.first() {
         let next = queued.iter().filter_map(|mail| mail.due_at).min();
         let now = store.now().await.map(|now| now.as_millisecond());
-        let after = next.zip(now.ok()).map(|(due, now)| Duration::from_millis(due.saturating_sub(now).max(0).unsigned_abs()));
+        let after =
+            next.zip(now.ok()).map(|(due, now)| Duration::from_millis(due.saturating_sub(now).max(0).unsigned_abs()));
         let reason = format!("{} of {} mails not accepted yet: {}", queued.len(), mails.len(), answer(first));
         return Outcome::Retry { reason, after };
     }

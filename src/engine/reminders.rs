@@ -140,12 +140,18 @@ impl Engine {
             let described = match wait.about {
                 About::Step(..) => waiting.iter().find(|task| step(wait) == Some(task.key)).map(|task| {
                     let about = task.person.as_ref().map(|name| format!(", {name}")).unwrap_or_default();
-                    let words = format!("{} of {} ({}{about}): {}, {}", task.step, task.run, task.title, task.state, task.what);
+                    let words =
+                        format!("{} of {} ({}{about}): {}, {}", task.step, task.run, task.title, task.state, task.what);
                     (words, task.way_on(), task.goes_on)
                 }),
                 About::Event(id) => self.store().events_between(id, id).await?.first().map(|event| {
                     let note = event.note.as_deref().unwrap_or("no reason");
-                    let words = format!("HR's event {} ({} of {}) is parked: {note}", event.id, event.kind.as_str(), event.employee_number);
+                    let words = format!(
+                        "HR's event {} ({} of {}) is parked: {note}",
+                        event.id,
+                        event.kind.as_str(),
+                        event.employee_number
+                    );
                     (words, String::new(), false)
                 }),
             };

@@ -275,9 +275,8 @@ fn refuse_empty(plan: &Plan) -> Result<(), TriggerError> {
         Some(_) => Some(format!("{} would be left out", step.label())),
         None => None,
     };
-    let no_mail = |step: &PlannedStep| {
-        matches!(&step.skip, Some(SkipReason::NotApplicable(why)) if why == crate::run::NO_MAIL)
-    };
+    let no_mail =
+        |step: &PlannedStep| matches!(&step.skip, Some(SkipReason::NotApplicable(why)) if why == crate::run::NO_MAIL);
     let reasons: Option<Vec<String>> = plan.steps.iter().map(reason).collect();
     match reasons {
         Some(reasons) if plan.steps.iter().any(no_mail) => Err(TriggerError::NothingToDo(reasons)),

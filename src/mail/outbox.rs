@@ -65,8 +65,7 @@ impl MailRoom {
     pub async fn send_now(&self, letter: &Letter, now: Timestamp) -> Result<String, Refusal> {
         let id = format!("test.{:016x}", rand::random::<u64>());
         let full_id = format!("<{id}@{}>", self.settings().domain());
-        let message =
-            letter.message(self.settings(), &full_id, now).map_err(|why| Refusal::Never(why.to_string()))?;
+        let message = letter.message(self.settings(), &full_id, now).map_err(|why| Refusal::Never(why.to_string()))?;
         self.transport().send(&message, &id).await
     }
 

@@ -66,7 +66,11 @@ async fn a_wrong_password_is_waited_out_and_never_said() {
 async fn nothing_is_sent_to_a_server_that_cannot_prove_who_it_is_or_has_no_tls() {
     let server = Server::start(Behaviour { line: Line::StartTls, login: None }).await;
     let stranger = Server::start(Behaviour::default()).await;
-    for (ca, server, tls) in [(None, &server, SmtpTls::StartTls), (Some(&stranger.ca), &server, SmtpTls::StartTls), (None, &stranger, SmtpTls::StartTls)] {
+    for (ca, server, tls) in [
+        (None, &server, SmtpTls::StartTls),
+        (Some(&stranger.ca), &server, SmtpTls::StartTls),
+        (None, &stranger, SmtpTls::StartTls),
+    ] {
         let room = room(server, tls, None, ca.map(String::as_str));
         assert!(matches!(send(&room).await, Err(Refusal::Later(_))));
         assert!(server.received().is_empty());
@@ -77,7 +81,9 @@ async fn nothing_is_sent_to_a_server_that_cannot_prove_who_it_is_or_has_no_tls()
 async fn for_now_and_for_good_are_told_apart() {
     let server = Server::start(Behaviour::default()).await;
     let room = room(&server, SmtpTls::None, None, None);
-    for (answer, for_good) in [("421 4.3.2 closing", false), ("452 4.2.2 full", false), ("550 5.1.1 unknown", true), ("554 5.7.1 no", true)] {
+    for (answer, for_good) in
+        [("421 4.3.2 closing", false), ("452 4.2.2 full", false), ("550 5.1.1 unknown", true), ("554 5.7.1 no", true)]
+    {
         server.answer_next(answer);
         let refusal = send(&room).await.unwrap_err();
         assert_eq!(matches!(refusal, Refusal::Never(_)), for_good, "{answer}: {refusal:?}");

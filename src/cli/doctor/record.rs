@@ -68,7 +68,8 @@ async fn outbox(store: &Store) -> Result<Vec<Check>, CliError> {
         (true, _) => Vec::new(),
         (_, 0) => vec![Check::ok("outbox", told)],
         _ => vec![
-            Check::warn("outbox", told).help("`usher mail list --state failed` says why, `usher mail retry ID` tries again"),
+            Check::warn("outbox", told)
+                .help("`usher mail list --state failed` says why, `usher mail retry ID` tries again"),
         ],
     })
 }

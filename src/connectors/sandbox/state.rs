@@ -169,7 +169,7 @@ fn begin_account(system: &SystemState, holder: &Holder, spec: &AccountSpec) -> S
         trash: None,
         created_by: None,
         setup_link: None,
-            credentials_sent: 0,
+        credentials_sent: 0,
         mailbox: None,
         files: None,
         calendars: None,

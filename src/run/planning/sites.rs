@@ -109,7 +109,8 @@ impl Planner<'_> {
         let mut answer = self.answer_of(def.action, site, needs);
         if !self.request.mail && answer.skip.is_none() && needs_mail(def) {
             // A notice is a courtesy; an account without credentials is not.
-            answer.skip = (def.action == ActionKind::NotifyEmail).then(|| SkipReason::NotApplicable(NO_MAIL.to_owned()));
+            answer.skip =
+                (def.action == ActionKind::NotifyEmail).then(|| SkipReason::NotApplicable(NO_MAIL.to_owned()));
             answer.capability = Capability::Unsupported(NO_MAIL.to_owned());
         }
         answer

@@ -110,9 +110,9 @@ fn addressees(entry: Value) -> Result<Addressees, String> {
     match entry.as_str() {
         Some("administrators") => Ok(Addressees::Administrators),
         Some("everybody") => Ok(Addressees::Everybody),
-        _ => serde_json::from_value(entry).map(Addressees::One).map_err(|why| {
-            format!("{why}; or `administrators`, `everybody`, or a list of these")
-        }),
+        _ => serde_json::from_value(entry)
+            .map(Addressees::One)
+            .map_err(|why| format!("{why}; or `administrators`, `everybody`, or a list of these")),
     }
 }
 

@@ -389,7 +389,9 @@ async fn nowhere(app: &App, runs: &[i64], secret: &str) {
     assert!(!list.contains(secret), "{list}");
     let ledger = std::fs::read_to_string(app.folder.path().join("ledger.jsonl")).unwrap();
     assert!(!ledger.contains(secret));
-    for (table, columns) in [("mails", "mail_key || envelope || COALESCE(body, '') || COALESCE(answer, '')"), ("journal", "body || sealed")] {
+    for (table, columns) in
+        [("mails", "mail_key || envelope || COALESCE(body, '') || COALESCE(answer, '')"), ("journal", "body || sealed")]
+    {
         let plain = format!("SELECT COUNT(*) FROM {table} WHERE {columns} LIKE '%{secret}%'");
         assert_eq!(app.number(&plain).await, 0, "{table}");
     }
