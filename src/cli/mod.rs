@@ -24,10 +24,13 @@ mod freeze;
 mod house;
 mod init;
 mod inventory;
+mod listing;
 mod logging;
 mod mail;
 mod man;
 mod moment;
+#[cfg(test)]
+mod operations;
 mod output;
 mod people;
 mod plan;

@@ -7,6 +7,8 @@ mod credentials;
 pub mod execute;
 pub mod inventory;
 pub mod library;
+pub mod matching;
+mod notices;
 pub mod orders;
 mod post;
 pub mod reminders;
@@ -18,8 +20,8 @@ use std::time::Duration;
 
 use crate::connectors::Connector;
 use crate::mail::MailRoom;
-use crate::run::Holidays;
 use crate::run::book::Book;
+use crate::run::{Holidays, MatchRules};
 use crate::store::{Completion, Store, StoreError, TurnRequest};
 use crate::workflow::Workflow;
 
@@ -37,7 +39,17 @@ struct Inner {
     library: BTreeMap<String, Arc<Workflow>>,
     zone: String,
     holidays: Holidays,
+    matching: Matching,
     mail: Option<MailRoom>,
+}
+
+/// By which rules accounts find their person.
+#[derive(Clone, Debug, Default)]
+pub struct Matching {
+    /// On systems that say nothing else.
+    pub everywhere: MatchRules,
+    /// On single systems.
+    pub on: BTreeMap<String, MatchRules>,
 }
 
 impl Engine {
@@ -49,20 +61,21 @@ impl Engine {
         zone: impl Into<String>,
         holidays: Holidays,
     ) -> Self {
-        Self::with_mail(store, systems, library, zone, holidays, None)
+        Self::with(store, systems, library, zone, holidays, Matching::default(), None)
     }
 
-    /// As [`Engine::new`], with a mail room.
-    pub fn with_mail(
+    /// As [`Engine::new`], with configured rules of matching, and a mail room.
+    pub fn with(
         store: Store,
         systems: BTreeMap<String, Connector>,
         library: BTreeMap<String, Arc<Workflow>>,
         zone: impl Into<String>,
         holidays: Holidays,
+        matching: Matching,
         mail: Option<MailRoom>,
     ) -> Self {
         let names = Arc::new(systems.keys().cloned().collect());
-        Self { inner: Arc::new(Inner { store, systems, names, library, zone: zone.into(), holidays, mail }) }
+        Self { inner: Arc::new(Inner { store, systems, names, library, zone: zone.into(), holidays, matching, mail }) }
     }
 
     /// The mail room, where one is configured.
@@ -93,6 +106,11 @@ impl Engine {
     /// The configured zone.
     pub fn zone(&self) -> &str {
         &self.inner.zone
+    }
+
+    /// The rules by which the accounts of a system find their person.
+    pub fn rules(&self, system: &str) -> &MatchRules {
+        self.inner.matching.on.get(system).unwrap_or(&self.inner.matching.everywhere)
     }
 
     /// The configured working days.

@@ -15,16 +15,20 @@ mod error;
 mod filling;
 mod flush;
 mod freezes;
+mod imports;
 mod journal;
 mod late;
 mod leases;
+mod listings;
 mod lock;
 mod mails;
+mod matches;
 mod migrate;
 mod names;
 mod people;
 mod runs;
 mod schedules;
+mod secrets;
 mod seen;
 mod sql;
 mod tasks;
@@ -47,11 +51,15 @@ pub use connect::sqlite_path;
 use connect::{dialect_of, knock, plain, postgres_pool, shown, sqlite_pool, sqlite_url};
 pub use error::StoreError;
 pub use freezes::FreezeRow;
+pub use imports::{Import, Piece, PieceTaken, RowOutcome};
 pub use journal::{AuditEntry, Verified};
+pub use listings::{AccountFilter, AccountRow, Owner};
 pub use lock::FileLock;
 pub use mails::{MailEnd, MailRow, NewMail, TakenMail};
+pub use matches::{Candidate, MatchNote};
 pub use people::{EventRow, NewEvent};
 pub use runs::{NewRun, RunFilter, RunRow, Started};
+pub use secrets::NewPassword;
 pub use seen::Seen;
 pub use tasks::{Scene, Waiting, reason_words};
 pub use turn::{Claim, Completion, TurnReport, TurnRequest};
@@ -266,6 +274,25 @@ impl Store {
     pub async fn in_flight(&self) -> Result<i64, StoreError> {
         let mut conn = self.reader().await?;
         Ok(sqlx::query_scalar("SELECT COUNT(*) FROM steps WHERE lease_until IS NOT NULL").fetch_one(&mut *conn).await?)
+    }
+
+    /// Whether nothing is due and nothing under way, steps and mails: one look, because between two of them an outcome
+    /// may make the next step due.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn at_rest(&self) -> Result<bool, StoreError> {
+        let mut conn = self.reader().await?;
+        let now = self.times(&mut conn).await?.0.as_millisecond();
+        let busy: i64 = sqlx::query_scalar(
+            "SELECT (SELECT COUNT(*) FROM steps WHERE lease_until IS NOT NULL)
+                  + (SELECT COUNT(*) FROM steps WHERE due_at IS NOT NULL AND due_at <= $1)
+                  + (SELECT COUNT(*) FROM mails WHERE due_at IS NOT NULL AND due_at <= $1)",
+        )
+        .bind(now)
+        .fetch_one(&mut *conn)
+        .await?;
+        Ok(busy == 0)
     }
 
     /// How long until the next step is due: zero when one is due now, `None` when none has a time.

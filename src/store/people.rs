@@ -71,6 +71,26 @@ struct Columns<'a> {
     updated_at: i64,
 }
 
+#[derive(Serialize)]
+struct EventColumns<'a> {
+    id: i64,
+    source: &'a str,
+    event_key: &'a str,
+    kind: &'static str,
+    employee_number: &'a str,
+    effective: Option<String>,
+    facts: String,
+    received_at: i64,
+}
+
+const ACCEPT: Text = rows!(
+    "INSERT INTO hr_events (id, source, event_key, kind, person_id, effective, facts, received_at, state)
+     SELECT v.id, v.source, v.event_key, v.kind, p.id, v.effective, v.facts, v.received_at, 'accepted' FROM",
+    { id BIGINT, source TEXT, event_key TEXT, kind TEXT, employee_number TEXT, effective TEXT, facts TEXT,
+      received_at BIGINT },
+    "JOIN people p ON p.employee_number = v.employee_number WHERE 1 = 1 ON CONFLICT (source, event_key) DO NOTHING"
+);
+
 const UPSERT: Text = rows!(
     "INSERT INTO people (id, employee_number, given_name, family_name, display_name, email, private_email,
             manager_number, department, role, timezone, language, start_date, last_day, leave_from, leave_until,
@@ -103,7 +123,11 @@ macro_rules! select {
     };
 }
 
+pub(super) use select;
+
 const BY_ID: Text = keys!(select!("WHERE p.id"), "");
+
+pub(super) const BY_NUMBER: Text = keys!(select!("WHERE p.employee_number"), "", texts);
 
 const MANAGERS: Text = keys!(select!("JOIN people o ON o.manager_number = p.employee_number WHERE o.id"), "");
 
@@ -118,15 +142,12 @@ impl Store {
         if !people.is_empty() {
             self.upsert(&mut tx, people).await?;
         }
-        let mut accepted = Vec::new();
-        for event in events {
-            accepted.extend(self.accept(&mut tx, event).await?);
-        }
+        let accepted = self.accept(&mut tx, &events.iter().collect::<Vec<_>>()).await?;
         self.commit(tx).await?;
-        Ok(accepted)
+        Ok(accepted.into_iter().map(|(_, event)| event).collect())
     }
 
-    async fn upsert(&self, tx: &mut Tx, people: &[Person]) -> Result<(), StoreError> {
+    pub(super) async fn upsert(&self, tx: &mut Tx, people: &[Person]) -> Result<(), StoreError> {
         let first = self.take_keys(tx, "person", i64::try_from(people.len()).unwrap_or(i64::MAX)).await?;
         let updated_at = tx.now.as_millisecond();
         let mut columns = Vec::with_capacity(people.len());
@@ -159,33 +180,46 @@ impl Store {
         Ok(())
     }
 
-    async fn accept(&self, tx: &mut Tx, event: &NewEvent) -> Result<Option<EventRow>, StoreError> {
-        let id = self.take_keys(tx, "event", 1).await?;
-        let now = tx.now.as_millisecond();
-        let new = sqlx::query(
-            "INSERT INTO hr_events (id, source, event_key, kind, person_id, effective, facts, received_at, state)
-             SELECT $1, $2, $3, $4, p.id, $5, $6, $7, 'accepted' FROM people p WHERE p.employee_number = $8
-             ON CONFLICT (source, event_key) DO NOTHING",
-        )
-        .bind(id)
-        .bind(&event.source)
-        .bind(&event.key)
-        .bind(event.kind.as_str())
-        .bind(event.facts.effective.map(|date| date.to_string()))
-        .bind(json(&event.facts))
-        .bind(now)
-        .bind(&event.employee_number)
-        .execute(tx.conn())
-        .await?;
-        Ok((new.rows_affected() == 1).then(|| EventRow {
+    /// Accepts events, each once per (source, key). Answers those that were new, with their place among `events`.
+    pub(super) async fn accept(&self, tx: &mut Tx, events: &[&NewEvent]) -> Result<Vec<(usize, EventRow)>, StoreError> {
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        let first = self.take_keys(tx, "event", i64::try_from(events.len()).unwrap_or(i64::MAX)).await?;
+        let received_at = tx.now.as_millisecond();
+        let columns = (first..).zip(events).map(|(id, event)| EventColumns {
             id,
-            kind: event.kind,
-            employee_number: event.employee_number.clone(),
-            effective: event.facts.effective,
-            facts: event.facts.clone(),
-            state: "accepted".into(),
-            note: None,
-        }))
+            source: &event.source,
+            event_key: &event.key,
+            kind: event.kind.as_str(),
+            employee_number: &event.employee_number,
+            effective: event.facts.effective.map(|date| date.to_string()),
+            facts: json(&event.facts),
+            received_at,
+        });
+        let columns: Vec<EventColumns<'_>> = columns.collect();
+        sqlx::query(ACCEPT.of(self.dialect())).bind(json(&columns)).execute(tx.conn()).await?;
+        let new: Vec<i64> = sqlx::query_scalar("SELECT id FROM hr_events WHERE id >= $1 ORDER BY id")
+            .bind(first)
+            .fetch_all(tx.conn())
+            .await?;
+        let place = |id: i64| usize::try_from(id - first).ok();
+        Ok(new
+            .into_iter()
+            .filter_map(|id| {
+                let (place, event) = place(id).and_then(|place| Some((place, events.get(place)?)))?;
+                let row = EventRow {
+                    id,
+                    kind: event.kind,
+                    employee_number: event.employee_number.clone(),
+                    effective: event.facts.effective,
+                    facts: event.facts.clone(),
+                    state: "accepted".into(),
+                    note: None,
+                };
+                Some((place, row))
+            })
+            .collect())
     }
 
     /// Events that have been accepted and not yet dealt with.
@@ -266,6 +300,16 @@ impl Store {
         }
     }
 
+    /// The person with this row key.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn person_with_key(&self, id: i64) -> Result<Option<Person>, StoreError> {
+        let mut conn = self.reader().await?;
+        let row = sqlx::query(select!("WHERE p.id = $1")).bind(id).fetch_optional(&mut *conn).await?;
+        row.as_ref().map(person).transpose()
+    }
+
     /// Everybody, by employee number; `status` narrows.
     ///
     /// # Errors
@@ -306,7 +350,7 @@ pub(super) fn with_manager(people: &BTreeMap<i64, Person>, id: Option<i64>) -> (
     (person, number.and_then(|number| people.values().find(|other| other.employee_number == *number)))
 }
 
-fn event(row: &AnyRow) -> Result<EventRow, StoreError> {
+pub(super) fn event(row: &AnyRow) -> Result<EventRow, StoreError> {
     let kind: String = row.try_get("kind")?;
     let facts: String = row.try_get("facts")?;
     let effective = date(row, "effective")?;
@@ -326,7 +370,7 @@ fn event(row: &AnyRow) -> Result<EventRow, StoreError> {
     })
 }
 
-fn person(row: &AnyRow) -> Result<Person, StoreError> {
+pub(super) fn person(row: &AnyRow) -> Result<Person, StoreError> {
     let status: String = row.try_get("status")?;
     Ok(Person {
         id: row.try_get("id")?,

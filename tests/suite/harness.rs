@@ -10,11 +10,12 @@ use usher::clock::Clock;
 use usher::config::{Config, Surroundings};
 use usher::connectors::Connector;
 use usher::connectors::sandbox::{Knobs, SandboxAccount, SandboxCompany, shipped};
-use usher::engine::Engine;
+use usher::engine::{Engine, Matching};
 use usher::engine::library::Library;
 use usher::engine::trigger::{Request, SubjectRef, TriggerError};
 use usher::intake::people::{Mapping, read_people};
 use usher::intake::{events, feed};
+use usher::mail::{MailRoom, MailSettings, Means};
 use usher::run::book::Book;
 use usher::run::settle::Outcome;
 use usher::run::{Conventions, Evidence, EvidenceKind, Holidays, RunState, StepState};
@@ -68,6 +69,8 @@ pub struct App {
     pub company: Arc<SandboxCompany>,
     pub home: Home,
     pub keys: KeyRing,
+    /// Whether there is a mail room: its mails stay in memory.
+    pub posts: bool,
     pub folder: tempfile::TempDir,
 }
 
@@ -85,8 +88,15 @@ impl App {
         let store = open(&home, &clock, &keys).await;
         let company = SandboxCompany::from_text(company, &folder.path().join("ledger.jsonl")).expect("a company");
         let library = Library::shipped().workflows;
-        let engine = engine(&store, systems_of(&company), library);
-        Self { engine, store, clock, company, home, keys, folder }
+        let engine = engine(&store, systems_of(&company), library, None);
+        Self { engine, store, clock, company, home, keys, posts: false, folder }
+    }
+
+    /// As [`App::new`], with a mail room.
+    pub async fn posting(db: Db) -> Self {
+        let app = Self::new(db).await;
+        let engine = engine(&app.store, app.systems(), Library::shipped().workflows, Some(mail_room()));
+        Self { engine, posts: true, ..app }
     }
 
     /// The shipped people, known and dispatched; every account read.
@@ -125,7 +135,7 @@ impl App {
             let (workflow, _) = usher::workflow::parse(name, text).unwrap_or_else(|why| panic!("{why:?}"));
             workflows.insert(workflow.name.clone(), Arc::new(workflow));
         }
-        engine(&self.another_store().await, systems, workflows)
+        engine(&self.another_store().await, systems, workflows, self.posts.then(mail_room))
     }
 
     pub fn systems(&self) -> BTreeMap<String, Connector> {
@@ -261,6 +271,17 @@ impl App {
         sqlx::query(AssertSqlSafe(text)).fetch_one(&mut conn).await.expect(text).get(0)
     }
 
+    /// Every row of a table as text.
+    pub async fn dump(&self, table: &str) -> String {
+        let text = match self.home.db {
+            Db::Postgres => format!("SELECT COALESCE(string_agg(CAST(t AS TEXT), ' '), '') FROM {table} t"),
+            // The bytes of the file hold them.
+            Db::Sqlite => format!("SELECT CAST(COUNT(*) AS TEXT) FROM {table}"),
+        };
+        let mut conn = self.home.connect().await;
+        sqlx::query(AssertSqlSafe(text)).fetch_one(&mut conn).await.expect("reads").get(0)
+    }
+
     // ── The end ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     /// What is wrong with any run's journal: chain, end, replay.
@@ -359,6 +380,16 @@ pub fn systems_of(company: &Arc<SandboxCompany>) -> BTreeMap<String, Connector> 
     names.map(|name| (name.clone(), Connector::Sandbox(company.system(name).expect("the system")))).collect()
 }
 
-fn engine(store: &Store, systems: BTreeMap<String, Connector>, library: BTreeMap<String, Arc<Workflow>>) -> Engine {
-    Engine::new(store.clone(), systems, library, "Europe/Zurich", Holidays::default())
+fn engine(
+    store: &Store,
+    systems: BTreeMap<String, Connector>,
+    library: BTreeMap<String, Arc<Workflow>>,
+    mail: Option<MailRoom>,
+) -> Engine {
+    let matching = Matching::default();
+    Engine::with(store.clone(), systems, library, "Europe/Zurich", Holidays::default(), matching, mail)
+}
+
+fn mail_room() -> MailRoom {
+    MailRoom::open(MailSettings::of(Means::Memory, "usher <usher@alpine-instruments.example>")).0
 }

@@ -12,6 +12,7 @@ mod database;
 
 mod engine;
 mod mail;
+mod people;
 mod queue;
 mod smtp;
 mod store;

@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Zoned;
+use jiff::civil::Date;
 
 use super::super::{CliError, Context};
 use crate::clock::Clock;
 use crate::connectors::Connector;
 use crate::connectors::sandbox::{SandboxCompany, shipped};
-use crate::engine::Engine;
+use crate::engine::{Engine, Matching};
 use crate::engine::library::Library;
-use crate::intake::people::{Feed, Mapping, read_people};
+use crate::intake::people::{CsvProblem, Judged, Mapping, PeopleFile, read_people};
 use crate::intake::{events, feed};
 use crate::mail::{MailRoom, MailSettings, Means};
 use crate::run::book::parse_public_id;
@@ -26,7 +27,7 @@ pub(super) struct Stage {
     pub(super) company: Arc<SandboxCompany>,
     pub(super) before: crate::connectors::sandbox::Snapshot,
     pub(super) folder: PathBuf,
-    pub(super) feed: Feed,
+    pub(super) feed: PeopleFile,
     pub(super) start: Zoned,
     /// The database that was named with --database, which stays.
     own_database: Option<String>,
@@ -74,6 +75,19 @@ impl Stage {
 
     pub(super) fn store(&self) -> &Store {
         self.engine.store()
+    }
+
+    /// Who leaves by HR's file, and their last day.
+    pub(super) fn leaving(&self) -> Result<Vec<(String, Date)>, CliError> {
+        let wrong = |problem: CsvProblem| CliError::environment("demo", problem.to_string());
+        let mut rows = self.feed.judged().map_err(wrong)?;
+        let mut leaving = Vec::new();
+        while let Some(row) = rows.next().map_err(wrong)? {
+            let Judged::Right(row) = row else { continue };
+            let name = row.display_name.said().cloned().unwrap_or_else(|| row.employee_number.clone());
+            leaving.extend(row.last_day.said().map(|last| (name, *last)));
+        }
+        Ok(leaving)
     }
 
     /// Hands HR's file in: people are saved, systems read, runs started.
@@ -151,5 +165,13 @@ async fn engine(
     let zone = start.time_zone().iana_name().unwrap_or("UTC").to_owned();
     let from = "usher <usher@alpine-instruments.example>";
     let (mail, _) = MailRoom::open(MailSettings::of(Means::File(folder.join("mail")), from));
-    Ok(Engine::with_mail(store, systems, library.workflows, zone, Holidays::default(), Some(mail)))
+    Ok(Engine::with(
+        store,
+        systems,
+        library.workflows,
+        zone,
+        Holidays::default(),
+        Matching::default(),
+        Some(mail),
+    ))
 }

@@ -25,7 +25,7 @@ struct Ending {
 
 /// A scene on a stage of its own, up to its end.
 async fn end_of(db: Db, scene: &Scene, deaths: Deaths) -> Ending {
-    let app = App::new(db).await;
+    let app = App::posting(db).await;
     scene.prepare(&app).await;
     let plan = app.engine.plan(&scene.request()).await.unwrap_or_else(|why| panic!("{}: {why}", scene.workflow));
     let run = app.engine.start(scene.request()).await.unwrap_or_else(|why| panic!("{}: {why}", scene.workflow)).id();

@@ -83,6 +83,7 @@ pub(super) fn scene(workflow: &'static str) -> Scene {
             vec![("service", "mailhost")],
             "2027-01-22",
         ),
+        "secure-your-account" => (zoe(), Before::Nothing, vec![("reason", "a sign-in from far away")], "2027-01-22"),
         other => panic!("the shipped workflow `{other}` has no scene here: give it one"),
     };
     Scene { workflow, subject, inputs, before, until }
