@@ -16,7 +16,7 @@ use crate::config::{Config, DatabasePlace, KeySettings, Problem, SystemKind};
 use crate::connectors::Connector;
 use crate::connectors::sandbox::{SandboxCompany, SandboxError};
 use crate::engine::library::Library;
-use crate::engine::{Engine, Matching};
+use crate::engine::{Engine, Fittings, Matching};
 use crate::intake::{events, schedules};
 use crate::mail::MailRoom;
 use crate::queue::{self, Counts};
@@ -171,9 +171,9 @@ pub async fn open_engine(config: &Config, opening: Opening, clock: Clock) -> Res
 /// An engine from its parts.
 pub fn assemble(config: &Config, store: Store, systems: BTreeMap<String, Connector>, library: Library) -> Engine {
     let holidays = Holidays::on(config.time.holidays.iter().copied());
-    let (mail, _) = open_mail(config);
     let matching = Matching { everywhere: config.matching.clone(), on: config.matching_on() };
-    Engine::with(store, systems, library.workflows, config.time.zone_name(), holidays, matching, mail)
+    let fittings = Fittings { matching, mail: open_mail(config).0 };
+    Engine::with(store, systems, library.workflows, config.time.zone_name(), holidays, fittings)
 }
 
 /// The engine at work: queue, watch, rounds.
@@ -267,8 +267,8 @@ async fn send_mails(engine: Engine, mut shutdown: watch::Receiver<bool>) {
     }
 }
 
-/// Once in a while: leases that lapsed, events that were accepted and not dealt with, schedules, secrets
-/// that nobody used. What fails stops none
+/// Once in a while: leases that lapsed, events that were accepted and not dealt with, schedules, secrets that nobody
+/// used, reminders. What fails stops none
 /// of the others, and is tried again after a longer while: a system that does not answer is not to be hammered.
 async fn rounds(engine: Engine, shutdown: watch::Receiver<bool>) {
     while !*shutdown.borrow() {
@@ -287,8 +287,8 @@ async fn round(engine: &Engine) -> Vec<StoreError> {
     }
     let dispatched = events::dispatch(engine).await.map(|_| ());
     let fired = schedules::fire(engine).await.map(|_| ());
-    let reminded = engine.remind().await.map(|_| ());
     let expired = engine.store().expire_secrets().await.map(|_| ());
+    let reminded = engine.remind().await.map(|_| ());
     [recovered.map(|_| ()), dispatched, fired, expired, reminded].into_iter().filter_map(Result::err).collect()
 }
 

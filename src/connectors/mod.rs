@@ -181,6 +181,16 @@ impl Connector {
         }
     }
 
+    /// Makes the account that `call`, an `account.create`, asks for, with this password; or finds it made.
+    ///
+    /// # Errors
+    /// See [`ActionError`].
+    pub async fn create(&self, call: &Call, password: &Secret) -> Result<Evidence, ActionError> {
+        match self {
+            Self::Sandbox(system) => system.create(call, password).await,
+        }
+    }
+
     /// The account that `call`, an `account.create`, has made: found by the call's key, else by what it was to be.
     ///
     /// # Errors

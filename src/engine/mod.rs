@@ -39,8 +39,16 @@ struct Inner {
     library: BTreeMap<String, Arc<Workflow>>,
     zone: String,
     holidays: Holidays,
-    matching: Matching,
-    mail: Option<MailRoom>,
+    fittings: Fittings,
+}
+
+/// What an engine has besides a record, systems and workflows.
+#[derive(Debug, Default)]
+pub struct Fittings {
+    /// By which rules accounts find their person.
+    pub matching: Matching,
+    /// The mail room, where one is configured.
+    pub mail: Option<MailRoom>,
 }
 
 /// By which rules accounts find their person.
@@ -61,26 +69,25 @@ impl Engine {
         zone: impl Into<String>,
         holidays: Holidays,
     ) -> Self {
-        Self::with(store, systems, library, zone, holidays, Matching::default(), None)
+        Self::with(store, systems, library, zone, holidays, Fittings::default())
     }
 
-    /// As [`Engine::new`], with configured rules of matching, and a mail room.
+    /// As [`Engine::new`], with what was configured besides.
     pub fn with(
         store: Store,
         systems: BTreeMap<String, Connector>,
         library: BTreeMap<String, Arc<Workflow>>,
         zone: impl Into<String>,
         holidays: Holidays,
-        matching: Matching,
-        mail: Option<MailRoom>,
+        fittings: Fittings,
     ) -> Self {
         let names = Arc::new(systems.keys().cloned().collect());
-        Self { inner: Arc::new(Inner { store, systems, names, library, zone: zone.into(), holidays, matching, mail }) }
+        Self { inner: Arc::new(Inner { store, systems, names, library, zone: zone.into(), holidays, fittings }) }
     }
 
     /// The mail room, where one is configured.
     pub fn mail(&self) -> Option<&MailRoom> {
-        self.inner.mail.as_ref()
+        self.inner.fittings.mail.as_ref()
     }
 
     /// The record.
@@ -110,7 +117,8 @@ impl Engine {
 
     /// The rules by which the accounts of a system find their person.
     pub fn rules(&self, system: &str) -> &MatchRules {
-        self.inner.matching.on.get(system).unwrap_or(&self.inner.matching.everywhere)
+        let matching = &self.inner.fittings.matching;
+        matching.on.get(system).unwrap_or(&matching.everywhere)
     }
 
     /// The configured working days.

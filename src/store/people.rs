@@ -282,6 +282,16 @@ impl Store {
         row.as_ref().map(person).transpose()
     }
 
+    /// The person with this row key.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn person_with_key(&self, id: i64) -> Result<Option<Person>, StoreError> {
+        let mut conn = self.reader().await?;
+        let row = sqlx::query(select!("WHERE p.id = $1")).bind(id).fetch_optional(&mut *conn).await?;
+        row.as_ref().map(person).transpose()
+    }
+
     /// The one person with this work address; `None` where nobody has it, or several do.
     ///
     /// # Errors
@@ -298,16 +308,6 @@ impl Store {
             [one] => self.person(one).await,
             _ => Ok(None),
         }
-    }
-
-    /// The person with this row key.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn person_with_key(&self, id: i64) -> Result<Option<Person>, StoreError> {
-        let mut conn = self.reader().await?;
-        let row = sqlx::query(select!("WHERE p.id = $1")).bind(id).fetch_optional(&mut *conn).await?;
-        row.as_ref().map(person).transpose()
     }
 
     /// Everybody, by employee number; `status` narrows.

@@ -53,7 +53,8 @@ fn durable(store: &Store) -> Check {
 
 async fn work(config: &Config, store: &Store) -> Result<Vec<Check>, CliError> {
     let first = [clock(store).await?, daemon_at_work(config, store).await?, inventory(config, store).await?];
-    Ok(first.into_iter().chain([bindings(store).await?]).chain(steps(store).await?).chain(outbox(store).await?).collect())
+    let first = first.into_iter().chain([bindings(store).await?]);
+    Ok(first.chain(steps(store).await?).chain(outbox(store).await?).collect())
 }
 
 /// Mails on their way and given up; nothing where none was ever sent.

@@ -86,6 +86,23 @@ impl SandboxSystem {
     /// # Errors
     /// See [`ActionError`].
     pub async fn perform(&self, call: &Call) -> Result<Evidence, ActionError> {
+        self.undergo(call, || Change::of(call)).await
+    }
+
+    /// As [`SandboxSystem::perform`], for an account with this password.
+    ///
+    /// # Errors
+    /// See [`ActionError`].
+    pub async fn create(&self, call: &Call, password: &Secret) -> Result<Evidence, ActionError> {
+        self.undergo(call, || Ok(Change::of(call)?.with_password(password))).await
+    }
+
+    /// A request, and what becomes of it on the way.
+    async fn undergo(
+        &self,
+        call: &Call,
+        change: impl FnOnce() -> Result<Change, ActionError>,
+    ) -> Result<Evidence, ActionError> {
         let fate = self.company.knobs(&self.name).fate(&self.name, &call.idempotency_key, call.fence);
         wait(fate.latency).await;
         if fate.refused {
@@ -94,7 +111,7 @@ impl SandboxSystem {
         if fate.cut_before {
             return Err(self.cut());
         }
-        let outcome = self.request(call, fate);
+        let outcome = self.request(call, change, fate);
         wait(fate.slow).await;
         if fate.cut_after { Err(self.cut()) } else { outcome }
     }
@@ -134,9 +151,14 @@ impl SandboxSystem {
         self.company.exclusive(|present| self.carry_out(present, change, call, Fate::default()))
     }
 
-    fn request(&self, call: &Call, fate: Fate) -> Result<Evidence, ActionError> {
+    fn request(
+        &self,
+        call: &Call,
+        change: impl FnOnce() -> Result<Change, ActionError>,
+        fate: Fate,
+    ) -> Result<Evidence, ActionError> {
         self.able(call.action)?;
-        let change = Change::of(call)?;
+        let change = change()?;
         self.company.exclusive(|present| self.carry_out(present, change, call, fate))
     }
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use usher::connectors::sandbox::{Knobs, shipped};
-use usher::engine::{Engine, Matching};
 use usher::engine::library::Library;
 use usher::engine::trigger::TriggerError;
+use usher::engine::{Engine, Fittings};
 use usher::mail::{MailRoom, MailSettings, Means, SmtpSettings, SmtpTls};
 use usher::run::{Evidence, EvidenceKind, Holidays, PersonStatus, RunState, SkipReason, StepState};
 use usher::secret::Secret;
@@ -35,7 +35,8 @@ fn posting(app: &App, settings: MailSettings, own: &[(&str, &str)]) -> Engine {
     let (room, mistakes) = MailRoom::open(settings);
     assert!(mistakes.is_empty());
     let (store, systems) = (app.store.clone(), systems_of(&app.company));
-    Engine::with(store, systems, library, "Europe/Zurich", Holidays::default(), Matching::default(), Some(room))
+    let fittings = Fittings { mail: Some(room), ..Fittings::default() };
+    Engine::with(store, systems, library, "Europe/Zurich", Holidays::default(), fittings)
 }
 
 fn in_memory(app: &App, own: &[(&str, &str)]) -> Engine {

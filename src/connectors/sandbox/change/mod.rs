@@ -123,6 +123,14 @@ impl Change {
         })
     }
 
+    /// The same change, for a new account with this password.
+    pub(super) fn with_password(self, password: &Secret) -> Self {
+        match self {
+            Self::Create(new) => Self::Create(new.with_password(password)),
+            other => other,
+        }
+    }
+
     /// Whether the goal of `call`, parsed into `self`, is reached there.
     ///
     /// # Errors
