@@ -10,9 +10,9 @@ use usher::clock::Clock;
 use usher::config::{Config, Surroundings};
 use usher::connectors::Connector;
 use usher::connectors::sandbox::{Knobs, SandboxAccount, SandboxCompany, shipped};
-use usher::engine::{Engine, Matching};
 use usher::engine::library::Library;
 use usher::engine::trigger::{Request, SubjectRef, TriggerError};
+use usher::engine::{Engine, Fittings};
 use usher::intake::people::{Mapping, read_people};
 use usher::intake::{events, feed};
 use usher::mail::{MailRoom, MailSettings, Means};
@@ -386,8 +386,8 @@ fn engine(
     library: BTreeMap<String, Arc<Workflow>>,
     mail: Option<MailRoom>,
 ) -> Engine {
-    let matching = Matching::default();
-    Engine::with(store.clone(), systems, library, "Europe/Zurich", Holidays::default(), matching, mail)
+    let fittings = Fittings { mail, ..Fittings::default() };
+    Engine::with(store.clone(), systems, library, "Europe/Zurich", Holidays::default(), fittings)
 }
 
 fn mail_room() -> MailRoom {
