@@ -19,7 +19,9 @@ pub(crate) mod nearest;
 pub mod orders;
 pub mod plan;
 pub mod planning;
+pub mod policy;
 pub mod prepare;
+pub mod rules;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod settle;
@@ -34,6 +36,8 @@ pub use instant::{UnknownZone, after_delay, zone};
 pub use matching::{MatchField, MatchRule, MatchRules};
 pub use plan::{Fold, Lateness, LocalInstant, Plan, PlannedStep};
 pub use planning::{NO_MAIL, PlanError, PlanRequest, Projected, plan, project};
+pub use policy::{Policy, RedirectRule};
 pub use prepare::{RunFacts, digest, render_params, scope};
+pub use rules::Rules;
 pub use state::{HoldReason, IllegalTransition, RunState, SkipReason, StepEvent, StepState};
 pub use subject::{Account, AccountStatus, Person, PersonStatus, Subject, SystemView};

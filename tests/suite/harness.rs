@@ -45,6 +45,33 @@ macro_rules! both {
     )* };
 }
 
+/// As `both!`, in a house with a mail room.
+macro_rules! both_posting {
+    ($($(#[$meta:meta])* $name:ident, $story:expr;)*) => { $(
+        $(#[$meta])*
+        mod $name {
+            use super::*;
+
+            #[tokio::test]
+            async fn on_sqlite() {
+                $crate::harness::play_posting($crate::database::Db::Sqlite, $story).await;
+            }
+
+            #[tokio::test]
+            async fn on_postgres() {
+                $crate::harness::play_posting($crate::database::Db::Postgres, $story).await;
+            }
+        }
+    )* };
+}
+
+/// As [`play`], in a house with a mail room.
+pub async fn play_posting(db: Db, story: impl AsyncFnOnce(&App)) {
+    let app = App::posting(db).await;
+    story(&app).await;
+    app.end().await;
+}
+
 /// Plays a story, then looks whether it left the house in order.
 pub async fn play(db: Db, story: impl AsyncFnOnce(&App)) {
     let app = App::new(db).await;

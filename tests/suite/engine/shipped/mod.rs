@@ -83,7 +83,7 @@ fn open(book: &Book) -> Vec<(String, StepState)> {
 
 /// What differs between two worlds, apart from what is drawn anew with each attempt and from when it happened.
 fn differences(one: &Snapshot, other: &Snapshot) -> Vec<String> {
-    const DRAWN: [&str; 4] = ["password", "password_set", "trash.since", "credentials_sent"];
+    const DRAWN: [&str; 5] = ["password", "password_set", "setup_link", "trash.since", "credentials_sent"];
     let found = one.changes_since(other).into_iter().filter(|change| !DRAWN.contains(&change.field.as_str()));
     found.map(|change| format!("{change:?}")).collect()
 }
