@@ -205,23 +205,40 @@ fn the_example_works_as_it_stands() {
 
 /// The list of known keys and the settings that are read cannot drift apart.
 #[test]
+fn rules_of_matching_are_read_for_all_systems_and_for_one() {
+    let config = |text: &str| Place::new().file("usher.toml", text);
+    let read = config("[people]\nmatch = ['uid=employee_number']\nkey_from = 'name'").load().unwrap();
+    assert_eq!(read.matching.0[0].to_string(), "uid=employee_number");
+    assert_eq!(read.people.key_from, Some(crate::intake::people::KeyFrom::Name));
+    for (text, wrong) in [
+        ("match = ['aliases=email']", "no identity"),
+        ("match = []", "without any rule"),
+        ("match = ['shoe_size']", "nothing that people are matched by"),
+        ("key_from = 'phone'", "write `email` or `name`"),
+    ] {
+        let problems = config(&format!("[people]\n{text}")).mistakes();
+        assert!(problems.contains(wrong), "{text}: {problems}");
+    }
+}
+
+#[test]
 fn every_known_key_is_read() {
+    let value = |kind: &keys::Kind| match kind {
+        keys::Kind::Secret => "{ env = 'X' }",
+        keys::Kind::Number => "1",
+        keys::Kind::Texts => "['x']",
+        keys::Kind::Named => "{ x = 'y' }",
+        keys::Kind::Text | keys::Kind::Path | keys::Kind::Database => "'x'",
+    };
     for (section, known) in keys::SECTIONS {
         for (key, kind) in *known {
-            let value = match kind {
-                keys::Kind::Secret => "{ env = 'X' }",
-                keys::Kind::Number => "1",
-                keys::Kind::Texts => "['x']",
-                keys::Kind::Named => "{ x = 'y' }",
-                keys::Kind::Text | keys::Kind::Path | keys::Kind::Database => "'x'",
-            };
-            let text = format!("[{section}]\n{key} = {value}");
+            let text = format!("[{section}]\n{key} = {}", value(kind));
             let raw: Result<raw::Raw, _> = toml::from_str(&text);
             assert!(raw.is_ok(), "{section}.{key}: {raw:?}");
         }
     }
-    for (key, _) in keys::system_keys(None) {
-        let raw: Result<raw::Raw, _> = toml::from_str(&format!("[systems.x]\n{key} = 'x'"));
+    for (key, kind) in keys::system_keys(None) {
+        let raw: Result<raw::Raw, _> = toml::from_str(&format!("[systems.x]\n{key} = {}", value(&kind)));
         assert!(raw.is_ok(), "{key}: {raw:?}");
     }
 }
