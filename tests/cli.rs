@@ -10,6 +10,8 @@ mod journey;
 mod orders;
 #[path = "cli/people.rs"]
 mod people;
+#[path = "cli/products.rs"]
+mod products;
 #[path = "cli/refusals.rs"]
 mod refusals;
 

@@ -27,6 +27,8 @@ mod listing;
 mod logging;
 mod man;
 mod moment;
+#[cfg(test)]
+mod operations;
 mod output;
 mod people;
 mod plan;

@@ -7,6 +7,7 @@ pub mod execute;
 pub mod inventory;
 pub mod library;
 pub mod matching;
+mod notices;
 pub mod orders;
 pub mod trigger;
 

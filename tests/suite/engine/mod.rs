@@ -2,6 +2,8 @@
 
 mod accidents;
 mod departure;
+mod joiners;
+mod movers;
 mod other_runs;
 pub mod schedules;
 mod shipped;
