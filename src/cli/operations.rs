@@ -31,13 +31,15 @@ fn words(command: &str) -> Vec<String> {
 #[test]
 fn every_command_of_the_page_parses_and_names_a_workflow_that_is_there() {
     let shipped: BTreeSet<&str> = SHIPPED.iter().map(|(name, _)| *name).collect();
-    let commands: Vec<&str> = quoted().filter(|text| text.starts_with("usher ")).filter(|text| text.contains(' ')).collect();
+    let commands: Vec<&str> =
+        quoted().filter(|text| text.starts_with("usher ")).filter(|text| text.contains(' ')).collect();
     assert!(commands.len() > 30, "{commands:?}");
     let mut named = BTreeSet::new();
     for command in commands.into_iter().filter(|command| !matches!(*command, "usher plan" | "usher run start")) {
         let words = words(command);
         Cli::try_parse_from(&words).unwrap_or_else(|error| panic!("{command}: {error}"));
-        let workflow = words.windows(2).find(|pair| matches!(pair[0].as_str(), "start" | "plan")).map(|pair| pair[1].clone());
+        let workflow =
+            words.windows(2).find(|pair| matches!(pair[0].as_str(), "start" | "plan")).map(|pair| pair[1].clone());
         if let Some(workflow) = workflow {
             assert!(shipped.contains(workflow.as_str()), "{command}: there is no workflow {workflow}");
             named.insert(workflow);

@@ -8,7 +8,10 @@ fn a_product_is_blocked_with_its_name_typed_or_with_yes() {
     let block = ["run", "start", "product-block", "--set", "product=files", "--now"];
     // Nobody is at the terminal.
     house.run(&block).ends(4).says("product-block stops files for the whole organisation");
-    house.run(&["run", "start", "product-block", "--set", "product=fils", "--now"]).ends(4).says("did you mean `files`");
+    house
+        .run(&["run", "start", "product-block", "--set", "product=fils", "--now"])
+        .ends(4)
+        .says("did you mean `files`");
     house.run(&[&block[..], &["--yes"]].concat()).ends(0).shows("product-block");
     house.run(&["run", "start", "product-unblock", "--set", "product=files", "--now"]).ends(0);
 }
@@ -16,7 +19,9 @@ fn a_product_is_blocked_with_its_name_typed_or_with_yes() {
 #[test]
 fn only_those_whom_the_configuration_names_stop_products() {
     let house = House::with_people();
-    let toml = house.read("usher.toml").replace("# administrators = [\"root\", \"alice\"]", "administrators = [\"nobody-here\"]");
+    let toml = house
+        .read("usher.toml")
+        .replace("# administrators = [\"root\", \"alice\"]", "administrators = [\"nobody-here\"]");
     house.write("usher.toml", &toml);
     let block = ["run", "start", "product-block", "--set", "product=files", "--now", "--yes"];
     house.run(&block).ends(4).says("only administrators may ask for");

@@ -104,7 +104,8 @@ impl View<'_> {
     fn remarks(&self, step: &PlannedStep) -> String {
         let stopped = self.stopped_by(step).map(|why| format!("would be held now: {why}"));
         let made = maker(self.plan, step).map(|maker| format!("on the account that `{}` makes", maker.name));
-        let remarks = stopped.into_iter().chain(made).chain(notes::remarks(step)).chain(notes::waits_for(self.plan, step));
+        let remarks =
+            stopped.into_iter().chain(made).chain(notes::remarks(step)).chain(notes::waits_for(self.plan, step));
         remarks.collect::<Vec<_>>().join("; ")
     }
 

@@ -96,7 +96,8 @@ async fn stop_for_everybody(context: &mut Context, house: &House, asked: &Asked)
         Err(error) => return Err(house.explain(error).await),
     };
     let stopped = plan.steps.iter().filter(|step| stops_everybody(step.action) && step.action.is_cut());
-    let names: BTreeSet<&str> = stopped.filter(|step| step.skip.is_none()).filter_map(|step| step.system.as_deref()).collect();
+    let names: BTreeSet<&str> =
+        stopped.filter(|step| step.skip.is_none()).filter_map(|step| step.system.as_deref()).collect();
     let names = names.into_iter().collect::<Vec<_>>().join(", ");
     context.confirm_by_name(&format!("{} stops {names} for the whole organisation.", workflow.name), &names)
 }

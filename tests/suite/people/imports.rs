@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::civil::date;
 use proptest::prelude::*;
+use usher::intake::events;
 use usher::intake::feed::{self, Taken, Taking};
 use usher::intake::people::{Mapping, PeopleFile, read_people};
 use usher::run::Person;
@@ -86,6 +87,18 @@ both! {
         // The same file again is another import, in which nothing is new; whoever has left by now has left.
         let again = whole(app, &csv).await;
         assert_eq!((again.before, again.new, again.events), (0, 0, 0));
+    };
+
+    what_follows_waits_for_the_end_of_the_file_or_five_minutes, async |app: &App| {
+        app.sync().await;
+        let csv = crowd(20);
+        some(app, &csv, 5, 2).await;
+        assert!(events::dispatch(&app.engine).await.unwrap().is_empty(), "the file is being taken in");
+        assert!(app.number("SELECT COUNT(*) FROM hr_events WHERE state = 'accepted'").await > 0);
+        app.clock.set(app.now() + jiff::SignedDuration::from_mins(5));
+        assert!(!events::dispatch(&app.engine).await.unwrap().is_empty(), "it was left");
+        assert!(some(app, &csv, 5, usize::MAX).await.complete);
+        assert!(!events::dispatch(&app.engine).await.unwrap().is_empty(), "and ended");
     };
 
     a_file_that_was_left_and_overtaken_begins_anew, async |app: &App| {
