@@ -57,6 +57,8 @@ impl From<TriggerError> for CliError {
             TriggerError::HasLeft(_) => Self::refused("has_left", message)
                 .help("an access that is still open is closed by `usher block PERSON`")
                 .help("if they are back, let HR's file say so: `usher people import FILE`"),
+            TriggerError::NothingToDo(_) => Self::refused("nothing_to_do", message)
+                .help("write [mail] into usher.toml: `usher init` shows how, `usher mail test` tries it"),
             TriggerError::Ambiguous { .. } => Self::refused("ambiguous", message)
                 .help("unbind those that are not theirs: `usher accounts unbind SYSTEM:ID`"),
             TriggerError::Plan(error) => error.into(),
@@ -67,16 +69,18 @@ impl From<TriggerError> for CliError {
 
 impl From<PlanError> for CliError {
     fn from(error: PlanError) -> Self {
+        let code = error.code();
+        let usage = |message: String| Self::new(Exit::Usage, code, message);
         match &error {
             PlanError::Inputs(problems) => match problems.as_slice() {
-                [one] => Self::usage(one.to_string()).help("inputs are given with --set NAME=VALUE"),
+                [one] => usage(one.to_string()).help("inputs are given with --set NAME=VALUE"),
                 several => {
-                    let base = Self::usage(format!("{} inputs are missing or wrong", several.len()));
+                    let base = usage(format!("{} inputs are missing or wrong", several.len()));
                     several.iter().fold(base, |error, problem| error.help(problem.to_string()))
                 }
             },
-            PlanError::WrongSubject { .. } => Self::usage(error.to_string()),
-            _ => Self::refused("plan", format!("no plan can be made: {error}")),
+            PlanError::WrongSubject { .. } => usage(error.to_string()),
+            _ => Self::refused(code, format!("no plan can be made: {error}")),
         }
     }
 }
@@ -92,7 +96,7 @@ impl From<StartError> for CliError {
             StartError::NoSuchSystem { .. } => {
                 Self::new(Exit::Usage, "config", message).help("`usher check` tells which systems the company has")
             }
-            StartError::Workflows(mistakes) => {
+            StartError::Workflows(mistakes) | StartError::MailTemplates(mistakes) => {
                 let base = Self::new(Exit::Usage, "workflows", message);
                 let brief = |mistake: &Diagnostic| format!("{}:{}: {}", mistake.file, mistake.line, mistake.message);
                 mistakes.iter().take(3).map(brief).fold(base, Self::help)

@@ -14,17 +14,20 @@ mod check;
 mod completions;
 mod confirm;
 mod context;
+mod credentials;
 mod demo;
 mod doctor;
 mod error;
 mod failures;
 mod finding;
 mod freeze;
+mod help;
 mod house;
 mod init;
 mod inventory;
 mod listing;
 mod logging;
+mod mail;
 mod man;
 mod moment;
 #[cfg(test)]
@@ -35,6 +38,7 @@ mod plan;
 mod progress;
 mod run;
 mod schedule;
+mod schema;
 mod serve;
 mod step;
 mod systems;
@@ -62,7 +66,7 @@ pub use table::{Cell, Table, Tone};
 /// Commands work on the same database as the daemon, with or without it running.
 #[derive(Debug, Parser)]
 #[command(name = "usher", version, propagate_version = true, arg_required_else_help = true)]
-#[command(after_long_help = usage::TOP)]
+#[command(after_long_help = usage::TOP, disable_help_subcommand = true)]
 pub struct Cli {
     /// What every command takes.
     #[command(flatten)]
@@ -81,6 +85,8 @@ pub enum Command {
     Init(init::Init),
     /// Finds all mistakes of workflows and configuration
     Check(check::Check),
+    /// Prints the JSON Schema of workflow files, or of the configuration
+    Schema(schema::Schema),
     /// Runs the daemon
     Serve(serve::Serve),
     /// Shows what a workflow would do, and when; changes nothing
@@ -105,18 +111,24 @@ pub enum Command {
     Freeze(freeze::FreezeCommand),
     /// Lifts the freezes of a scope, and lets go what they held
     Unfreeze(freeze::Unfreeze),
+    /// Shows credentials that are kept sealed for handing over
+    Credentials(credentials::Credentials),
+    /// Shows the outbox, sends a test, tries a mail again
+    Mail(mail::Mail),
     /// Takes in HR's file of people, and shows who is known
     People(people::People),
     /// Reads the systems' accounts, and says whose they are
     Accounts(accounts::Accounts),
     /// Lists the configured systems, and tests them
     Systems(systems::Systems),
-    /// Shows which workflows run by the calendar
+    /// Shows which workflows run by the calendar, has one run now, pauses one
     Schedule(schedule::Schedule),
     /// Shows journals, and verifies that nobody has changed them
     Audit(audit::Audit),
     /// Tells what is wrong with this set-up, and how to mend it
     Doctor(doctor::Doctor),
+    /// Explains a command, a workflow, or a code
+    Help(help::Help),
     /// Prints the completion script of a shell
     Completions(completions::Completions),
     /// Prints the manual page, or writes one for every command
@@ -129,6 +141,7 @@ impl Command {
             Self::Demo(command) => command.run(context).await,
             Self::Init(command) => command.run(context),
             Self::Check(command) => command.run(context),
+            Self::Schema(command) => command.run(context),
             Self::Serve(command) => command.run(context).await,
             Self::Plan(command) => command.run(context).await,
             Self::Run(command) => command.run(context).await,
@@ -141,12 +154,15 @@ impl Command {
             Self::Unblock(command) => command.run(context).await,
             Self::Freeze(command) => command.run(context).await,
             Self::Unfreeze(command) => command.run(context).await,
+            Self::Credentials(command) => command.run(context).await,
+            Self::Mail(command) => command.run(context).await,
             Self::People(command) => command.run(context).await,
             Self::Accounts(command) => command.run(context).await,
             Self::Systems(command) => command.run(context).await,
             Self::Schedule(command) => command.run(context).await,
             Self::Audit(command) => command.run(context).await,
             Self::Doctor(command) => command.run(context).await,
+            Self::Help(command) => command.run(context),
             Self::Completions(command) => command.run(context),
             Self::Man(command) => command.run(context),
         }

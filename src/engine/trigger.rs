@@ -6,8 +6,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Engine;
+use crate::run::nearest::way_out;
 use crate::run::{
-    Account, AccountStatus, EventFacts, PersonStatus, Plan, PlanError, PlanRequest, Subject, SystemView, plan,
+    Account, AccountStatus, EventFacts, PersonStatus, Plan, PlanError, PlanRequest, PlannedStep, SkipReason, Subject,
+    SystemView, plan,
 };
 use crate::store::{NewRun, Started, StoreError};
 use crate::workflow::{ActionKind, HrEvent, SubjectKind, Workflow};
@@ -91,6 +93,9 @@ pub enum TriggerError {
         /// The accounts.
         candidates: Vec<String>,
     },
+    /// Without mail there is nothing left of it.
+    #[error("nothing would be done: {}", .0.join("; "))]
+    NothingToDo(Vec<String>),
     /// The plan cannot be made.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -135,6 +140,7 @@ impl Engine {
         }
         let found = self.find(&request, workflow).await?;
         let plan = self.plan_for(&request, workflow, &found).await?;
+        refuse_empty(&plan)?;
         let new = NewRun {
             workflow: std::sync::Arc::clone(workflow),
             plan,
@@ -232,6 +238,23 @@ impl Engine {
             None => self.store().now().await?,
         };
         let views = self.views(&found.accounts);
+        let rules = self.house_rules();
+        let no_rule = |kind, name: &Option<String>, known: Vec<&str>| PlanError::NoRule {
+            workflow: workflow.name.clone(),
+            kind,
+            name: name.clone().unwrap_or_default(),
+            way_out: match known.is_empty() {
+                true => "the configuration has none".to_owned(),
+                false => way_out(name.as_deref().unwrap_or_default(), known.into_iter()),
+            },
+        };
+        let (calendar, policy) = (&workflow.calendar, &workflow.policy);
+        let holidays = rules
+            .calendar(calendar.as_deref())
+            .ok_or_else(|| no_rule("calendar", calendar, rules.calendars.keys().map(String::as_str).collect()))?;
+        let policy = rules
+            .policy(policy.as_deref())
+            .ok_or_else(|| no_rule("policy", policy, rules.policies.keys().map(String::as_str).collect()))?;
         Ok(plan(&PlanRequest {
             workflow,
             subject: &found.subject,
@@ -240,7 +263,9 @@ impl Engine {
             event: request.event.as_ref(),
             start,
             default_zone: self.zone(),
-            holidays: self.holidays(),
+            holidays,
+            policy,
+            mail: self.mail().is_some(),
         })?)
     }
 
@@ -259,6 +284,22 @@ impl Engine {
                 }
             })
             .collect()
+    }
+}
+
+/// A run whose only point was a mail must not pass for one that was carried out.
+fn refuse_empty(plan: &Plan) -> Result<(), TriggerError> {
+    let reason = |step: &PlannedStep| match &step.skip {
+        Some(SkipReason::NotApplicable(why)) => Some(format!("{} would be left out, {why}", step.label())),
+        Some(_) => Some(format!("{} would be left out", step.label())),
+        None => None,
+    };
+    let no_mail =
+        |step: &PlannedStep| matches!(&step.skip, Some(SkipReason::NotApplicable(why)) if why == crate::run::NO_MAIL);
+    let reasons: Option<Vec<String>> = plan.steps.iter().map(reason).collect();
+    match reasons {
+        Some(reasons) if plan.steps.iter().any(no_mail) => Err(TriggerError::NothingToDo(reasons)),
+        _ => Ok(()),
     }
 }
 

@@ -5,3 +5,4 @@ pub mod events;
 pub mod feed;
 pub mod people;
 pub mod schedules;
+mod subjects;

@@ -21,6 +21,7 @@ use serde_json::{Map, Value};
 pub use endings::{END, PURGE};
 pub use error::PlanError;
 pub use project::{Projected, project};
+pub use sites::NO_MAIL;
 pub use timing::DESTRUCTIVE_WAIT_DAYS;
 
 use self::joins::Joins;
@@ -31,6 +32,7 @@ use super::business::Holidays;
 use super::inputs::{EventFacts, resolve_inputs};
 use super::instant::zone;
 use super::plan::{Plan, PlannedStep};
+use super::policy::Policy;
 use super::prepare::{RunFacts, scope};
 use super::subject::{Person, Subject, SystemView};
 use crate::workflow::{Scope, StepDef, SubjectKind, Workflow};
@@ -55,8 +57,12 @@ pub struct PlanRequest<'a> {
     pub start: Timestamp,
     /// The configured zone, for workflows and people without one.
     pub default_zone: &'a str,
-    /// The configured working days.
+    /// The working days of the workflow's calendar.
     pub holidays: &'a Holidays,
+    /// What the workflow's jurisdiction allows.
+    pub policy: &'a Policy,
+    /// Whether mail can be sent.
+    pub mail: bool,
 }
 
 /// Makes the plan.
@@ -78,7 +84,7 @@ pub fn plan(request: &PlanRequest<'_>) -> Result<Plan, PlanError> {
         planner.add(def)?;
     }
     let steps = planner.steps;
-    Ok(Plan {
+    let plan = Plan {
         workflow: workflow.name.clone(),
         version: workflow.version.clone(),
         subject: given_subject(request),
@@ -87,7 +93,9 @@ pub fn plan(request: &PlanRequest<'_>) -> Result<Plan, PlanError> {
         inputs,
         urgent: workflow.urgent,
         steps,
-    })
+    };
+    request.policy.judge(workflow, &plan, &scope, request.holidays)?;
+    Ok(plan)
 }
 
 fn given_subject(request: &PlanRequest<'_>) -> SubjectKind {
@@ -158,7 +166,7 @@ impl<'a> Planner<'a> {
 
     fn place(&self, def: &StepDef, site: &Site<'_>, timing: &Timing, ordinal: u16) -> PlannedStep {
         let needs = self.joins.needs(def, site.system(), &self.steps);
-        let answer = self.answer(def.action, site, &needs);
+        let answer = self.answer(def, site, &needs);
         PlannedStep {
             ordinal,
             name: def.id.clone(),

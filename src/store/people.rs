@@ -244,6 +244,23 @@ impl Store {
         rows.iter().map(event).collect()
     }
 
+    /// What became of the events from `first` to `last`.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn events_between(&self, first: i64, last: i64) -> Result<Vec<EventRow>, StoreError> {
+        let mut conn = self.reader().await?;
+        let rows = sqlx::query(
+            "SELECT e.id, e.kind, p.employee_number, e.effective, e.facts, e.state, e.note FROM hr_events e
+             JOIN people p ON p.id = e.person_id WHERE e.id >= $1 AND e.id <= $2 ORDER BY e.id",
+        )
+        .bind(first)
+        .bind(last)
+        .fetch_all(&mut *conn)
+        .await?;
+        rows.iter().map(event).collect()
+    }
+
     /// Says what became of an event: `started`, `parked` or `dropped`.
     ///
     /// # Errors
@@ -280,6 +297,24 @@ impl Store {
         let mut conn = self.reader().await?;
         let row = sqlx::query(select!("WHERE p.id = $1")).bind(id).fetch_optional(&mut *conn).await?;
         row.as_ref().map(person).transpose()
+    }
+
+    /// The one person with this work address; `None` where nobody has it, or several do.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn person_at(&self, email: &str) -> Result<Option<Person>, StoreError> {
+        let mut conn = self.reader().await?;
+        let found: Vec<String> =
+            sqlx::query_scalar("SELECT employee_number FROM people WHERE LOWER(email) = $1 LIMIT 2")
+                .bind(email.to_lowercase())
+                .fetch_all(&mut *conn)
+                .await?;
+        drop(conn);
+        match found.as_slice() {
+            [one] => self.person(one).await,
+            _ => Ok(None),
+        }
     }
 
     /// Everybody, by employee number; `status` narrows.

@@ -187,7 +187,8 @@ impl Store {
         .bind(GENESIS)
         .execute(tx.conn())
         .await?;
-        begin(&mut loaded.book, &new.plan.steps, self.holidays(), &usher(), tx.now)?;
+        let holidays = self.holidays_of(&loaded.book);
+        begin(&mut loaded.book, &new.plan.steps, holidays, &usher(), tx.now)?;
         self.flush(tx, std::slice::from_mut(&mut loaded), None).await?;
         Ok(id)
     }
@@ -207,7 +208,8 @@ impl Store {
             return Err(StoreError::NotFound { kind: "run", key: public_id(run) });
         };
         let answer = order(&mut one.book, tx.now)?;
-        advance(&mut one.book, self.holidays(), &usher(), tx.now)?;
+        let holidays = self.holidays_of(&one.book);
+        advance(&mut one.book, holidays, &usher(), tx.now)?;
         self.flush(&mut tx, &mut loaded, None).await?;
         self.commit(tx).await?;
         Ok(answer)

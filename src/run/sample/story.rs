@@ -34,6 +34,7 @@ pub(crate) struct Story {
     pub(crate) freezes: Vec<Freeze>,
     pub(crate) cut_needed_by: Option<String>,
     pub(crate) system_known: bool,
+    pub(crate) calendar_known: bool,
     /// How many facts have been through the journal.
     written: Cell<usize>,
 }
@@ -85,6 +86,7 @@ impl Story {
             freezes: vec![],
             cut_needed_by: None,
             system_known: true,
+            calendar_known: true,
             written: Cell::new(0),
         };
         story.check();
@@ -175,6 +177,7 @@ impl Story {
             freezes: &self.freezes,
             cut_needed_by: self.cut_needed_by.clone(),
             system_known: self.system_known,
+            calendar_known: self.calendar_known,
             scope: &scope,
             now: self.now,
         })
@@ -225,7 +228,9 @@ impl Story {
     }
 
     pub(crate) fn approve(&mut self, label: &str) -> Result<(), Refusal> {
-        self.order(label, |book, ordinal, now| orders::approve(book, ordinal, None, "", &person(), now))
+        self.order(label, |book, ordinal, now| {
+            orders::approve(book, ordinal, None, "", &person(), now, &Holidays::default())
+        })
     }
 
     pub(crate) fn deny(&mut self, label: &str) -> Result<(), Refusal> {

@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::workflow::Span;
 
@@ -9,7 +10,7 @@ use crate::workflow::Span;
 /// mail address. At least one of the two fields is there; whether there is such a person is not known here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Written")]
-#[schemars(with = "String")]
+#[schemars(with = "Addressed")]
 pub struct Recipient {
     /// The mail address.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -17,6 +18,15 @@ pub struct Recipient {
     /// The employee number, where a person is meant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub employee_number: Option<String>,
+}
+
+/// A recipient as a file writes it: an address, an employee number, or a mapping with one of them.
+#[derive(JsonSchema)]
+#[schemars(untagged, inline)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum Addressed {
+    Text(#[schemars(regex(pattern = r"^(?:[^\s@]+@[^\s@.](?:[^\s@]*[^\s@.])?|[^\s@]{1,64})$"))] String),
+    Person { email: Option<String>, employee_number: Option<String> },
 }
 
 #[derive(Deserialize)]
@@ -64,6 +74,68 @@ pub fn is_email(text: &str) -> bool {
         && text.split_once('@').is_some_and(shape)
 }
 
+/// Whom a mail is for: administrators, everybody, somebody, or several of these.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "Value", into = "Value")]
+#[schemars(with = "OneOrMore")]
+pub struct Recipients(pub Vec<Addressees>);
+
+/// How recipients are written, for the schema.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+/// One entry of [`Recipients`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Addressees {
+    /// Those that `[mail] administrators` names.
+    Administrators,
+    /// Everybody employed who has an address.
+    Everybody,
+    /// Somebody.
+    One(Recipient),
+}
+
+impl TryFrom<Value> for Recipients {
+    type Error = String;
+
+    fn try_from(written: Value) -> Result<Self, String> {
+        let entries = match written {
+            Value::Array(entries) => entries,
+            one => vec![one],
+        };
+        // A person's manager who is not there is no mistake beside others.
+        let entries = entries.into_iter().filter(|entry| !entry.is_null());
+        let entries: Vec<Addressees> = entries.map(addressees).collect::<Result<_, _>>()?;
+        if entries.is_empty() { Err("expected at least one recipient".to_owned()) } else { Ok(Self(entries)) }
+    }
+}
+
+fn addressees(entry: Value) -> Result<Addressees, String> {
+    match entry.as_str() {
+        Some("administrators") => Ok(Addressees::Administrators),
+        Some("everybody") => Ok(Addressees::Everybody),
+        _ => serde_json::from_value(entry)
+            .map(Addressees::One)
+            .map_err(|why| format!("{why}; or `administrators`, `everybody`, or a list of these")),
+    }
+}
+
+impl From<Recipients> for Value {
+    fn from(recipients: Recipients) -> Self {
+        let written = recipients.0.into_iter().map(|entry| match entry {
+            Addressees::Administrators => Self::from("administrators"),
+            Addressees::Everybody => Self::from("everybody"),
+            Addressees::One(one) => serde_json::to_value(one).unwrap_or(Self::Null),
+        });
+        written.collect()
+    }
+}
+
 /// A list with at least one entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Vec<String>")]
@@ -81,8 +153,13 @@ impl TryFrom<Vec<String>> for Items {
 /// A span of time that is longer than nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Span", into = "Span")]
-#[schemars(with = "String")]
+#[schemars(with = "Lasting")]
 pub struct Length(pub Span);
+
+#[derive(JsonSchema)]
+#[schemars(inline)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Lasting(#[schemars(regex(pattern = r"^\s*(?:[0-9]|P)[0-9A-Za-z., :]*$"))] String);
 
 impl TryFrom<Span> for Length {
     type Error = String;
@@ -101,10 +178,18 @@ impl From<Length> for Span {
 /// An amount of storage in bytes: a number, or text such as `5 GB` or `512 MiB`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Size")]
-#[schemars(with = "String")]
+#[schemars(with = "Sized")]
 pub struct Quota {
     /// Bytes.
     pub bytes: u64,
+}
+
+#[derive(JsonSchema)]
+#[schemars(untagged, inline)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum Sized {
+    Bytes(#[schemars(range(min = 1))] u64),
+    Text(#[schemars(regex(pattern = r"^\s*[0-9]+\s*(?:[kmgtKMGT]?i?[bB])?\s*$"))] String),
 }
 
 #[derive(Deserialize)]

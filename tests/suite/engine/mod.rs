@@ -4,6 +4,7 @@ mod accidents;
 mod departure;
 mod joiners;
 mod movers;
+mod notices;
 mod other_runs;
 pub mod schedules;
 mod shipped;
