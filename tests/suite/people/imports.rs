@@ -8,7 +8,7 @@ use usher::intake::events;
 use usher::intake::feed::{self, Taken, Taking};
 use usher::intake::people::{Mapping, PeopleFile, read_people};
 use usher::run::Person;
-use usher::store::RowOutcome;
+use usher::store::{Piece, PieceTaken, RowOutcome};
 
 use crate::database::Db;
 use crate::harness::App;
@@ -121,15 +121,33 @@ both! {
         );
         let (first, second) = (first.unwrap(), second.unwrap());
         assert!(first.complete && second.complete);
-        assert_eq!(first.import.id, second.import.id, "the second one joins in");
-        let together = left(app, &first).await;
-        assert_eq!(together.outcomes, [RowOutcome::New; 60]);
+        // The second one joins in, or comes when all is done.
+        assert_eq!(left(app, &first).await.outcomes, [RowOutcome::New; 60]);
+        let joined = first.import.id == second.import.id;
+        assert_eq!((second.new, second.unchanged), if joined { (60, 0) } else { (0, 60) });
         let events = app.number("SELECT COUNT(*) FROM hr_events").await;
         let other = App::new(app.home.db).await;
         whole(&other, &csv).await;
         assert_eq!(events, other.number("SELECT COUNT(*) FROM hr_events").await);
         other.end().await;
         beside.store().close().await;
+    };
+
+    rows_that_somebody_else_has_taken_are_passed_over, async |app: &App| {
+        let beside = app.another_store().await;
+        let today = date(2027, 1, 20);
+        let (mine, theirs) = (
+            app.store.begin_import("one file", "csv", today, "os:test").await.unwrap(),
+            beside.begin_import("one file", "csv", today, "os:other").await.unwrap(),
+        );
+        assert_eq!(mine, theirs, "the second one joins in");
+        let three = || Piece { outcomes: vec![RowOutcome::Unchanged; 3], ..Piece::default() };
+        let taken = beside.take_piece(&theirs, 0, &[], |_| three()).await.unwrap();
+        assert!(matches!(taken, PieceTaken::Taken(0)), "{taken:?}");
+        let late = app.store.take_piece(&mine, 0, &[], |_| panic!("these rows are not judged again")).await.unwrap();
+        assert!(matches!(late, PieceTaken::Ahead(3)), "{late:?}");
+        assert!(matches!(app.store.take_piece(&mine, 3, &[], |_| three()).await.unwrap(), PieceTaken::Taken(0)));
+        beside.close().await;
     };
 
     wrong_rows_are_left_out_and_the_others_taken, async |app: &App| {
