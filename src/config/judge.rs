@@ -153,10 +153,10 @@ impl Judge<'_> {
     pub(super) fn matching(&mut self) -> MatchRules {
         let merged = self.merged;
         let written = merged.raw.people.rules.as_deref();
-        self.rules("people.match", written).unwrap_or_default()
+        self.match_rules("people.match", written).unwrap_or_default()
     }
 
-    fn rules(&mut self, key: &str, written: Option<&[String]>) -> Option<MatchRules> {
+    fn match_rules(&mut self, key: &str, written: Option<&[String]>) -> Option<MatchRules> {
         let mut rules = Vec::new();
         for text in written? {
             match MatchRule::parse(text) {
@@ -185,7 +185,7 @@ impl Judge<'_> {
         match raw.kind.as_deref() {
             Some("sandbox") => {
                 let settings = self.sandbox(name, raw)?;
-                let rules = self.rules(&format!("{section}.match"), raw.rules.as_deref());
+                let rules = self.match_rules(&format!("{section}.match"), raw.rules.as_deref());
                 Some(SystemSettings { name: name.to_owned(), rules, kind: SystemKind::Sandbox(settings) })
             }
             Some(kind) => {

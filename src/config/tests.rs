@@ -238,8 +238,8 @@ fn conventions_are_read_and_their_mistakes_named() {
 fn every_known_key_is_read() {
     let sections = keys::SECTIONS.iter().map(|(section, known)| ((*section).to_owned(), known.to_vec()));
     let system = ("systems.x".to_owned(), keys::system_keys(None));
-    let department = (format!("{}.x", keys::DEPARTMENTS), keys::DEPARTMENT.to_vec());
-    for (section, known) in sections.chain([system, department]) {
+    let named = keys::NAMED.iter().map(|(section, known)| (format!("{section}.x"), known.to_vec()));
+    for (section, known) in sections.chain([system]).chain(named) {
         for (key, kind) in known {
             let value = match kind {
                 keys::Kind::Secret => "{ env = 'X' }",
