@@ -17,6 +17,7 @@ mod context;
 mod demo;
 mod doctor;
 mod error;
+mod events;
 mod failures;
 mod finding;
 mod freeze;
@@ -82,7 +83,7 @@ pub enum Command {
     Serve(serve::Serve),
     /// Shows what a workflow would do, and when; changes nothing
     Plan(plan::PlanCommand),
-    /// Starts runs, shows them, stops them
+    /// Starts runs, shows them, moves them, stops them, takes them back
     Run(run::Run),
     /// Tries a step again, or leaves it out
     Step(step::Step),
@@ -102,6 +103,8 @@ pub enum Command {
     Freeze(freeze::FreezeCommand),
     /// Lifts the freezes of a scope, and lets go what they held
     Unfreeze(freeze::Unfreeze),
+    /// Shows what HR said and what became of it, and deals with what is parked
+    Events(events::Events),
     /// Takes in HR's file of people, and shows who is known
     People(people::People),
     /// Reads the systems' accounts, and says whose they are
@@ -138,6 +141,7 @@ impl Command {
             Self::Unblock(command) => command.run(context).await,
             Self::Freeze(command) => command.run(context).await,
             Self::Unfreeze(command) => command.run(context).await,
+            Self::Events(command) => command.run(context).await,
             Self::People(command) => command.run(context).await,
             Self::Accounts(command) => command.run(context).await,
             Self::Systems(command) => command.run(context).await,

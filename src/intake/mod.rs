@@ -3,5 +3,7 @@
 
 pub mod events;
 pub mod feed;
+mod moved;
 pub mod people;
 pub mod schedules;
+mod standing;

@@ -17,11 +17,13 @@ pub mod orders;
 pub mod plan;
 pub mod planning;
 pub mod prepare;
+pub mod reschedule;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod settle;
 pub mod state;
 pub mod subject;
+pub mod undo;
 
 pub use business::Holidays;
 pub use capability::{Capability, Evidence, EvidenceKind};

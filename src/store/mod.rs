@@ -6,11 +6,13 @@
 
 mod accounts;
 mod books;
+mod changes;
 mod claim;
 mod columns;
 mod connect;
 mod desk;
 mod error;
+mod events;
 mod flush;
 mod freezes;
 mod journal;
@@ -36,13 +38,14 @@ use sqlx::AnyConnection;
 use sqlx::{AnyPool, Connection, Row};
 
 pub use accounts::{Binding, SyncCount};
+pub(crate) use changes::HR;
 pub use connect::sqlite_path;
 use connect::{dialect_of, knock, plain, postgres_pool, shown, sqlite_pool, sqlite_url};
 pub use error::StoreError;
+pub use events::{EventFilter, EventRow, EventState, NewEvent, parse_event_id};
 pub use freezes::FreezeRow;
 pub use journal::{AuditEntry, Verified};
 pub use lock::FileLock;
-pub use people::{EventRow, NewEvent};
 pub use runs::{NewRun, RunFilter, RunRow, Started};
 pub use tasks::{Waiting, reason_words};
 pub use turn::{Claim, Completion, Seen, TurnReport, TurnRequest};

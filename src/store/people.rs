@@ -1,4 +1,4 @@
-//! People, and what HR told us about them.
+//! People, as HR last told us of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,45 +7,11 @@ use sqlx::AnyConnection;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use super::books::{json, parse};
+use super::books::json;
+use super::events::{EventRow, NewEvent};
 use super::sql::{Text, keys, rows};
 use super::{Store, StoreError, Tx};
-use crate::run::{EventFacts, Person, PersonStatus};
-use crate::workflow::HrEvent;
-
-/// Something HR told us, to be accepted once per (source, key).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewEvent {
-    /// Where from (`csv`, …).
-    pub source: String,
-    /// The source's own key for it.
-    pub key: String,
-    /// What happened.
-    pub kind: HrEvent,
-    /// Who.
-    pub employee_number: String,
-    /// What it says, and from when.
-    pub facts: EventFacts,
-}
-
-/// An event of HR's as the store keeps it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct EventRow {
-    /// Row key.
-    pub id: i64,
-    /// What happened.
-    pub kind: HrEvent,
-    /// Who.
-    pub employee_number: String,
-    /// From when.
-    pub effective: Option<jiff::civil::Date>,
-    /// What it says.
-    pub facts: EventFacts,
-    /// `accepted`, `started`, `parked` or `dropped`.
-    pub state: String,
-    /// Why it is parked or dropped, or which run it started.
-    pub note: Option<String>,
-}
+use crate::run::{Person, PersonStatus};
 
 #[derive(Serialize)]
 struct Columns<'a> {
@@ -159,82 +125,6 @@ impl Store {
         Ok(())
     }
 
-    async fn accept(&self, tx: &mut Tx, event: &NewEvent) -> Result<Option<EventRow>, StoreError> {
-        let id = self.take_keys(tx, "event", 1).await?;
-        let now = tx.now.as_millisecond();
-        let new = sqlx::query(
-            "INSERT INTO hr_events (id, source, event_key, kind, person_id, effective, facts, received_at, state)
-             SELECT $1, $2, $3, $4, p.id, $5, $6, $7, 'accepted' FROM people p WHERE p.employee_number = $8
-             ON CONFLICT (source, event_key) DO NOTHING",
-        )
-        .bind(id)
-        .bind(&event.source)
-        .bind(&event.key)
-        .bind(event.kind.as_str())
-        .bind(event.facts.effective.map(|date| date.to_string()))
-        .bind(json(&event.facts))
-        .bind(now)
-        .bind(&event.employee_number)
-        .execute(tx.conn())
-        .await?;
-        Ok((new.rows_affected() == 1).then(|| EventRow {
-            id,
-            kind: event.kind,
-            employee_number: event.employee_number.clone(),
-            effective: event.facts.effective,
-            facts: event.facts.clone(),
-            state: "accepted".into(),
-            note: None,
-        }))
-    }
-
-    /// Events that have been accepted and not yet dealt with.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn open_events(&self) -> Result<Vec<EventRow>, StoreError> {
-        let mut conn = self.reader().await?;
-        let rows = sqlx::query(
-            "SELECT e.id, e.kind, p.employee_number, e.effective, e.facts, e.state, e.note FROM hr_events e
-             JOIN people p ON p.id = e.person_id WHERE e.state = 'accepted' ORDER BY e.id LIMIT 1000",
-        )
-        .fetch_all(&mut *conn)
-        .await?;
-        rows.iter().map(event).collect()
-    }
-
-    /// What became of the events from `first` to `last`.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn events_between(&self, first: i64, last: i64) -> Result<Vec<EventRow>, StoreError> {
-        let mut conn = self.reader().await?;
-        let rows = sqlx::query(
-            "SELECT e.id, e.kind, p.employee_number, e.effective, e.facts, e.state, e.note FROM hr_events e
-             JOIN people p ON p.id = e.person_id WHERE e.id >= $1 AND e.id <= $2 ORDER BY e.id",
-        )
-        .bind(first)
-        .bind(last)
-        .fetch_all(&mut *conn)
-        .await?;
-        rows.iter().map(event).collect()
-    }
-
-    /// Says what became of an event: `started`, `parked` or `dropped`.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    pub async fn close_event(&self, id: i64, state: &str, note: &str) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        sqlx::query("UPDATE hr_events SET state = $1, note = $2 WHERE id = $3")
-            .bind(state)
-            .bind(note)
-            .bind(id)
-            .execute(tx.conn())
-            .await?;
-        self.commit(tx).await
-    }
-
     /// The person with this employee number.
     ///
     /// # Errors
@@ -288,26 +178,6 @@ pub(super) fn with_manager(people: &BTreeMap<i64, Person>, id: Option<i64>) -> (
     (person, number.and_then(|number| people.values().find(|other| other.employee_number == *number)))
 }
 
-fn event(row: &AnyRow) -> Result<EventRow, StoreError> {
-    let kind: String = row.try_get("kind")?;
-    let facts: String = row.try_get("facts")?;
-    let effective = date(row, "effective")?;
-    let facts: EventFacts = parse("event's facts", &facts)?;
-    Ok(EventRow {
-        id: row.try_get("id")?,
-        kind: HrEvent::ALL
-            .into_iter()
-            .find(|event| event.as_str() == kind)
-            .ok_or_else(|| StoreError::corrupt("HR event", &kind))?,
-        employee_number: row.try_get("employee_number")?,
-        effective,
-        // Events of before there were facts say their date alone.
-        facts: EventFacts { effective, ..facts },
-        state: row.try_get("state")?,
-        note: row.try_get("note")?,
-    })
-}
-
 fn person(row: &AnyRow) -> Result<Person, StoreError> {
     let status: String = row.try_get("status")?;
     Ok(Person {
@@ -332,7 +202,7 @@ fn person(row: &AnyRow) -> Result<Person, StoreError> {
     })
 }
 
-fn date(row: &AnyRow, column: &str) -> Result<Option<jiff::civil::Date>, StoreError> {
+pub(super) fn date(row: &AnyRow, column: &str) -> Result<Option<jiff::civil::Date>, StoreError> {
     let text: Option<String> = row.try_get(column)?;
     text.map(|text| text.parse().map_err(|why| StoreError::corrupt("date", why))).transpose()
 }

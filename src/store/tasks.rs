@@ -60,7 +60,7 @@ impl Store {
                 let Some(what) = what(step) else { continue };
                 waiting.push(Waiting {
                     run: book.run.public_id(),
-                    workflow: book.run.workflow.name.clone(),
+                    workflow: book.run.name.clone(),
                     step: step.label(),
                     action: step.action.name(),
                     state: step.state.as_str(),
@@ -114,6 +114,7 @@ pub fn reason_words(reason: &crate::run::HoldReason) -> String {
         | R::Missing(words)
         | R::Approval(words)
         | R::PersonNotDeparted(words)
+        | R::Hr(words)
         | R::CutOpen(words)
         | R::CutNeeded(words)
         | R::FreshRead(words)

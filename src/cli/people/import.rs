@@ -15,7 +15,7 @@ use super::document;
 use crate::intake::people::{CsvProblem, CsvProblems, DateOrder, Feed, HrFact, read_people};
 use crate::intake::{events, feed};
 use crate::run::Person;
-use crate::store::EventRow;
+use crate::store::{EventRow, EventState};
 
 /// The most mistakes of a file that are shown.
 const MOST_SHOWN: usize = 40;
@@ -76,7 +76,7 @@ impl Import {
         }
         let outcome = consequences(&house, &taken.events).await?;
         if context.out.is_json() {
-            let events: Vec<Value> = outcome.events.iter().map(event).collect();
+            let events: Vec<Value> = outcome.events.iter().map(|row| json!(row)).collect();
             let told = json!({ "people": taken.people, "new": taken.new, "changed": taken.changed, "events": events,
                 "systems": outcome.readings });
             context.out.document(&told, false)?;
@@ -148,12 +148,6 @@ async fn consequences(house: &House, accepted: &[EventRow]) -> Result<Consequenc
     Ok(Consequences { readings, events })
 }
 
-fn event(row: &EventRow) -> Value {
-    let mut value = json!(row);
-    value["id"] = json!(row.id.to_string());
-    value
-}
-
 async fn say(context: &mut Context, house: &House, outcome: &Consequences) -> Result<(), CliError> {
     for reading in &outcome.readings {
         match reading {
@@ -170,7 +164,7 @@ async fn say(context: &mut Context, house: &House, outcome: &Consequences) -> Re
         return context.out.line("Nothing follows from it.");
     }
     let (dropped, followed): (Vec<&EventRow>, Vec<&EventRow>) =
-        outcome.events.iter().partition(|row| row.state == "dropped");
+        outcome.events.iter().partition(|row| row.state == EventState::Dropped);
     let mut table = Table::new(["HR says", "about", "from", "what follows"]);
     for row in followed {
         table.row([
@@ -190,7 +184,7 @@ async fn say(context: &mut Context, house: &House, outcome: &Consequences) -> Re
     for (kind, count) in idle {
         context.out.line(format!("{count} times `{kind}`, which no workflow listens for."))?;
     }
-    if outcome.events.iter().any(|row| row.state == "started") {
+    if outcome.events.iter().any(|row| row.state == EventState::Started) {
         house.warn_without_daemon(context).await?;
     }
     Ok(())
@@ -198,10 +192,10 @@ async fn say(context: &mut Context, house: &House, outcome: &Consequences) -> Re
 
 fn follows(row: &EventRow) -> Cell {
     let note = row.note.as_deref().unwrap_or_default();
-    match row.state.as_str() {
-        "started" => Cell::toned(note, Tone::Good),
-        "parked" => Cell::toned(format!("parked for a person: {note}"), Tone::Bad),
-        state => Cell::toned(state, Tone::Warn),
+    match row.state {
+        EventState::Started | EventState::Noted => Cell::toned(note, Tone::Good),
+        EventState::Parked => Cell::toned(format!("parked for a person ({}): {note}", row.public_id()), Tone::Bad),
+        state => Cell::toned(state.as_str(), Tone::Warn),
     }
 }
 

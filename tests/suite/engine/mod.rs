@@ -2,6 +2,11 @@
 
 mod accidents;
 mod departure;
+mod late;
+pub mod moved;
+mod orders_of_events;
 mod other_runs;
 pub mod schedules;
+mod taken_back;
+mod undone;
 mod versions;
