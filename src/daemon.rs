@@ -80,7 +80,8 @@ pub async fn open_store(config: &Config, opening: Opening, clock: Clock) -> Resu
         KeySettings::Secret(reference) => KeyRing::from_secret(&reference.resolve()?)?,
     };
     let holidays = Holidays::on(config.time.holidays.iter().copied());
-    Ok(Store::open(url.expose(), opening, clock, ring, holidays).await?)
+    let store = Store::open(url.expose(), opening, clock, ring, holidays).await?;
+    Ok(store.with_conventions(config.conventions.clone()))
 }
 
 /// A key is only made for a database that is not there yet: a lost key must not pass unnoticed.

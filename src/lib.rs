@@ -33,6 +33,7 @@ pub mod connectors;
 pub mod daemon;
 pub mod engine;
 pub mod intake;
+pub mod mail;
 pub mod queue;
 pub mod run;
 pub mod secret;

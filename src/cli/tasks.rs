@@ -108,7 +108,7 @@ fn table(waiting: &[Waiting], parked: &[EventRow]) -> Table {
             task.step.as_str().into(),
             tones::step(task.state),
             task.what.as_str().into(),
-            Cell::toned(way_on(task), Tone::Faint),
+            Cell::toned(task.way_on(), Tone::Faint),
         ]);
         for (number, (item, ticked)) in (1..).zip(&task.items) {
             let mark = if *ticked { "[x]" } else { "[ ]" };
@@ -117,18 +117,6 @@ fn table(waiting: &[Waiting], parked: &[EventRow]) -> Table {
         }
     }
     table
-}
-
-/// The command that answers it.
-fn way_on(task: &Waiting) -> String {
-    let of = format!("{} {}", task.run, task.step);
-    match (task.state, &task.confirm) {
-        ("awaiting_approval", Some(confirm)) => format!("usher approve {of} --confirm '{confirm}'"),
-        ("awaiting_approval", None) => format!("usher approve {of} --confirm yes"),
-        ("awaiting_person", _) => format!("usher task done {of}"),
-        ("held" | "failed", _) => format!("usher step retry {of} --reason …"),
-        _ => String::new(),
-    }
 }
 
 impl Task {

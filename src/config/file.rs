@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Table, Value};
 
-use super::keys::{self, Key, Kind, SYSTEMS};
+use super::keys::{self, DEPARTMENTS, Key, Kind};
 use super::problem::{Problem, suggestion};
 use crate::secret::SecretRef;
 
@@ -84,22 +84,24 @@ impl Reader<'_> {
         };
         let read = match keys::section_keys(section) {
             Some(keys) => self.keys(section, keys, table),
-            None => self.systems(table),
+            None => self.named(section, table),
         };
         self.file.table.insert(section.to_owned(), Value::Table(read));
     }
 
-    fn systems(&mut self, systems: &DeTable<'_>) -> Table {
+    /// A section whose tables have names of their own.
+    fn named(&mut self, section: &str, tables: &DeTable<'_>) -> Table {
         let mut read = Table::new();
-        for (name, value) in systems {
-            let path = format!("{SYSTEMS}.{}", name.get_ref());
+        for (name, value) in tables {
+            let path = format!("{section}.{}", name.get_ref());
             let Some(table) = value.get_ref().as_table() else {
                 let help = format!("write [{path}] on a line of its own, its keys below");
                 self.problem(name.span().start, format!("`{path}` is a section, not a value"), help);
                 continue;
             };
             let kind = table.get("kind").and_then(|kind| kind.get_ref().as_str());
-            let own = self.keys(&path, &keys::system_keys(kind), table);
+            let known = if section == DEPARTMENTS { keys::DEPARTMENT.to_vec() } else { keys::system_keys(kind) };
+            let own = self.keys(&path, &known, table);
             self.file.places.push((path, self.place(name.span().start)));
             read.insert(name.get_ref().to_string(), Value::Table(own));
         }

@@ -31,12 +31,12 @@ pub(super) struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    fn wrong(&mut self, key: &str, message: impl std::fmt::Display) {
+    pub(super) fn wrong(&mut self, key: &str, message: impl std::fmt::Display) {
         self.problems.push(Problem::new(self.merged.place(key), format!("`{key}`: {message}")));
     }
 
     /// Paths of files are absolute by now; those of the environment are relative to the working directory.
-    fn path(&self, path: &str) -> PathBuf {
+    pub(super) fn path(&self, path: &str) -> PathBuf {
         self.around.folder.join(path)
     }
 

@@ -45,14 +45,52 @@ pub(super) const SECTIONS: &[(&str, &[Key])] = &[
     ("time", &[("zone", Kind::Text), ("holidays", Kind::Texts)]),
     ("workflows", &[("folder", Kind::Path)]),
     ("serve", &[("listen", Kind::Text), ("workers", Kind::Number), ("lease", Kind::Text)]),
+    (
+        "mail",
+        &[
+            ("transport", Kind::Text),
+            ("host", Kind::Text),
+            ("port", Kind::Number),
+            ("tls", Kind::Text),
+            ("user", Kind::Text),
+            ("password", Kind::Secret),
+            ("ca", Kind::Path),
+            ("timeout", Kind::Text),
+            ("folder", Kind::Path),
+            ("from", Kind::Text),
+            ("reply_to", Kind::Text),
+            ("administrators", Kind::Texts),
+            ("language", Kind::Text),
+            ("templates", Kind::Path),
+            ("remind", Kind::Text),
+        ],
+    ),
     ("people", &[("columns", Kind::Named), ("dates", Kind::Text)]),
+    (
+        "naming",
+        &[
+            ("pattern", Kind::Text),
+            ("domain", Kind::Text),
+            ("on_collision", Kind::Text),
+            ("reserve", Kind::Text),
+            ("reserved", Kind::Texts),
+        ],
+    ),
+    ("access", &[("administrators", Kind::Texts)]),
 ];
+
+/// The section whose tables are the company's departments.
+pub(super) const DEPARTMENTS: &str = "departments";
+
+/// What a department takes.
+pub(super) const DEPARTMENT: &[Key] =
+    &[("groups", Kind::Texts), ("role", Kind::Text), ("quota", Kind::Text), ("licences", Kind::Named)];
 
 /// The section whose tables are named by whoever writes them.
 pub(super) const SYSTEMS: &str = "systems";
 
 /// What every system takes, whatever its kind.
-pub(super) const EVERY_SYSTEM: &[Key] = &[("kind", Kind::Text)];
+pub(super) const EVERY_SYSTEM: &[Key] = &[("kind", Kind::Text), ("sign_in", Kind::Text)];
 
 /// The kinds of system and what each takes besides.
 pub(super) const SYSTEM_KINDS: &[(&str, &[Key])] =
@@ -77,5 +115,5 @@ pub(super) fn section_keys(name: &str) -> Option<&'static [Key]> {
 
 /// The names of all sections.
 pub(super) fn section_names() -> Vec<&'static str> {
-    SECTIONS.iter().map(|(name, _)| *name).chain([SYSTEMS]).collect()
+    SECTIONS.iter().map(|(name, _)| *name).chain([SYSTEMS, DEPARTMENTS]).collect()
 }

@@ -4,10 +4,12 @@
 //! its place and the nearest thing that would have been right. Secrets are references; relative paths are relative
 //! to the file that names them, and to the working directory in the environment.
 
+mod conventions;
 mod database;
 mod file;
 mod judge;
 mod keys;
+mod mail;
 mod problem;
 mod raw;
 mod settings;
@@ -28,6 +30,8 @@ pub use surroundings::Surroundings;
 pub use workflow_files::{WorkflowFile, files_in, read_workflow};
 
 use crate::intake::people::Mapping;
+use crate::mail::MailSettings;
+use crate::run::Conventions;
 
 /// The commented example that `usher init` writes.
 pub const EXAMPLE: &str = include_str!("../../config/usher.toml");
@@ -49,6 +53,10 @@ pub struct Config {
     pub systems: BTreeMap<String, SystemSettings>,
     /// How HR's files are read.
     pub people: Mapping,
+    /// How new accounts are called, what departments give, who may ask for what stops everybody.
+    pub conventions: Conventions,
+    /// How mail is sent; not at all without the section.
+    pub mail: Option<MailSettings>,
     /// Where data lives by default.
     pub data_dir: PathBuf,
     sources: Vec<Source>,
@@ -80,6 +88,8 @@ impl Config {
             serve: judge.serve(),
             systems: judge.systems(),
             people: judge.people(),
+            conventions: judge.conventions(),
+            mail: judge.mail(),
             data_dir: around.data_dir(),
             sources: merged.sources.clone(),
         };

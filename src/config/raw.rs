@@ -15,7 +15,11 @@ pub(super) struct Raw {
     pub(super) workflows: RawWorkflows,
     pub(super) serve: RawServe,
     pub(super) people: RawPeople,
+    pub(super) naming: RawNaming,
+    pub(super) access: RawAccess,
+    pub(super) mail: Option<RawMail>,
     pub(super) systems: BTreeMap<String, RawSystem>,
+    pub(super) departments: BTreeMap<String, RawDepartment>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -62,8 +66,54 @@ pub(super) struct RawPeople {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct RawNaming {
+    pub(super) pattern: Option<String>,
+    pub(super) domain: Option<String>,
+    pub(super) on_collision: Option<String>,
+    pub(super) reserve: Option<String>,
+    pub(super) reserved: Option<Vec<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAccess {
+    pub(super) administrators: Option<Vec<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawDepartment {
+    pub(super) groups: Option<Vec<String>>,
+    pub(super) role: Option<String>,
+    pub(super) quota: Option<String>,
+    pub(super) licences: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawMail {
+    pub(super) transport: Option<String>,
+    pub(super) host: Option<String>,
+    pub(super) port: Option<i64>,
+    pub(super) tls: Option<String>,
+    pub(super) user: Option<String>,
+    pub(super) password: Option<SecretRef>,
+    pub(super) ca: Option<String>,
+    pub(super) timeout: Option<String>,
+    pub(super) folder: Option<String>,
+    pub(super) from: Option<String>,
+    pub(super) reply_to: Option<String>,
+    pub(super) administrators: Option<Vec<String>>,
+    pub(super) language: Option<String>,
+    pub(super) templates: Option<String>,
+    pub(super) remind: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct RawSystem {
     pub(super) kind: Option<String>,
+    pub(super) sign_in: Option<String>,
     pub(super) company: Option<String>,
     pub(super) state: Option<String>,
     pub(super) system: Option<String>,

@@ -7,7 +7,7 @@ use config::{Environment, File, FileFormat};
 use toml::{Table, Value};
 
 use super::file::{self, ReadFile};
-use super::keys::{self, Kind, SYSTEMS};
+use super::keys::{self, DEPARTMENTS, Kind, SYSTEMS};
 use super::problem::{Problem, suggestion};
 use super::raw::Raw;
 use super::surroundings::Surroundings;
@@ -124,6 +124,9 @@ fn build(
         .separator("__")
         .list_separator(",")
         .with_list_parse_key("time.holidays")
+        .with_list_parse_key("naming.reserved")
+        .with_list_parse_key("access.administrators")
+        .with_list_parse_key("mail.administrators")
         .try_parsing(true)
         .source(Some(variables));
     builder = builder.add_source(environment);
@@ -138,6 +141,10 @@ fn known_variable(name: &str) -> Result<String, Problem> {
         |message: String, help: String| Problem::new(format!("environment variable {name}"), message).help(help);
     let (known, key) = match parts.as_slice() {
         [SYSTEMS, system, key, ..] if !system.is_empty() => (keys::system_keys(None), key),
+        [DEPARTMENTS, ..] => {
+            let help = "write [departments.NAME] into a file: names of departments do not fit into a variable's name";
+            return Err(problem("departments are not set by the environment".to_owned(), help.to_owned()));
+        }
         [section, key, ..] => match keys::section_keys(section) {
             Some(keys) => (keys.to_vec(), key),
             None => {

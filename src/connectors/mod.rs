@@ -152,6 +152,23 @@ impl Connector {
         }
     }
 
+    /// The account that `call`, an `account.create`, has made: found by the call's key, else by what it was to be.
+    ///
+    /// # Errors
+    /// When the target cannot be asked.
+    pub async fn made(&self, call: &Call) -> Result<Option<Account>, ActionError> {
+        match self {
+            Self::Sandbox(system) => system.made(call).await,
+        }
+    }
+
+    /// Whether a role lets its holder administer the system.
+    pub fn is_administrative(&self, role: &str) -> bool {
+        match self {
+            Self::Sandbox(system) => system.is_administrative(role),
+        }
+    }
+
     /// Whether the system answers, and with which rights.
     pub async fn test(&self) -> Reach {
         match self {

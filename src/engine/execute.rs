@@ -4,7 +4,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use super::Engine;
+use super::{Engine, create};
 use crate::connectors::{ActionError, Call, Connector, Observation};
 use crate::run::book::public_id;
 use crate::run::settle::Outcome;
@@ -25,12 +25,29 @@ impl Engine {
             Err(outcome) => return (outcome, None),
         };
         let call = call(claim);
-        let outcome = self.attempt(claim, connector, &call, lease_stands).await;
-        let seen = match outcome {
-            Outcome::Done(_) => standing(claim, connector).await,
-            _ => None,
-        };
-        (outcome, seen)
+        match (claim.action, &claim.account) {
+            (ActionKind::AccountCreate, Some(account)) => {
+                create::take_back(claim, account, connector, &call, lease_stands).await
+            }
+            (ActionKind::AccountCreate, None) => {
+                let outcome = self.attempt(claim, connector, &call, lease_stands).await;
+                match outcome {
+                    Outcome::Done(_) => match create::made(claim, connector, &call).await {
+                        Ok(seen) => (outcome, Some(seen)),
+                        Err(unknown) => (unknown, None),
+                    },
+                    other => (other, None),
+                }
+            }
+            _ => {
+                let outcome = self.attempt(claim, connector, &call, lease_stands).await;
+                let seen = match outcome {
+                    Outcome::Done(_) => standing(claim, connector).await,
+                    _ => None,
+                };
+                (outcome, seen)
+            }
+        }
     }
 
     /// The system, if it is there and can do it.
@@ -84,12 +101,7 @@ impl Engine {
         if !lease_stands() {
             return Outcome::Returned;
         }
-        match within(claim.timeout, connector.perform(call)).await {
-            Ok(evidence) => Outcome::Done(evidence),
-            Err(ActionError::Retry { reason, after }) => Outcome::Retry { reason, after },
-            Err(ActionError::Fail { reason }) => Outcome::Failed(reason),
-            Err(ActionError::Unknown { reason }) => Outcome::Unknown(reason),
-        }
+        ended(within(claim.timeout, connector.perform(call)).await)
     }
 
     async fn sync_outcome(&self, claim: &Claim) -> Outcome {
@@ -115,8 +127,21 @@ fn call(claim: &Claim) -> Call {
     }
 }
 
+/// What the answer of a system means.
+pub(super) fn ended(answer: Result<Evidence, ActionError>) -> Outcome {
+    match answer {
+        Ok(evidence) => Outcome::Done(evidence),
+        Err(ActionError::Retry { reason, after }) => Outcome::Retry { reason, after },
+        Err(ActionError::Fail { reason }) => Outcome::Failed(reason),
+        Err(ActionError::Unknown { reason }) => Outcome::Unknown(reason),
+    }
+}
+
 /// No answer in time: the request may or may not have had its effect.
-async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, ActionError>>) -> Result<T, ActionError> {
+pub(super) async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, ActionError>>,
+) -> Result<T, ActionError> {
     match tokio::time::timeout(limit, work).await {
         Ok(answer) => answer,
         Err(_) => Err(ActionError::unknown(format!("no answer within {} s", limit.as_secs_f64()))),
@@ -179,17 +204,24 @@ async fn changed_since(claim: &Claim, connector: &Connector, call: &Call) -> Opt
     }
 }
 
-/// What the inventory should know after an action that changes an account's standing.
+/// What the inventory should know after an action that changes an account's standing or its names.
 async fn standing(claim: &Claim, connector: &Connector) -> Option<Seen> {
     use ActionKind as A;
     let changes = matches!(
         claim.action,
-        A::AccountDisable | A::AccountEnable | A::AccountDelete | A::AccountRestore | A::AccountPurge
+        A::AccountDisable
+            | A::AccountEnable
+            | A::AccountDelete
+            | A::AccountRestore
+            | A::AccountPurge
+            | A::AccountUpdate
+            | A::AliasAdd
+            | A::AliasRemove
     );
     let account = claim.account.as_ref().filter(|_| changes)?;
     match within(claim.timeout, connector.read(&account.external_id)).await {
-        Ok(Some(found)) => Some(Seen { status: found.status, purge_due: found.purge_due }),
-        Ok(None) => Some(Seen { status: AccountStatus::Purged, purge_due: None }),
+        Ok(Some(found)) => Some(Seen::There(Box::new(found))),
+        Ok(None) => Some(Seen::Gone),
         Err(_) => None,
     }
 }

@@ -130,6 +130,9 @@ impl Engine {
             return Ok(Started::Existing(existing));
         }
         let workflow = self.workflow(&request.workflow)?;
+        if let Some(why) = self.store().conventions().refusal(workflow, &request.asked_by) {
+            return Err(StoreError::Refused(why).into());
+        }
         let found = self.find(&request, workflow).await?;
         let plan = self.plan_for(&request, workflow, &found).await?;
         let new = NewRun {

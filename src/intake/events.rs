@@ -14,7 +14,7 @@ use crate::engine::trigger::{Request, SubjectRef, TriggerError};
 use crate::run::Person;
 use crate::run::book::public_id;
 use crate::store::{EventRow, EventState, StoreError};
-use crate::workflow::{HrEvent, Workflow};
+use crate::workflow::{HrEvent, Triggers, Workflow};
 
 /// What became of an event.
 #[derive(Clone, Debug, Serialize)]
@@ -40,7 +40,8 @@ pub struct Dispatched {
 /// When the database cannot be used; events that are not dealt with stay accepted and are taken up again.
 pub async fn dispatch(engine: &Engine) -> Result<Vec<Dispatched>, StoreError> {
     let events = engine.store().open_events().await?;
-    let starts_something = events.iter().any(|event| listeners(engine, event.kind).next().is_some());
+    let starts_something =
+        events.iter().any(|event| listeners(engine, event.kind, &event.facts.fields).next().is_some());
     if starts_something {
         // A plan made from a stale inventory would miss accounts.
         if let Some(failure) = unread_systems(engine).await?.into_iter().next() {
@@ -89,8 +90,19 @@ async fn unread_systems(engine: &Engine) -> Result<Vec<String>, StoreError> {
 }
 
 /// The workflows that an event starts.
-pub fn listeners(engine: &Engine, kind: HrEvent) -> impl Iterator<Item = &Workflow> {
-    engine.library().values().map(AsRef::as_ref).filter(move |workflow| workflow.triggers.event == Some(kind))
+///
+/// `fields` are those of the person that changed: one of those for which a workflow listens must be among them.
+pub fn listeners<'e>(
+    engine: &'e Engine,
+    kind: HrEvent,
+    fields: &[impl AsRef<str>],
+) -> impl Iterator<Item = &'e Workflow> {
+    let listens = move |workflow: &&Workflow| {
+        let Triggers { event, fields: wanted, .. } = &workflow.triggers;
+        let changed = |name: &String| fields.iter().any(|field| field.as_ref() == name);
+        *event == Some(kind) && (wanted.is_empty() || wanted.iter().any(changed))
+    };
+    engine.library().values().map(AsRef::as_ref).filter(listens)
 }
 
 async fn deal_with(engine: &Engine, event: &EventRow) -> Result<Option<Dispatched>, StoreError> {
@@ -156,11 +168,13 @@ async fn start_or_follow(
     person: &Person,
     came: &mut Outcome,
 ) -> Result<(), StoreError> {
-    let mut names: Vec<String> = listeners(engine, event.kind).map(|workflow| workflow.name.clone()).collect();
+    let mut names: Vec<String> =
+        listeners(engine, event.kind, &event.facts.fields).map(|workflow| workflow.name.clone()).collect();
     // A run keeps following HR when its workflow is gone from the library.
     let mut follow = Vec::new();
     for book in engine.store().books_of(person.id, true).await? {
-        if book.run.listens_for(event.kind) || (book.run.undoes.is_none() && names.contains(&book.run.name)) {
+        let listens = book.run.listens_for(event.kind) && event.kind != HrEvent::Changed;
+        if listens || (book.run.undoes.is_none() && names.contains(&book.run.name)) {
             names.retain(|name| *name != book.run.name);
             follow.push(book);
         }

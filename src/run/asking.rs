@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::book::{Book, Step};
 use super::prepare::{RunFacts, render_params, scope};
 use super::subject::{Account, Person, Subject};
+use crate::workflow::params::Recipient;
 use crate::workflow::{ActionKind, Param, Params, Scope, SubjectKind, messages};
 
 /// What a step's expressions see, with the person as they are now.
@@ -74,6 +75,15 @@ pub fn instruction(book: &Book, step: &Step, scope: &Scope) -> String {
             format!("{title}{more}{assignee}")
         }
         _ => format!("{}{assignee}", step.action.describe()),
+    }
+}
+
+/// Who is to do it, where the file says so.
+pub fn assignee(book: &Book, step: &Step, scope: &Scope) -> Option<Recipient> {
+    match book.definition(step)?.with.get("assignee")? {
+        Param::Template(template) => serde_json::from_value(template.render(scope).ok()?).ok(),
+        Param::Literal(value) => serde_json::from_value(value.clone()).ok(),
+        _ => None,
     }
 }
 

@@ -251,6 +251,15 @@ impl Book {
         Ok(())
     }
 
+    /// Gives a step the account that was not there when it was planned.
+    pub fn bind(&mut self, ordinal: u16, account: i64, external_id: &str, actor: &Arc<str>, at: Timestamp) {
+        if let Some(step) = self.steps.get_mut(usize::from(ordinal)) {
+            step.account = Some(account);
+            self.dirty.insert(ordinal);
+            self.say(Some(ordinal), Fact::Bound { account: external_id.to_owned() }, actor, at);
+        }
+    }
+
     /// Records a fact that changes no step's state.
     pub fn say(&mut self, step: Option<u16>, fact: Fact, actor: &Arc<str>, at: Timestamp) {
         self.said.push(Said { at, step, actor: Arc::clone(actor), fact });

@@ -9,7 +9,7 @@ use super::asking;
 use super::book::{Book, Step};
 use super::state::{HoldReason, RunState, SkipReason, StepState};
 use super::subject::{Account, AccountStatus, Person};
-use crate::workflow::{ActionKind, Nature, Place, Scope};
+use crate::workflow::{ActionKind, Nature, Scope};
 
 /// A stop on everything, a system or a workflow.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -140,12 +140,21 @@ fn grant(c: &Circumstances<'_>) -> Verdict {
     if c.step.action == ActionKind::AccountRestore && c.step.undoes.is_some() {
         return Verdict::Proceed;
     }
-    match (&c.cut_needed_by, c.step.action.place()) {
-        (Some(run), Place::Account) => {
-            Verdict::Hold(HoldReason::CutNeeded(format!("{run} keeps this account closed; cancel it first")))
-        }
-        _ => Verdict::Proceed,
+    if let Some(why) = c.account.filter(|_| c.step.action == ActionKind::AccountCreate).and_then(in_use)
+        && !matches!(c.step.state, StepState::Unknown { .. })
+    {
+        return Verdict::Skip(SkipReason::NotNeeded(why));
     }
+    match &c.cut_needed_by {
+        Some(run) => Verdict::Hold(HoldReason::CutNeeded(format!("{run} keeps this account closed; cancel it first"))),
+        None => Verdict::Proceed,
+    }
+}
+
+/// Why nobody needs another account, where there is one in use.
+pub fn in_use(account: &Account) -> Option<String> {
+    let enabled = account.status == AccountStatus::Enabled;
+    enabled.then(|| format!("account {} on {} is in use already", account.external_id, account.system))
 }
 
 /// Anything unknown means hold (guarantee 9).

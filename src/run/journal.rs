@@ -57,6 +57,11 @@ pub enum Fact {
         /// SHA-256 of the secret-free parameters.
         digest: String,
     },
+    /// A step that was planned without an account has one now.
+    Bound {
+        /// Its immutable id.
+        account: String,
+    },
     /// A step was added while the run was under way.
     Added {
         /// The step.
@@ -318,7 +323,11 @@ pub fn replay<'a>(facts: impl IntoIterator<Item = (i64, Option<usize>, &'a Fact)
                     .ok_or_else(|| ReplayError { seq, why: "it speaks of a step that the run does not have".into() })?;
                 *slot = slot.next(change).map_err(|illegal| ReplayError { seq, why: illegal.to_string() })?;
             }
-            Fact::Intent { .. } | Fact::Approved { .. } | Fact::Ordered { .. } | Fact::Ticked { .. } => {}
+            Fact::Intent { .. }
+            | Fact::Bound { .. }
+            | Fact::Approved { .. }
+            | Fact::Ordered { .. }
+            | Fact::Ticked { .. } => {}
         }
     }
     Ok(replayed)

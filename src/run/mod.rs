@@ -6,12 +6,14 @@ pub mod asking;
 pub mod book;
 pub mod business;
 pub mod capability;
+pub mod conventions;
 pub mod guard;
 pub mod inputs;
 pub mod instant;
 pub mod journal;
 #[cfg(test)]
 mod lives;
+pub mod naming;
 pub(crate) mod nearest;
 pub mod orders;
 pub mod plan;
@@ -27,6 +29,7 @@ pub mod undo;
 
 pub use business::Holidays;
 pub use capability::{Capability, Evidence, EvidenceKind};
+pub use conventions::{Conventions, Department, Departments};
 pub use inputs::{EventFacts, InputError, resolve_inputs};
 pub use instant::{UnknownZone, after_delay, zone};
 pub use plan::{Fold, Lateness, LocalInstant, Plan, PlannedStep};

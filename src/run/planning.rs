@@ -154,7 +154,7 @@ impl<'a> Planner<'a> {
 
     /// Plans one step of the file: on each of its sites, then what ends it or follows it up.
     fn add(&mut self, def: &StepDef) -> Result<(), PlanError> {
-        let sites = sites::of(def, self.request)?;
+        let sites = sites::of(def, self.request, self.scope)?;
         let timing = self.timing(def)?;
         self.joins.enter(def, matches!(sites.as_slice(), [Site::House]));
         let mut added = Vec::with_capacity(sites.len());

@@ -8,7 +8,7 @@ use sqlx::any::AnyRow;
 
 use super::books::{json, parse};
 use super::sql::{Text, rows};
-use super::{Store, StoreError};
+use super::{Store, StoreError, Tx};
 use crate::run::{Account, AccountStatus};
 
 /// What a sync of one system changed.
@@ -71,7 +71,15 @@ impl Store {
         }
         let mut tx = self.begin().await?;
         let before = self.count_accounts(tx.conn()).await?;
-        let first = self.take_keys(&mut tx, "account", i64::try_from(accounts.len()).unwrap_or(i64::MAX)).await?;
+        self.upsert_accounts(&mut tx, accounts).await?;
+        let new = usize::try_from(self.count_accounts(tx.conn()).await? - before).unwrap_or(0);
+        self.commit(tx).await?;
+        Ok(SyncCount { read: accounts.len(), new })
+    }
+
+    /// Writes accounts as they were read into the inventory; whose they are stays as it is.
+    pub(super) async fn upsert_accounts(&self, tx: &mut Tx, accounts: &[Account]) -> Result<(), StoreError> {
+        let first = self.take_keys(tx, "account", i64::try_from(accounts.len()).unwrap_or(i64::MAX)).await?;
         let seen_at = tx.now.as_millisecond();
         let columns: Vec<Columns<'_>> = (first..)
             .zip(accounts)
@@ -88,9 +96,7 @@ impl Store {
             })
             .collect();
         sqlx::query(UPSERT.of(self.dialect())).bind(json(&columns)).execute(tx.conn()).await?;
-        let new = usize::try_from(self.count_accounts(tx.conn()).await? - before).unwrap_or(0);
-        self.commit(tx).await?;
-        Ok(SyncCount { read: accounts.len(), new })
+        Ok(())
     }
 
     async fn count_accounts(&self, conn: &mut sqlx::AnyConnection) -> Result<i64, StoreError> {
@@ -133,12 +139,20 @@ impl Store {
     /// When the database cannot be read.
     pub async fn account(&self, id: i64) -> Result<Option<Account>, StoreError> {
         let mut conn = self.reader().await?;
+        self.account_on(&mut conn, id).await
+    }
+
+    pub(super) async fn account_on(
+        &self,
+        conn: &mut sqlx::AnyConnection,
+        id: i64,
+    ) -> Result<Option<Account>, StoreError> {
         let row = sqlx::query(
             "SELECT id, system, external_id, login, person_id, status, attributes, last_sign_in, purge_due
              FROM accounts WHERE id = $1",
         )
         .bind(id)
-        .fetch_optional(&mut *conn)
+        .fetch_optional(conn)
         .await?;
         row.as_ref().map(account).transpose()
     }

@@ -5,6 +5,8 @@ use serde_json::{Map, Value};
 
 use super::books::Loaded;
 use super::desk::Desk;
+use super::filling::Filled;
+use super::late::without_account;
 use super::people::with_manager;
 use super::turn::{Claim, TurnReport, TurnRequest, usher};
 use super::{Store, StoreError, Tx};
@@ -27,6 +29,7 @@ impl Store {
         if !books.iter().any(|loaded| loaded.book.steps.iter().any(|step| is_due(step, tx.now))) {
             return Ok(());
         }
+        self.bind_late(tx, books).await?;
         let mut desk = self.desk(tx, books).await?;
         // What a verdict settles may make another step due: go on until nothing moves.
         loop {
@@ -71,6 +74,12 @@ impl Store {
         if step.action.is_destructive() && !self.bar_changes(tx, loaded.book.run.person, desk).await? {
             return Ok(());
         }
+        if let Some(event) = without_account(&loaded.book, step, tx.now) {
+            report.settled += 1;
+            loaded.book.apply(ordinal, event, &usher(), tx.now)?;
+            advance(&mut loaded.book, self.holidays(), &usher(), tx.now)?;
+            return Ok(());
+        }
         let cut_needed_by = match (step.action.nature(), step.account, loaded.book.run.person) {
             (Nature::Grant, Some(account), Some(person)) => {
                 self.cut_needed(tx, loaded.book.run.id, person, account).await?
@@ -93,7 +102,13 @@ impl Store {
         });
         let event = match verdict {
             Verdict::Proceed => match asked(&loaded.book, step, &scope) {
-                Ok(asked) => return start(tx, loaded, ordinal, asked, desk, request, report),
+                Ok((with, undone)) => match self.fill(tx, &loaded.book, step, person, with).await? {
+                    Filled::With(with) => {
+                        return start(tx, loaded, ordinal, (with, undone), desk, request, report);
+                    }
+                    Filled::Instead(event) => event,
+                    Filled::Later => return Ok(()),
+                },
                 Err(why) => StepEvent::Held { reason: HoldReason::Missing(why) },
             },
             Verdict::Hold(reason) => StepEvent::Held { reason },

@@ -76,10 +76,11 @@ const UPDATE_RUNS: Text = rows!(
 const UPDATE_STEPS: Text = rows!(
     "UPDATE steps SET state = v.state, due_at = v.due_at, fence = v.fence, observe = v.observe,
             lease_until = v.lease_until, lease_owner = v.lease_owner, data = v.data, first_due = v.first_due,
-            decision = v.decision, at_instant = v.at_instant, at_local = v.at_local, at_fold = v.at_fold,
-            delay = v.delay FROM",
+            decision = v.decision, account_id = v.account_id, at_instant = v.at_instant, at_local = v.at_local,
+            at_fold = v.at_fold, delay = v.delay FROM",
     { id BIGINT, state TEXT, due_at BIGINT, fence BIGINT, observe BIGINT, lease_until BIGINT, lease_owner TEXT,
-      data TEXT, first_due BIGINT, decision TEXT, at_instant BIGINT, at_local TEXT, at_fold TEXT, delay TEXT },
+      data TEXT, first_due BIGINT, decision TEXT, account_id BIGINT, at_instant BIGINT, at_local TEXT, at_fold TEXT,
+      delay TEXT },
     "WHERE steps.id = v.id"
 );
 

@@ -10,22 +10,29 @@ mod changes;
 mod claim;
 mod columns;
 mod connect;
+mod credentials;
 mod desk;
 mod error;
 mod events;
+mod filling;
 mod flush;
 mod freezes;
 mod journal;
+mod late;
 mod leases;
 mod lock;
+mod mails;
 mod migrate;
+mod names;
 mod people;
 mod runs;
 mod schedules;
+mod seen;
 mod sql;
 mod tasks;
 mod turn;
 mod versions;
+mod waits;
 mod wake;
 mod ways_out;
 
@@ -46,12 +53,16 @@ pub use events::{EventFilter, EventRow, EventState, NewEvent, parse_event_id};
 pub use freezes::FreezeRow;
 pub use journal::{AuditEntry, Verified};
 pub use lock::FileLock;
+pub use mails::{MailEnd, MailRow, NewMail, TakenMail};
 pub use runs::{NewRun, RunFilter, RunRow, Started};
-pub use tasks::{Waiting, reason_words};
-pub use turn::{Claim, Completion, Seen, TurnReport, TurnRequest};
+pub use seen::Seen;
+pub use tasks::{Scene, Waiting, reason_words};
+pub use turn::{Claim, Completion, TurnReport, TurnRequest};
+pub use waits::{About, Told, Wait, WaitKind};
 pub use wake::Watch;
 
 use crate::clock::{self, Clock};
+use crate::run::Conventions;
 use crate::run::business::Holidays;
 use crate::secret::{DataKey, KeyRing};
 use crate::workflow::Workflow;
@@ -81,6 +92,7 @@ pub enum Opening {
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
+    conventions: Arc<Conventions>,
 }
 
 struct Inner {
@@ -97,6 +109,8 @@ struct Inner {
     unreadable: Mutex<BTreeSet<i64>>,
     /// Told after every commit of this process that may have made a step due.
     wake: tokio::sync::Notify,
+    /// Told when a mail may have been posted.
+    mail: tokio::sync::Notify,
     commits: std::sync::atomic::AtomicU64,
     /// Why the last write could not be made, until one is.
     trouble: Mutex<Option<(Instant, String)>>,
@@ -169,14 +183,27 @@ impl Store {
                 data_keys: Mutex::default(),
                 unreadable: Mutex::default(),
                 wake: tokio::sync::Notify::new(),
+                mail: tokio::sync::Notify::new(),
                 commits: std::sync::atomic::AtomicU64::new(0),
                 trouble: Mutex::default(),
             }),
+            conventions: Arc::default(),
         };
         migrate::bring_up(&store, opening).await?;
         store.check_durability().await?;
         store.check_keys().await?;
         Ok(store)
+    }
+
+    /// The same store, keeping these conventions: how new accounts are called, and what departments give.
+    #[must_use]
+    pub fn with_conventions(self, conventions: Conventions) -> Self {
+        Self { conventions: Arc::new(conventions), ..self }
+    }
+
+    /// The conventions it keeps.
+    pub fn conventions(&self) -> &Conventions {
+        &self.conventions
     }
 
     /// Which database.

@@ -1,22 +1,33 @@
 //! What waits for a person.
 
 use serde::Serialize;
-use sqlx::Row;
+use sqlx::{AnyConnection, Row};
 
-use super::books::{Hold, STEPS_PER_RUN};
+use super::books::{Hold, Loaded, STEPS_PER_RUN, step_key};
 use super::people::with_manager;
 use super::{Store, StoreError};
-use crate::run::StepState;
-use crate::run::asking;
-use crate::run::book::Step;
+use crate::run::advance::goes_on_after_failure;
+use crate::run::book::{Book, Step};
+use crate::run::{Account, Person, StepState, asking};
+use crate::workflow::Scope;
+use crate::workflow::params::Recipient;
 
 /// A step that waits for a person: something to do, to tick, to approve, or to decide.
 #[derive(Clone, Debug, Serialize)]
 pub struct Waiting {
+    /// The run's key and the step's ordinal.
+    #[serde(skip)]
+    pub key: (i64, u16),
     /// The run.
     pub run: String,
     /// The workflow's name.
     pub workflow: String,
+    /// The workflow's title.
+    #[serde(skip)]
+    pub title: String,
+    /// The person the run is about.
+    #[serde(skip)]
+    pub person: Option<String>,
     /// The step's label.
     pub step: String,
     /// What it does.
@@ -29,6 +40,27 @@ pub struct Waiting {
     pub items: Vec<(String, bool)>,
     /// What must be typed to approve.
     pub confirm: Option<String>,
+    /// Who is to do it; nobody in particular where the file does not say.
+    #[serde(skip)]
+    pub assignee: Option<Recipient>,
+    /// Whether the run goes on without it, where it has failed.
+    #[serde(skip)]
+    pub goes_on: bool,
+}
+
+/// A step with everything its expressions see.
+#[derive(Clone, Debug)]
+pub struct Scene {
+    /// The run.
+    pub book: Book,
+    /// The person it is about.
+    pub person: Option<Person>,
+    /// Their manager.
+    pub manager: Option<Person>,
+    /// The step's account.
+    pub account: Option<Account>,
+    /// What expressions see.
+    pub scope: Scope,
 }
 
 impl Store {
@@ -46,21 +78,39 @@ impl Store {
         .fetch_all(&mut *conn)
         .await?;
         let keys: Vec<i64> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+        self.waiting_on(&mut conn, &keys).await
+    }
+
+    /// Those of these steps (run and ordinal) that wait for a person.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn waiting_of(&self, steps: &[(i64, u16)]) -> Result<Vec<Waiting>, StoreError> {
+        let mut conn = self.reader().await?;
+        let mut keys: Vec<i64> = steps.iter().map(|(run, ordinal)| step_key(*run, *ordinal)).collect();
+        keys.sort_unstable();
+        self.waiting_on(&mut conn, &keys).await
+    }
+
+    async fn waiting_on(&self, conn: &mut AnyConnection, keys: &[i64]) -> Result<Vec<Waiting>, StoreError> {
         let mut runs: Vec<i64> = keys.iter().map(|key| key / STEPS_PER_RUN).collect();
         runs.dedup();
-        let people = self.load(&mut conn, &runs, Hold::No).await?;
-        let ids = people.iter().filter_map(|loaded| loaded.book.run.person).collect();
-        let names = self.people_with_managers(&mut conn, &ids).await?;
+        let books = self.load(conn, &runs, Hold::No).await?;
+        let ids = books.iter().filter_map(|loaded| loaded.book.run.person).collect();
+        let people = self.people_with_managers(conn, &ids).await?;
         let mut waiting = Vec::new();
-        for loaded in &people {
-            let book = &loaded.book;
-            let (person, manager) = with_manager(&names, book.run.person);
+        for Loaded { book, .. } in &books {
+            let (person, manager) = with_manager(&people, book.run.person);
             let scope = asking::step_scope(book, person, manager, None);
-            for step in &book.steps {
+            let asked = book.steps.iter().filter(|step| keys.contains(&step_key(book.run.id, step.ordinal)));
+            for step in asked {
                 let Some(what) = what(step) else { continue };
                 waiting.push(Waiting {
+                    key: (book.run.id, step.ordinal),
                     run: book.run.public_id(),
                     workflow: book.run.name.clone(),
+                    title: book.run.workflow.title.clone(),
+                    person: person.map(|person| person.display_name.clone()),
                     step: step.label(),
                     action: step.action.name(),
                     state: step.state.as_str(),
@@ -71,10 +121,34 @@ impl Store {
                         .map(|(index, item)| (item, step.decision.ticked.contains(&(index + 1))))
                         .collect(),
                     confirm: asking::confirmation(book, step, &scope),
+                    assignee: asking::assignee(book, step, &scope),
+                    goes_on: goes_on_after_failure(book, step),
                 });
             }
         }
         Ok(waiting)
+    }
+
+    /// A step with everything its expressions see, as it is now.
+    ///
+    /// # Errors
+    /// When there is no such run or step, or the database cannot be read.
+    pub async fn scene(&self, run: i64, ordinal: u16) -> Result<Scene, StoreError> {
+        let mut conn = self.reader().await?;
+        let book = self.look(&mut conn, run).await?.book;
+        let ids = book.run.person.into_iter().collect();
+        let people = self.people_with_managers(&mut conn, &ids).await?;
+        drop(conn);
+        let (person, manager) = with_manager(&people, book.run.person);
+        let missing = || StoreError::NotFound { kind: "step", key: format!("{} of {}", ordinal, book.run.public_id()) };
+        let step = book.step(ordinal).ok_or_else(missing)?;
+        let account = match step.account {
+            Some(id) => self.account(id).await?,
+            None => None,
+        };
+        let scope = asking::step_scope(&book, person, manager, account.as_ref());
+        let (person, manager) = (person.cloned(), manager.cloned());
+        Ok(Scene { person, manager, account, scope, book })
     }
 
     /// What must be typed to approve a step, and the points of a checklist, with the person as they are now.
@@ -91,6 +165,20 @@ impl Store {
         let scope = asking::step_scope(book, person, manager, None);
         let Some(step) = book.step(ordinal) else { return Ok((None, Vec::new())) };
         Ok((asking::confirmation(book, step, &scope), asking::items(book, step, &scope)))
+    }
+}
+
+impl Waiting {
+    /// The command that answers it.
+    pub fn way_on(&self) -> String {
+        let of = format!("{} {}", self.run, self.step);
+        match (self.state, &self.confirm) {
+            ("awaiting_approval", Some(confirm)) => format!("usher approve {of} --confirm '{confirm}'"),
+            ("awaiting_approval", None) => format!("usher approve {of} --confirm yes"),
+            ("awaiting_person", _) => format!("usher task done {of}"),
+            ("held" | "failed", _) => format!("usher step retry {of} --reason …"),
+            _ => String::new(),
+        }
     }
 }
 

@@ -8,17 +8,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::books::{Hold, Loaded, json};
+use super::books::{Hold, Loaded};
 use super::flush::Lease;
-use super::sql::{Text, keys, rows};
+use super::seen::Seen;
+use super::sql::{Text, keys};
 use super::{Store, StoreError, Tx};
 use crate::clock::plus;
 use crate::run::advance::advance;
 use crate::run::settle::{self, Outcome};
-use crate::run::{Account, AccountStatus, StepState};
+use crate::run::{Account, StepState};
 use crate::workflow::ActionKind;
 
 /// What a turn is asked to do.
@@ -51,15 +51,6 @@ pub struct Completion {
     pub outcome: Outcome,
     /// The account as it was read back, where the attempt read it.
     pub seen: Option<Seen>,
-}
-
-/// What a read-back says about an account's standing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seen {
-    /// Its standing.
-    pub status: AccountStatus,
-    /// When its grace ends, epoch milliseconds.
-    pub purge_due: Option<i64>,
 }
 
 /// An attempt that has started: its intent is committed.
@@ -117,20 +108,6 @@ const DUE: Text = keys!(
     "ORDER BY s.due_at LIMIT $4"
 );
 
-const SEEN: Text = rows!(
-    "UPDATE accounts SET status = v.status, purge_due = v.purge_due, seen_at = v.seen_at FROM",
-    { id BIGINT, status TEXT, purge_due BIGINT, seen_at BIGINT },
-    "WHERE accounts.id = v.id"
-);
-
-#[derive(Serialize)]
-struct SeenRow {
-    id: i64,
-    status: &'static str,
-    purge_due: Option<i64>,
-    seen_at: i64,
-}
-
 impl Store {
     /// Records outcomes, lets everything follow, and starts what is due, in one transaction.
     ///
@@ -165,7 +142,7 @@ impl Store {
         ids.sort_unstable();
         ids.dedup();
         let mut books = self.load(tx.conn(), &ids, Hold::Wait).await?;
-        let mut seen = Vec::new();
+        let mut seen: Vec<(&Completion, &Seen)> = Vec::new();
         for completion in completions {
             let Some(loaded) = books.iter_mut().find(|loaded| loaded.book.run.id == completion.run) else {
                 report.stale += 1;
@@ -175,11 +152,9 @@ impl Store {
                 report.stale += 1;
                 continue;
             }
-            seen.extend(seen_row(loaded, completion, tx.now));
+            seen.extend(completion.seen.as_ref().map(|seen| (completion, seen)));
         }
-        if !seen.is_empty() {
-            sqlx::query(SEEN.of(self.dialect())).bind(json(&seen)).execute(tx.conn()).await?;
-        }
+        self.note_seen(tx, &books, seen).await?;
         Ok(books)
     }
 
@@ -235,22 +210,4 @@ impl Store {
         }
         Ok(runs.into_iter().filter(|run| !known.contains(run)).collect())
     }
-}
-
-/// What the inventory learns from a read-back. After a delete, the run's own purge says when the grace ends.
-fn seen_row(loaded: &Loaded, completion: &Completion, now: Timestamp) -> Option<SeenRow> {
-    let seen = completion.seen?;
-    let step = loaded.book.step(completion.ordinal)?;
-    let purge = loaded.book.steps.iter().find(|other| {
-        other.of == Some(step.ordinal)
-            && other.action == ActionKind::AccountPurge
-            && step.action == ActionKind::AccountDelete
-    });
-    let purge_due = purge.and_then(|purge| purge.state.due()).map(|due| due.as_millisecond()).or(seen.purge_due);
-    Some(SeenRow {
-        id: step.account?,
-        status: seen.status.as_str(),
-        purge_due: purge_due.filter(|_| seen.status == AccountStatus::Deleted),
-        seen_at: now.as_millisecond(),
-    })
 }

@@ -93,6 +93,7 @@ impl Watch {
             }
         }
         self.store.inner.wake.notify_one();
+        self.store.inner.mail.notify_one();
         Ok(())
     }
 }

@@ -90,6 +90,8 @@ impl SubjectKind {
 pub struct Triggers {
     /// An event from HR.
     pub event: Option<HrEvent>,
+    /// For [`HrEvent::Changed`]: the fields of the person of which one must have changed; none is any.
+    pub fields: Vec<String>,
     /// A person, by command, API or UI.
     pub manual: bool,
     /// A durable schedule.
@@ -273,6 +275,8 @@ pub enum Systems {
     Facet(Facet),
     /// These, by name.
     Named(Vec<String>),
+    /// The one that an expression names when the run is planned: `{{ inputs.product }}`.
+    Given(Template),
 }
 
 /// An instant as written: `ANCHOR {± SPAN} [HH:MM]`.

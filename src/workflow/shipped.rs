@@ -8,6 +8,16 @@ pub const SHIPPED: &[(&str, &str)] = &[
     ("temporary-leave", include_str!("../../workflows/temporary-leave.yaml")),
     ("restore-account", include_str!("../../workflows/restore-account.yaml")),
     ("grace-purge", include_str!("../../workflows/grace-purge.yaml")),
+    ("onboarding", include_str!("../../workflows/onboarding.yaml")),
+    ("name-change", include_str!("../../workflows/name-change.yaml")),
+    ("role-change", include_str!("../../workflows/role-change.yaml")),
+    ("alias-and-quota", include_str!("../../workflows/alias-and-quota.yaml")),
+    ("password-reset", include_str!("../../workflows/password-reset.yaml")),
+    ("inventory", include_str!("../../workflows/inventory.yaml")),
+    ("product-block", include_str!("../../workflows/product-block.yaml")),
+    ("product-unblock", include_str!("../../workflows/product-unblock.yaml")),
+    ("mail-maintenance", include_str!("../../workflows/mail-maintenance.yaml")),
+    ("mail-maintenance-end", include_str!("../../workflows/mail-maintenance-end.yaml")),
 ];
 
 #[cfg(test)]

@@ -168,7 +168,7 @@ impl Step<'_, '_> {
         StepDef {
             id: self.id.to_owned(),
             action: kind,
-            systems: fields.get("systems").and_then(|node| systems::read(node, report)),
+            systems: fields.get("systems").and_then(|node| systems::read(node, &self.context.names, report)),
             after,
             at: self.instant("at", report),
             delay: self.amount("delay", report),

@@ -3,11 +3,12 @@
 use super::action::{ActionKind, Facet, Place};
 use super::definition::{SubjectKind, Systems, Workflow};
 use super::diagnostic::{Diagnostic, Pos};
+use super::names::Names;
 use super::report::{Fields, Report};
 use super::yaml::{self, Node, Yaml};
 
 /// Reads `systems:` of a step.
-pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<Systems> {
+pub(super) fn read(node: &Node, names: &Names, report: &mut Report<'_>) -> Option<Systems> {
     if let Yaml::List(_) = &node.value {
         let names = report.texts(node, "a system")?;
         if names.is_empty() {
@@ -26,6 +27,7 @@ pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<Systems> {
     Some(match (word, facet(word)) {
         ("all", _) => Systems::All,
         (_, Some(facet)) => Systems::Facet(facet),
+        (word, None) if word.contains("{{") => Systems::Given(names.template(word, node.pos, report)?),
         (name, None) => Systems::Named(vec![name.to_owned()]),
     })
 }

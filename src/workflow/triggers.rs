@@ -16,12 +16,13 @@ pub(super) fn read(top: &Fields<'_>, report: &mut Report<'_>) -> Triggers {
             .help("write `on: { manual: true }`");
         return Triggers::default();
     };
-    let Some(fields) = report.fields(node, "`on`", &["event", "manual", "schedule"]) else {
+    let Some(fields) = report.fields(node, "`on`", &["event", "fields", "manual", "schedule"]) else {
         return Triggers::default();
     };
     let events = HrEvent::ALL.map(|event| (event.as_str(), event));
     let triggers = Triggers {
         event: fields.get("event").and_then(|node| report.word(node, "event", &events)),
+        fields: fields.get("fields").map(|node| changed_fields(node, report)).unwrap_or_default(),
         manual: fields.get("manual").and_then(|node| report.boolean(node, "`manual`")).unwrap_or(false),
         schedule: fields.get("schedule").and_then(|node| schedule(node, report)),
     };
@@ -31,6 +32,30 @@ pub(super) fn read(top: &Fields<'_>, report: &mut Report<'_>) -> Triggers {
     triggers
 }
 
+/// Fields of a person whose change HR tells (`fields: [department]`).
+pub(super) const CHANGING_FIELDS: [&str; 12] = [
+    "given_name",
+    "family_name",
+    "display_name",
+    "email",
+    "private_email",
+    "manager_number",
+    "department",
+    "role",
+    "timezone",
+    "language",
+    "start_date",
+    "leave_reason",
+];
+
+fn changed_fields(node: &Node, report: &mut Report<'_>) -> Vec<String> {
+    let named = report.texts(node, "a field of a person").unwrap_or_default();
+    for (name, pos) in named.iter().filter(|(name, _)| !CHANGING_FIELDS.contains(&name.as_str())) {
+        report.unknown(*pos, "unknown-field", "field of a person", name, &CHANGING_FIELDS);
+    }
+    named.into_iter().map(|(name, _)| name).collect()
+}
+
 /// Notes triggers that do not go with what the workflow is about.
 pub(super) fn check(top: &Fields<'_>, subject: SubjectKind, triggers: &Triggers, report: &mut Report<'_>) {
     let pos = top.key_pos("on");
@@ -38,6 +63,11 @@ pub(super) fn check(top: &Fields<'_>, subject: SubjectKind, triggers: &Triggers,
         report
             .error(pos, "trigger", "an HR event is about a person, this workflow is not")
             .help("write `for: person`, or start it by a schedule or by hand");
+    }
+    if !triggers.fields.is_empty() && triggers.event != Some(HrEvent::Changed) {
+        report
+            .error(pos, "trigger", "`fields` goes with `event: changed`: it names what must have changed")
+            .help("leave `fields` out, or write `event: changed`");
     }
     if triggers.schedule.is_some() && subject != SubjectKind::Organisation {
         report

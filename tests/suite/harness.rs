@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp, Zoned};
 use sqlx::{AssertSqlSafe, Row};
 use usher::clock::Clock;
+use usher::config::{Config, Surroundings};
 use usher::connectors::Connector;
 use usher::connectors::sandbox::{Knobs, SandboxAccount, SandboxCompany, shipped};
 use usher::engine::Engine;
@@ -16,7 +17,7 @@ use usher::intake::people::{Mapping, read_people};
 use usher::intake::{events, feed};
 use usher::run::book::Book;
 use usher::run::settle::Outcome;
-use usher::run::{Evidence, EvidenceKind, Holidays, RunState, StepState};
+use usher::run::{Conventions, Evidence, EvidenceKind, Holidays, RunState, StepState};
 use usher::secret::KeyRing;
 use usher::store::{Claim, Completion, Opening, RunFilter, Store, StoreError, TurnReport, TurnRequest};
 use usher::workflow::Workflow;
@@ -274,7 +275,7 @@ impl App {
     }
 
     /// Every chain verifies and replays; nobody holds a lease any more.
-    async fn end(self) {
+    pub async fn end(self) {
         let leased = self.number("SELECT COUNT(*) FROM steps WHERE state = 'leased'").await;
         assert_eq!(leased, 0, "the story left attempts in flight");
         assert_eq!(self.problems().await, Vec::<String>::new());
@@ -341,7 +342,16 @@ fn folder() -> tempfile::TempDir {
 
 async fn open(home: &Home, clock: &Clock, keys: &KeyRing) -> Store {
     let opened = Store::open(&home.url, Opening::Migrate, clock.clone(), keys.clone(), Holidays::default());
-    opened.await.unwrap_or_else(|why| panic!("{why}"))
+    opened.await.unwrap_or_else(|why| panic!("{why}")).with_conventions(conventions())
+}
+
+/// Those of the configuration that `usher init` writes.
+pub fn conventions() -> Conventions {
+    let folder = folder();
+    let file = folder.path().join("usher.toml");
+    std::fs::write(&file, usher::config::EXAMPLE).expect("writes");
+    let around = Surroundings { folder: folder.path().to_owned(), ..Surroundings::default() };
+    Config::load(&[file], None, &around).unwrap_or_else(|why| panic!("{why}")).conventions
 }
 
 pub fn systems_of(company: &Arc<SandboxCompany>) -> BTreeMap<String, Connector> {

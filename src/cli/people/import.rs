@@ -233,7 +233,7 @@ async fn preview(context: &mut Context, house: &House, feed: &Feed) -> Result<Ex
 }
 
 fn would_start(house: &House, fact: &HrFact) -> Vec<String> {
-    events::listeners(&house.engine, fact.event).map(|workflow| workflow.name.clone()).collect()
+    events::listeners(&house.engine, fact.event, &fact.fields).map(|workflow| workflow.name.clone()).collect()
 }
 
 fn change(house: &House, person: &Person, facts: &[HrFact]) -> Value {

@@ -13,7 +13,7 @@ use crate::connectors::ActionError;
 use crate::run::AccountStatus;
 
 /// Roles that manage a product even while its management is blocked.
-const ADMINISTRATORS: [&str; 3] = ["administrator", "admin", "legal_representative"];
+pub(super) const ADMINISTRATORS: [&str; 3] = ["administrator", "admin", "legal_representative"];
 
 impl SandboxCompany {
     /// Signs in with the password named `password` ([`SandboxAccount::password`]); gives the new session.

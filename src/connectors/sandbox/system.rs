@@ -227,6 +227,24 @@ impl SandboxSystem {
         })
     }
 
+    /// The account that `call` has made.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn made(&self, call: &Call) -> Result<Option<Account>, ActionError> {
+        self.company.exclusive(|present| {
+            let system = self.state(present)?;
+            let made =
+                system.accounts.values().find(|account| account.created_by.as_ref() == Some(&call.idempotency_key));
+            Ok(made.map(|account| account.to_account(&self.name, system.grace_days)))
+        })
+    }
+
+    /// Whether a role administers the simulated system.
+    pub fn is_administrative(&self, role: &str) -> bool {
+        super::people::ADMINISTRATORS.contains(&role)
+    }
+
     /// Whether it answers.
     pub async fn test(&self) -> Reach {
         let company = self.company.description();

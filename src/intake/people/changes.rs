@@ -93,7 +93,8 @@ fn merged(old: Option<&Person>, row: &PersonRow, today: Date) -> Person {
         display_name,
         given_name,
         family_name,
-        email: row.email.over(known.email),
+        // A blank means that HR gave none: the address that usher has chosen stays.
+        email: row.email.said().cloned().or(known.email),
         private_email: row.private_email.over(known.private_email),
         manager_number: row.manager_number.over(known.manager_number),
         department: row.department.over(known.department),

@@ -47,6 +47,14 @@ pub enum PlanError {
         /// The nearest name, or all of them.
         way_out: String,
     },
+    /// The expression that names a step's system has no value.
+    #[error("step `{step}`: `systems` cannot be filled: {why}")]
+    Systems {
+        /// The step.
+        step: String,
+        /// Why.
+        why: String,
+    },
     /// An instant or span of a step has no value.
     #[error("step `{step}`: `{text}`: {why}")]
     When {

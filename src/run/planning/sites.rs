@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 
 use super::{PlanError, PlanRequest, Planner};
 use crate::run::capability::Capability;
+use crate::run::guard::in_use;
 use crate::run::nearest::way_out;
+use crate::run::plan::PlannedStep;
 use crate::run::state::SkipReason;
 use crate::run::subject::{Account, AccountStatus, Subject, SystemView};
-use crate::workflow::{ActionKind, Facet, Place, StepDef, Systems};
+use crate::workflow::{ActionKind, Facet, Place, Scope, StepDef, Systems, Template};
 
 /// One place of a step.
 #[derive(Clone, Debug)]
@@ -30,7 +32,7 @@ impl<'a> Site<'a> {
 }
 
 /// The places of a step, in configured order, or as named; never empty.
-pub(super) fn of<'a>(def: &StepDef, request: &PlanRequest<'a>) -> Result<Vec<Site<'a>>, PlanError> {
+pub(super) fn of<'a>(def: &StepDef, request: &PlanRequest<'a>, scope: &Scope) -> Result<Vec<Site<'a>>, PlanError> {
     let place = def.action.place();
     if place == Place::House {
         return Ok(vec![Site::House]);
@@ -39,6 +41,7 @@ pub(super) fn of<'a>(def: &StepDef, request: &PlanRequest<'a>) -> Result<Vec<Sit
         Systems::All => takes_part(request.systems, place),
         Systems::Facet(facet) => with_facet(request.systems, *facet),
         Systems::Named(names) => named(def, names, request.systems)?,
+        Systems::Given(template) => vec![find(def, &given(def, template, scope)?, request.systems)?],
     };
     if let Subject::Account(account) = request.subject {
         find(def, &account.system, request.systems)?;
@@ -64,6 +67,13 @@ fn with_facet(systems: &[SystemView], facet: Facet) -> Vec<&SystemView> {
 fn named<'a>(def: &StepDef, names: &[String], systems: &'a [SystemView]) -> Result<Vec<&'a SystemView>, PlanError> {
     let mut seen = BTreeSet::new();
     names.iter().filter(|name| seen.insert(name.as_str())).map(|name| find(def, name, systems)).collect()
+}
+
+/// The name that an expression gives: known now, so that a misspelt one is no step that quietly does nothing.
+fn given(def: &StepDef, template: &Template, scope: &Scope) -> Result<String, PlanError> {
+    let rendered =
+        template.render_text(scope).map_err(|error| PlanError::Systems { step: def.id.clone(), why: error.message })?;
+    Ok(rendered.trim().to_owned())
 }
 
 fn find<'a>(def: &StepDef, name: &str, systems: &'a [SystemView]) -> Result<&'a SystemView, PlanError> {
@@ -105,11 +115,15 @@ impl Planner<'_> {
             Site::On(view) => *view,
         };
         let capability = capability(view, action);
-        let account = if action.place() == Place::System { None } else { self.account_on(view) };
+        // Who comes back gets what was theirs, and who is there already needs nothing new.
+        let on_account = action.place() != Place::System || action == ActionKind::AccountCreate;
+        let account = if on_account { self.account_on(view) } else { None };
+        let there = account.filter(|_| action == ActionKind::AccountCreate).and_then(in_use).map(SkipReason::NotNeeded);
         let why = missing(view, action, account)
-            .filter(|_| account.is_some() || !self.will_have_account(view, needs))
+            .and_then(|why| if account.is_some() { Some(why) } else { self.without_account(view, needs, why) })
             .or_else(|| unsupported(action, &capability));
-        Answer { account: account.map(|account| account.id), capability, skip: why.map(SkipReason::NotApplicable) }
+        let skip = why.map(SkipReason::NotApplicable).or(there);
+        Answer { account: account.map(|account| account.id), capability, skip }
     }
 
     fn account_on<'s>(&'s self, view: &'s SystemView) -> Option<&'s Account> {
@@ -120,18 +134,30 @@ impl Planner<'_> {
         own.or(view.account.as_ref()).filter(|account| account.status != AccountStatus::Purged)
     }
 
-    /// Whether an earlier step of this plan creates the account there.
-    fn will_have_account(&self, view: &SystemView, needs: &BTreeSet<u16>) -> bool {
+    /// Why a step finds no account there: `why`, unless an earlier step of this plan makes it. What a person makes by
+    /// hand comes complete from that person.
+    fn without_account(&self, view: &SystemView, needs: &BTreeSet<u16>, why: String) -> Option<String> {
+        match self.creation(view, needs).map(|create| &create.capability) {
+            Some(Capability::Manual(_)) => {
+                Some(format!("a person makes the account on `{}`, with all that belongs to it", view.name))
+            }
+            Some(_) => None,
+            None => Some(why),
+        }
+    }
+
+    /// The earlier step of this plan that creates the account there.
+    fn creation(&self, view: &SystemView, needs: &BTreeSet<u16>) -> Option<&PlannedStep> {
         let mut open: Vec<u16> = needs.iter().copied().collect();
         let mut seen = BTreeSet::new();
         while let Some(step) = open.pop().and_then(|ordinal| self.steps.get(usize::from(ordinal))) {
             let here = step.system.as_deref() == Some(view.name.as_str());
             if here && step.action == ActionKind::AccountCreate && step.skip.is_none() {
-                return true;
+                return Some(step);
             }
             open.extend(step.needs.iter().filter(|need| seen.insert(**need)));
         }
-        false
+        None
     }
 }
 

@@ -180,10 +180,15 @@ shapes! {
         /// Why, for the people who look for their mail.
         may reason: String,
     }
-    /// `account.create`: names, address and department come from the person.
+    /// `account.create`: names and department come from the person, the address from HR or the naming convention.
     Create {
-        /// The naming convention of the login, `{given}.{family}`; without it, the system's configured one.
+        /// The work address, or its part before the `@`, instead of HR's and the convention's.
+        may address: String,
+        /// The convention of the sign-in name, `{first}.{last}`; without it, the system's, or the work address.
         may naming: String,
+        /// Whether sign-in is allowed at once; without it, `true`.
+        #[serde(default = "yes")]
+        has enabled: bool,
         /// Further addresses.
         may aliases: Vec<String>,
         /// Groups to join.
@@ -202,13 +207,13 @@ shapes! {
     }
     /// `groups.add`, `groups.sync`
     Groups {
-        /// The groups by name.
-        needs groups: Items,
+        /// The groups by name; without them, those of the department.
+        may groups: Items,
     }
     /// `role.set`
     Role {
-        /// The role by name.
-        needs role: String,
+        /// The role by name; without it, the department's.
+        may role: String,
     }
     /// `alias.add`, `alias.remove`
     Alias {
@@ -217,8 +222,8 @@ shapes! {
     }
     /// `quota.set`
     SetQuota {
-        /// Bytes, or a size such as `5 GB`.
-        needs quota: Quota,
+        /// Bytes, or a size such as `5 GB`; without it, the department's.
+        may quota: Quota,
     }
     /// `account.update`: what is not given stays.
     Update {
@@ -228,6 +233,8 @@ shapes! {
         may family_name: String,
         /// As shown to others.
         may display_name: String,
+        /// Another work address, or its part before the `@`; the old one becomes an alias.
+        may address: String,
     }
     /// `password.reset`
     Reset {
@@ -308,6 +315,10 @@ shapes! {
         /// Who receives it by mail.
         may to: Recipient,
     }
+}
+
+const fn yes() -> bool {
+    true
 }
 
 const fn departure() -> DisableReason {

@@ -7,6 +7,7 @@ pub mod moved;
 mod orders_of_events;
 mod other_runs;
 pub mod schedules;
+mod shipped;
 mod taken_back;
 mod undone;
 mod versions;

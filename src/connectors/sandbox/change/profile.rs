@@ -17,8 +17,13 @@ use crate::workflow::ActionKind;
 pub(in super::super) enum Profile {
     /// In these groups too.
     AddGroups(BTreeSet<String>),
-    /// In exactly these groups.
-    SyncGroups(BTreeSet<String>),
+    /// In these groups, and in none of the others that are managed; without a list of those, in no others at all.
+    SyncGroups {
+        /// Those to be in.
+        groups: BTreeSet<String>,
+        /// Those that are given and taken; all others are let be.
+        managed: Option<BTreeSet<String>>,
+    },
     /// This role.
     SetRole(String),
     /// One address more.
@@ -47,7 +52,9 @@ impl Profile {
     pub(super) fn of(ask: Request<'_>) -> Result<Self, ActionError> {
         Ok(match ask.0.action {
             ActionKind::GroupsAdd => Self::AddGroups(ask.required_list(&["groups", "add"])?),
-            ActionKind::GroupsSync => Self::SyncGroups(ask.required_list(&["groups"])?),
+            ActionKind::GroupsSync => {
+                Self::SyncGroups { groups: ask.required_list(&["groups"])?, managed: ask.list(&["managed"]) }
+            }
             ActionKind::RoleSet => Self::SetRole(ask.required(&["role"])?),
             ActionKind::AliasAdd => Self::AddAlias(ask.required(&["alias", "address"])?),
             ActionKind::AliasRemove => Self::RemoveAlias(ask.required(&["alias", "address"])?),
@@ -61,7 +68,8 @@ impl Profile {
         match self {
             Self::AddAlias(alias) => free(system, account, &complete(account, alias)),
             Self::Rename(names) => {
-                names.email.iter().chain(&names.login).try_for_each(|address| free(system, account, address))
+                let address = names.email.iter().map(|address| complete(account, address));
+                address.chain(names.login.clone()).try_for_each(|address| free(system, account, &address))
             }
             Self::RemoveAlias(address) if is_first(account, address) => Err(ActionError::fail(format!(
                 "that address is the first one of account `{}`: give the account another before removing it",
@@ -77,9 +85,10 @@ impl Profile {
                 let missing = groups.difference(&account.groups).count();
                 seen(missing == 0, format!("in {} groups", account.groups.len()), format!("{missing} groups missing"))
             }
-            Self::SyncGroups(groups) => {
-                let differ = groups.symmetric_difference(&account.groups).count();
-                seen(differ == 0, format!("in {} groups", groups.len()), format!("{differ} groups differ"))
+            Self::SyncGroups { groups, managed } => {
+                let wanted = synced(account, groups, managed.as_ref());
+                let differ = wanted.symmetric_difference(&account.groups).count();
+                seen(differ == 0, format!("in {} groups", wanted.len()), format!("{differ} groups differ"))
             }
             Self::SetRole(role) => {
                 let present = account.role.as_deref().unwrap_or("none");
@@ -102,7 +111,7 @@ impl Profile {
     pub(super) fn apply(&self, account: &mut SandboxAccount) {
         match self {
             Self::AddGroups(groups) => account.groups.extend(groups.iter().cloned()),
-            Self::SyncGroups(groups) => account.groups.clone_from(groups),
+            Self::SyncGroups { groups, managed } => account.groups = synced(account, groups, managed.as_ref()),
             Self::SetRole(role) => account.role = Some(role.clone()),
             Self::AddAlias(alias) => {
                 let alias = complete(account, alias);
@@ -125,13 +134,13 @@ impl Names {
             given_name: ask.text(&["given_name", "first_name"]),
             family_name: ask.text(&["family_name", "last_name"]),
             display_name: ask.text(&["display_name"]),
-            email: ask.text(&["email"]),
+            email: ask.text(&["email", "address"]),
             login: ask.text(&["login"]),
         };
         let given = [&names.given_name, &names.family_name, &names.display_name, &names.email, &names.login];
         if given.into_iter().all(Option::is_none) {
             return Err(ActionError::fail(
-                "`account.update` needs one of `given_name`, `family_name`, `display_name`, `email`, `login`",
+                "`account.update` needs one of `given_name`, `family_name`, `display_name`, `address`, `login`",
             ));
         }
         Ok(names)
@@ -143,7 +152,7 @@ impl Names {
             && text(&self.family_name, &account.family_name)
             && text(&self.display_name, &account.display_name)
             && text(&self.login, &account.login)
-            && (self.email.is_none() || self.email == account.email)
+            && self.email.as_ref().is_none_or(|wanted| is_first(account, wanted))
     }
 
     fn give_to(&self, account: &mut SandboxAccount) {
@@ -156,10 +165,23 @@ impl Names {
         put(&self.family_name, &mut account.family_name);
         put(&self.display_name, &mut account.display_name);
         put(&self.login, &mut account.login);
-        if self.email.is_some() {
-            account.email.clone_from(&self.email);
+        let Some(address) = self.email.as_ref().map(|address| complete(account, address)) else { return };
+        let Some(old) = account.email.replace(address.clone()).filter(|old| !same(old, &address)) else { return };
+        // Who signs in with the address signs in with the new one; mail to the old one goes on arriving.
+        if same(&account.login, &old) {
+            account.login.clone_from(&address);
+        }
+        if account.mailbox.is_some() {
+            account.aliases.retain(|alias| !same(alias, &address));
+            account.aliases.insert(old);
         }
     }
+}
+
+/// The groups of an account once it is synced: those asked for, and those that nobody manages.
+fn synced(account: &SandboxAccount, groups: &BTreeSet<String>, managed: Option<&BTreeSet<String>>) -> BTreeSet<String> {
+    let unmanaged = |group: &&String| managed.is_some_and(|managed| !managed.contains(*group));
+    account.groups.iter().filter(unmanaged).chain(groups).cloned().collect()
 }
 
 fn same(one: &str, other: &str) -> bool {

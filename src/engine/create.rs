@@ -1,0 +1,74 @@
+//! A new account, or an old one taken back into use: whoever comes again finds what was theirs.
+
+use crate::connectors::{Call, Connector};
+use crate::run::settle::Outcome;
+use crate::run::{Account, AccountStatus, Capability, Evidence, EvidenceKind, HoldReason};
+use crate::store::{Claim, Seen};
+use crate::workflow::ActionKind;
+
+use super::execute::{ended, within};
+
+/// The account that an attempt has made, read back: its row and its holder are written with the outcome, so that no
+/// step behind it is claimed without an account. One that cannot be found is looked for again.
+pub(super) async fn made(claim: &Claim, connector: &Connector, call: &Call) -> Result<Seen, Outcome> {
+    let unknown = |why: String| Outcome::Unknown(format!("the account was made, but {why}"));
+    match within(claim.timeout, connector.made(call)).await {
+        Ok(Some(account)) => Ok(Seen::Made(Box::new(account))),
+        Ok(None) => Err(unknown("it is not among the system's accounts".to_owned())),
+        Err(error) => Err(unknown(format!("it cannot be read: {error}"))),
+    }
+}
+
+/// Restores and enables the account that the person has there already, each only where it is needed. Both set a state:
+/// another attempt goes on where this one ended.
+pub(super) async fn take_back(
+    claim: &Claim,
+    account: &Account,
+    connector: &Connector,
+    call: &Call,
+    lease_stands: impl Fn() -> bool,
+) -> (Outcome, Option<Seen>) {
+    let mut done = Vec::new();
+    loop {
+        let found = match within(claim.timeout, connector.read(&account.external_id)).await {
+            Ok(Some(found)) => found,
+            Ok(None) => {
+                let why = "the account that was there is gone: `usher accounts sync`, then try again".to_owned();
+                return (Outcome::Held(HoldReason::FreshRead(why)), None);
+            }
+            Err(error) => return (Outcome::Retry { reason: error.to_string(), after: None }, None),
+        };
+        let Some((action, said)) = missing(claim, &found).filter(|(_, said)| !done.contains(said)) else {
+            let detail = match done.as_slice() {
+                [] => format!("account {} is there and {}", found.external_id, found.status.as_str()),
+                done => format!("account {} was there: {}", found.external_id, done.join(", ")),
+            };
+            let evidence = Evidence { kind: EvidenceKind::ReadBack, detail };
+            return (Outcome::Done(evidence), Some(Seen::There(Box::new(found))));
+        };
+        match connector.capability(action, Some(&found)) {
+            Capability::Supported | Capability::Degraded(_) => {}
+            Capability::Manual(instruction) => return (Outcome::Manual(instruction), None),
+            Capability::Unsupported(why) => return (Outcome::Held(HoldReason::Missing(why)), None),
+        }
+        if !lease_stands() {
+            return (Outcome::Returned, None);
+        }
+        let key = format!("{}/{said}", call.idempotency_key);
+        let part = Call { action, idempotency_key: key, with: serde_json::Map::new(), ..call.clone() };
+        match ended(within(claim.timeout, connector.perform(&part)).await) {
+            Outcome::Done(_) => done.push(said),
+            other => return (other, None),
+        }
+    }
+}
+
+/// What is to be done next to an account that is there.
+fn missing(claim: &Claim, found: &Account) -> Option<(ActionKind, &'static str)> {
+    let wanted = claim.with.get("enabled").and_then(serde_json::Value::as_bool).unwrap_or(true);
+    match found.status {
+        AccountStatus::Deleted => Some((ActionKind::AccountRestore, "restored")),
+        AccountStatus::Disabled if wanted => Some((ActionKind::AccountEnable, "enabled")),
+        _ => None,
+    }
+}

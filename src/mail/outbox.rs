@@ -1,0 +1,118 @@
+//! From the outbox to the transport: one attempt at a mail, and what its end means.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::MailRoom;
+use super::letter::message;
+use super::transport::Refusal;
+use crate::clock::plus;
+use crate::run::settle::backoff;
+use crate::store::{MailEnd, Store, StoreError, TakenMail};
+use crate::workflow::Retry;
+
+/// Mails on their way at once.
+const AT_ONCE: usize = 4;
+
+/// How long a mail is tried: servers give up after four to five days (RFC 5321 §4.5.4.1).
+const DAYS: Duration = Duration::from_secs(5 * 24 * 3600);
+
+/// Between attempts: doubles from a minute to an hour, spread by a tenth.
+const AGAIN: Retry = Retry { max: None, backoff: Duration::from_secs(60), cap: Duration::from_secs(3600) };
+
+impl MailRoom {
+    /// Sends everything that is due; answers how many attempts there were.
+    ///
+    /// # Errors
+    /// When the database cannot be used; what is in hand then is sent again, with the same Message-ID.
+    pub async fn deliver_due(&self, store: &Store) -> Result<usize, StoreError> {
+        let mut attempts = 0;
+        loop {
+            let taken = store.take_mails(i64::try_from(AT_ONCE).unwrap_or(1)).await?;
+            if taken.is_empty() {
+                return Ok(attempts);
+            }
+            attempts += taken.len();
+            for done in futures::future::join_all(taken.iter().map(|mail| self.deliver(store, mail))).await {
+                done?;
+            }
+        }
+    }
+
+    /// Sends mails that are in hand, a few at a time, beginning none after `time`: those it does not come to are sent
+    /// by the sender once their lease is over.
+    ///
+    /// # Errors
+    /// As [`MailRoom::deliver_due`].
+    pub async fn deliver_all(&self, store: &Store, taken: &[TakenMail], time: Duration) -> Result<(), StoreError> {
+        let began = Instant::now();
+        for some in taken.chunks(AT_ONCE) {
+            for done in futures::future::join_all(some.iter().map(|mail| self.deliver(store, mail))).await {
+                done?;
+            }
+            if began.elapsed() > time {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// One attempt.
+    async fn deliver(&self, store: &Store, mail: &TakenMail) -> Result<(), StoreError> {
+        let outcome = match message(self.settings(), mail) {
+            Ok(message) => self.transport().send(&message, &mail.id.to_string()).await,
+            Err(error) => Err(Refusal::Never(error.to_string())),
+        };
+        let end = end(mail, outcome);
+        match &end {
+            MailEnd::Sent(_) => tracing::info!(mail.id, mail.fence, "a mail was accepted"),
+            MailEnd::Later { .. } => tracing::warn!(mail.id, mail.fence, "a mail was not accepted; it is tried again"),
+            MailEnd::Failed(_) => {
+                tracing::error!(mail.id, mail.fence, "a mail is given up; `usher mail list` says why")
+            }
+        }
+        // A later attempt has it: what it says counts.
+        store.end_mail(mail, &end).await.map(drop)
+    }
+}
+
+/// What an attempt's outcome means for the mail.
+fn end(mail: &TakenMail, outcome: Result<String, Refusal>) -> MailEnd {
+    match outcome {
+        Ok(words) => MailEnd::Sent(words),
+        Err(Refusal::Never(why)) => MailEnd::Failed(why),
+        Err(Refusal::Later(why)) => later(mail.id, mail.fence, mail.queued_at, mail.now, why),
+    }
+}
+
+fn later(id: i64, attempt: i64, queued_at: Timestamp, now: Timestamp, why: String) -> MailEnd {
+    let due = plus(now, backoff(&AGAIN, id, 0, attempt));
+    if due > plus(queued_at, DAYS) {
+        return MailEnd::Failed(format!("{why} (given up after {attempt} attempts in five days)"));
+    }
+    MailEnd::Later { due, why }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mail_is_tried_for_five_days_ever_more_seldom() {
+        let start: Timestamp = "2027-01-29T08:00:00Z".parse().unwrap();
+        let (mut now, mut attempt) = (start, 1);
+        let gave_up = loop {
+            match later(7, attempt, start, now, "busy".into()) {
+                MailEnd::Later { due, .. } => {
+                    let wait = due.duration_since(now).as_secs();
+                    assert!((54..=3960).contains(&wait), "attempt {attempt} waits {wait} s");
+                    (now, attempt) = (due, attempt + 1);
+                }
+                end => break end,
+            }
+        };
+        assert!(now.duration_since(start).as_hours() >= 118 && (120..140).contains(&attempt), "{attempt}");
+        assert!(matches!(gave_up, MailEnd::Failed(why) if why.starts_with("busy (given up")));
+    }
+}
