@@ -3,28 +3,14 @@ ALTER TABLE runs ADD COLUMN undoes BIGINT REFERENCES runs (id);
 ALTER TABLE steps ADD COLUMN undoes BIGINT;
 CREATE INDEX runs_undoing ON runs (undoes) WHERE undoes IS NOT NULL;
 
--- Events may be noted without a run, and persons deal with parked ones. A CHECK can only be changed with its table.
-CREATE TABLE hr_events_new (
-    id          BIGINT PRIMARY KEY,
-    source      TEXT NOT NULL,
-    event_key   TEXT NOT NULL,
-    kind        TEXT NOT NULL CHECK (kind IN ('joined', 'changed', 'departure', 'leave', 'return', 'rescinded', 'rehired')),
-    person_id   BIGINT NOT NULL REFERENCES people (id),
-    effective   TEXT,
-    facts       TEXT NOT NULL DEFAULT '{}',
-    received_at BIGINT NOT NULL,
-    state       TEXT NOT NULL CHECK (state IN ('accepted', 'started', 'noted', 'parked', 'resolved', 'dropped')),
-    note        TEXT,
-    -- Commands that a person may choose from, as a JSON list.
-    proposes    TEXT NOT NULL DEFAULT '[]',
-    settled_by  TEXT,
-    settled_at  BIGINT,
-    reason      TEXT,
-    UNIQUE (source, event_key)
-);
-INSERT INTO hr_events_new (id, source, event_key, kind, person_id, effective, facts, received_at, state, note)
-    SELECT id, source, event_key, kind, person_id, effective, facts, received_at, state, note FROM hr_events;
-DROP TABLE hr_events;
-ALTER TABLE hr_events_new RENAME TO hr_events;
+-- How an event ended, where `state` has no word for it: noted without a run (`started`), or dealt with by a person
+-- (`dropped`). The CHECK of `state` could only be changed with the whole table, which other tables refer to.
+ALTER TABLE hr_events ADD COLUMN ended TEXT CHECK (ended IN ('noted', 'resolved'));
+-- Commands that a person may choose from, as a JSON list.
+ALTER TABLE hr_events ADD COLUMN proposes TEXT NOT NULL DEFAULT '[]';
+-- Who dealt with it, when, and why.
+ALTER TABLE hr_events ADD COLUMN settled_by TEXT;
+ALTER TABLE hr_events ADD COLUMN settled_at BIGINT;
+ALTER TABLE hr_events ADD COLUMN reason TEXT;
 CREATE INDEX hr_events_open ON hr_events (state, id) WHERE state IN ('accepted', 'parked');
 CREATE INDEX hr_events_of_person ON hr_events (person_id);

@@ -15,8 +15,8 @@ use crate::clock::{self, Clock};
 use crate::config::{Config, DatabasePlace, KeySettings, Problem, SystemKind};
 use crate::connectors::Connector;
 use crate::connectors::sandbox::{SandboxCompany, SandboxError};
-use crate::engine::Engine;
 use crate::engine::library::Library;
+use crate::engine::{Engine, Matching};
 use crate::intake::{events, schedules};
 use crate::queue::{self, Counts};
 use crate::run::Holidays;
@@ -149,7 +149,8 @@ pub async fn open_engine(config: &Config, opening: Opening, clock: Clock) -> Res
 /// An engine from its parts.
 pub fn assemble(config: &Config, store: Store, systems: BTreeMap<String, Connector>, library: Library) -> Engine {
     let holidays = Holidays::on(config.time.holidays.iter().copied());
-    Engine::new(store, systems, library.workflows, config.time.zone_name(), holidays)
+    let matching = Matching { everywhere: config.matching.clone(), on: config.matching_on() };
+    Engine::with(store, systems, library.workflows, config.time.zone_name(), holidays, matching)
 }
 
 /// The engine at work: queue, watch, rounds.
@@ -216,7 +217,8 @@ async fn watch_others(store: Store) {
     }
 }
 
-/// Once in a while: leases that lapsed, events that were accepted and not dealt with, schedules. What fails stops none
+/// Once in a while: leases that lapsed, events that were accepted and not dealt with, schedules, secrets
+/// that nobody used. What fails stops none
 /// of the others, and is tried again after a longer while: a system that does not answer is not to be hammered.
 async fn rounds(engine: Engine, shutdown: watch::Receiver<bool>) {
     while !*shutdown.borrow() {
@@ -235,7 +237,8 @@ async fn round(engine: &Engine) -> Vec<StoreError> {
     }
     let dispatched = events::dispatch(engine).await.map(|_| ());
     let fired = schedules::fire(engine).await.map(|_| ());
-    [recovered.map(|_| ()), dispatched, fired].into_iter().filter_map(Result::err).collect()
+    let expired = engine.store().expire_secrets().await.map(|_| ());
+    [recovered.map(|_| ()), dispatched, fired, expired].into_iter().filter_map(Result::err).collect()
 }
 
 /// The daemon: recovers, serves until SIGTERM or SIGINT, drains.

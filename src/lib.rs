@@ -35,6 +35,7 @@ pub mod engine;
 pub mod intake;
 pub mod mail;
 pub mod queue;
+pub mod report;
 pub mod run;
 pub mod secret;
 pub mod store;

@@ -2,12 +2,18 @@
 
 #![cfg(test)]
 
+#[path = "cli/changes.rs"]
+mod changes;
 #[path = "cli/house.rs"]
 mod house;
 #[path = "cli/journey.rs"]
 mod journey;
 #[path = "cli/orders.rs"]
 mod orders;
+#[path = "cli/people.rs"]
+mod people;
+#[path = "cli/products.rs"]
+mod products;
 #[path = "cli/refusals.rs"]
 mod refusals;
 

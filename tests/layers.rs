@@ -49,6 +49,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("indicatif", &["cli"]),
     ("lettre", &["mail"]),
     ("minijinja", &["workflow", "mail"]),
+    ("rust_xlsxwriter", &["report"]),
     ("saphyr-parser", &["workflow"]),
     ("schemars", &["workflow", "config"]),
     ("sd-notify", &["daemon"]),
@@ -67,7 +68,7 @@ const EVERYWHERE: &[&str] =
     &["futures", "hex", "jiff", "rand", "serde", "serde_json", "sha2", "thiserror", "tokio", "tracing"];
 
 /// Tests may use these besides.
-const IN_TESTS: &[&str] = &["assert_cmd", "proptest", "tempfile"];
+const IN_TESTS: &[&str] = &["assert_cmd", "calamine", "proptest", "tempfile"];
 
 /// A broken rule.
 #[derive(Debug, PartialEq, Eq)]

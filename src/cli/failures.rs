@@ -4,6 +4,7 @@ use super::error::{CliError, Exit};
 use crate::daemon::StartError;
 use crate::engine::changes::ChangeError;
 use crate::engine::trigger::TriggerError;
+use crate::intake::feed::TakeError;
 use crate::run::PlanError;
 use crate::run::book::public_id;
 use crate::run::nearest::way_out;
@@ -33,6 +34,16 @@ impl From<StoreError> for CliError {
             }
         };
         way_out.into_iter().fold(base, Self::help)
+    }
+}
+
+impl From<TakeError> for CliError {
+    fn from(error: TakeError) -> Self {
+        match error {
+            TakeError::File(problem) => Self::environment("file", problem.to_string())
+                .help("what was taken in until then stays; import the file again"),
+            TakeError::Store(error) => error.into(),
+        }
     }
 }
 

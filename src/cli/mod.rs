@@ -24,9 +24,12 @@ mod freeze;
 mod house;
 mod init;
 mod inventory;
+mod listing;
 mod logging;
 mod man;
 mod moment;
+#[cfg(test)]
+mod operations;
 mod output;
 mod people;
 mod plan;

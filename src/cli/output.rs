@@ -111,6 +111,14 @@ impl Output {
         })
     }
 
+    /// The answers as a pipe, for lists that are written piece by piece.
+    pub fn stream(&mut self) -> impl Write + '_ {
+        match &mut self.sink {
+            Sink::Standard => Box::new(io::BufWriter::new(io::stdout())) as Box<dyn Write + '_>,
+            Sink::Memory { answers, .. } => Box::new(answers),
+        }
+    }
+
     /// Says a table.
     ///
     /// # Errors
@@ -135,7 +143,7 @@ impl Output {
     }
 
     /// A bar for something that takes a while; nothing where nobody looks.
-    pub fn progress(&self, total: usize) -> Progress {
+    pub fn progress(&self, total: u64) -> Progress {
         let kept = matches!(self.sink, Sink::Memory { .. });
         Progress::new(total, !self.json && !kept && self.asides != Look::Piped)
     }

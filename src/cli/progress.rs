@@ -10,9 +10,9 @@ pub struct Progress {
 
 impl Progress {
     /// A bar of `total`, visible or not.
-    pub(super) fn new(total: usize, visible: bool) -> Self {
+    pub(super) fn new(total: u64, visible: bool) -> Self {
         let target = if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(Some(total as u64), target);
+        let bar = ProgressBar::with_draw_target(Some(total), target);
         if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len}") {
             bar.set_style(style);
         }
@@ -20,8 +20,8 @@ impl Progress {
     }
 
     /// So many are done.
-    pub fn at(&self, done: usize) {
-        self.bar.set_position(done as u64);
+    pub fn at(&self, done: u64) {
+        self.bar.set_position(done);
     }
 
     /// Takes the bar away.

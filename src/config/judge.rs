@@ -16,7 +16,8 @@ use super::settings::{
 };
 use super::sources::Merged;
 use super::surroundings::Surroundings;
-use crate::intake::people::{DateOrder, Field, Mapping};
+use crate::intake::people::{DateOrder, Field, KeyFrom, Mapping};
+use crate::run::{MatchRule, MatchRules};
 
 const LISTEN: &str = "127.0.0.1:7627";
 const WORKERS: i64 = 32;
@@ -129,7 +130,7 @@ impl Judge<'_> {
     }
 
     pub(super) fn people(&mut self) -> Mapping {
-        let RawPeople { columns, dates } = &self.merged.raw.people;
+        let RawPeople { columns, dates, key_from, .. } = &self.merged.raw.people;
         let mut mapping = Mapping::default();
         for (column, name) in columns.iter().flatten() {
             match Field::from_name(name) {
@@ -146,7 +147,33 @@ impl Judge<'_> {
                 self.wrong("people.dates", format!("`{name}` is unknown; write `day-first` or `month-first`"));
             }
         }
+        if let Some(name) = key_from {
+            mapping.key_from = KeyFrom::from_name(name);
+            if mapping.key_from.is_none() {
+                self.wrong("people.key_from", format!("`{name}` is unknown; write `email` or `name`"));
+            }
+        }
         mapping
+    }
+
+    pub(super) fn matching(&mut self) -> MatchRules {
+        let merged = self.merged;
+        let written = merged.raw.people.rules.as_deref();
+        self.rules("people.match", written).unwrap_or_default()
+    }
+
+    fn rules(&mut self, key: &str, written: Option<&[String]>) -> Option<MatchRules> {
+        let mut rules = Vec::new();
+        for text in written? {
+            match MatchRule::parse(text) {
+                Ok(rule) => rules.push(rule),
+                Err(message) => self.wrong(key, message),
+            }
+        }
+        if written.is_some_and(<[String]>::is_empty) {
+            self.wrong(key, "without any rule no account finds its person; leave it out for the usual ones");
+        }
+        Some(MatchRules(rules))
     }
 
     pub(super) fn systems(&mut self) -> BTreeMap<String, SystemSettings> {
@@ -164,7 +191,8 @@ impl Judge<'_> {
         match raw.kind.as_deref() {
             Some("sandbox") => {
                 let settings = self.sandbox(name, raw)?;
-                Some(SystemSettings { name: name.to_owned(), kind: SystemKind::Sandbox(settings) })
+                let rules = self.rules(&format!("{section}.match"), raw.rules.as_deref());
+                Some(SystemSettings { name: name.to_owned(), rules, kind: SystemKind::Sandbox(settings) })
             }
             Some(kind) => {
                 let kinds: Vec<&str> = SYSTEM_KINDS.iter().map(|(kind, _)| *kind).collect();

@@ -65,7 +65,7 @@ pub(super) const SECTIONS: &[(&str, &[Key])] = &[
             ("remind", Kind::Text),
         ],
     ),
-    ("people", &[("columns", Kind::Named), ("dates", Kind::Text)]),
+    ("people", &[("columns", Kind::Named), ("dates", Kind::Text), ("key_from", Kind::Text), ("match", Kind::Texts)]),
     (
         "naming",
         &[
@@ -90,7 +90,7 @@ pub(super) const DEPARTMENT: &[Key] =
 pub(super) const SYSTEMS: &str = "systems";
 
 /// What every system takes, whatever its kind.
-pub(super) const EVERY_SYSTEM: &[Key] = &[("kind", Kind::Text), ("sign_in", Kind::Text)];
+pub(super) const EVERY_SYSTEM: &[Key] = &[("kind", Kind::Text), ("match", Kind::Texts), ("sign_in", Kind::Text)];
 
 /// The kinds of system and what each takes besides.
 pub(super) const SYSTEM_KINDS: &[(&str, &[Key])] =

@@ -32,6 +32,7 @@ pub use workflow_files::{WorkflowFile, files_in, read_workflow};
 use crate::intake::people::Mapping;
 use crate::mail::MailSettings;
 use crate::run::Conventions;
+use crate::run::MatchRules;
 
 /// The commented example that `usher init` writes.
 pub const EXAMPLE: &str = include_str!("../../config/usher.toml");
@@ -53,6 +54,8 @@ pub struct Config {
     pub systems: BTreeMap<String, SystemSettings>,
     /// How HR's files are read.
     pub people: Mapping,
+    /// By which rules accounts find their person.
+    pub matching: MatchRules,
     /// How new accounts are called, what departments give, who may ask for what stops everybody.
     pub conventions: Conventions,
     /// How mail is sent; not at all without the section.
@@ -88,12 +91,19 @@ impl Config {
             serve: judge.serve(),
             systems: judge.systems(),
             people: judge.people(),
+            matching: judge.matching(),
             conventions: judge.conventions(),
             mail: judge.mail(),
             data_dir: around.data_dir(),
             sources: merged.sources.clone(),
         };
         (config, judge.problems)
+    }
+
+    /// The rules of systems that have their own.
+    pub fn matching_on(&self) -> BTreeMap<String, MatchRules> {
+        let own = |system: &SystemSettings| Some((system.name.clone(), system.rules.clone()?));
+        self.systems.values().filter_map(own).collect()
     }
 
     /// Where the settings come from, later ones over earlier ones.

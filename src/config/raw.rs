@@ -62,6 +62,9 @@ pub(super) struct RawServe {
 pub(super) struct RawPeople {
     pub(super) columns: Option<BTreeMap<String, String>>,
     pub(super) dates: Option<String>,
+    pub(super) key_from: Option<String>,
+    #[serde(rename = "match")]
+    pub(super) rules: Option<Vec<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -113,6 +116,8 @@ pub(super) struct RawMail {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawSystem {
     pub(super) kind: Option<String>,
+    #[serde(rename = "match")]
+    pub(super) rules: Option<Vec<String>>,
     pub(super) sign_in: Option<String>,
     pub(super) company: Option<String>,
     pub(super) state: Option<String>,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use crate::run::MatchRules;
 use crate::secret::SecretRef;
 
 /// `[keys]`: where the master key is kept.
@@ -58,6 +59,8 @@ pub struct ServeSettings {
 pub struct SystemSettings {
     /// Its name.
     pub name: String,
+    /// By which rules its accounts find their person, where it has its own.
+    pub rules: Option<MatchRules>,
     /// What it is, and the settings of that.
     pub kind: SystemKind,
 }

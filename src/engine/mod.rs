@@ -7,6 +7,8 @@ mod create;
 pub mod execute;
 pub mod inventory;
 pub mod library;
+pub mod matching;
+mod notices;
 pub mod orders;
 pub mod trigger;
 
@@ -15,8 +17,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::connectors::Connector;
-use crate::run::Holidays;
 use crate::run::book::Book;
+use crate::run::{Holidays, MatchRules};
 use crate::store::{Completion, Store, StoreError, TurnRequest};
 use crate::workflow::Workflow;
 
@@ -34,6 +36,16 @@ struct Inner {
     library: BTreeMap<String, Arc<Workflow>>,
     zone: String,
     holidays: Holidays,
+    matching: Matching,
+}
+
+/// By which rules accounts find their person.
+#[derive(Clone, Debug, Default)]
+pub struct Matching {
+    /// On systems that say nothing else.
+    pub everywhere: MatchRules,
+    /// On single systems.
+    pub on: BTreeMap<String, MatchRules>,
 }
 
 impl Engine {
@@ -45,8 +57,20 @@ impl Engine {
         zone: impl Into<String>,
         holidays: Holidays,
     ) -> Self {
+        Self::with(store, systems, library, zone, holidays, Matching::default())
+    }
+
+    /// As [`Engine::new`], with configured rules of matching.
+    pub fn with(
+        store: Store,
+        systems: BTreeMap<String, Connector>,
+        library: BTreeMap<String, Arc<Workflow>>,
+        zone: impl Into<String>,
+        holidays: Holidays,
+        matching: Matching,
+    ) -> Self {
         let names = Arc::new(systems.keys().cloned().collect());
-        Self { inner: Arc::new(Inner { store, systems, names, library, zone: zone.into(), holidays }) }
+        Self { inner: Arc::new(Inner { store, systems, names, library, zone: zone.into(), holidays, matching }) }
     }
 
     /// The record.
@@ -72,6 +96,11 @@ impl Engine {
     /// The configured zone.
     pub fn zone(&self) -> &str {
         &self.inner.zone
+    }
+
+    /// The rules by which the accounts of a system find their person.
+    pub fn rules(&self, system: &str) -> &MatchRules {
+        self.inner.matching.on.get(system).unwrap_or(&self.inner.matching.everywhere)
     }
 
     /// The configured working days.

@@ -13,6 +13,7 @@ pub mod instant;
 pub mod journal;
 #[cfg(test)]
 mod lives;
+pub mod matching;
 pub mod naming;
 pub(crate) mod nearest;
 pub mod orders;
@@ -32,6 +33,7 @@ pub use capability::{Capability, Evidence, EvidenceKind};
 pub use conventions::{Conventions, Department, Departments};
 pub use inputs::{EventFacts, InputError, resolve_inputs};
 pub use instant::{UnknownZone, after_delay, zone};
+pub use matching::{MatchField, MatchRule, MatchRules};
 pub use plan::{Fold, Lateness, LocalInstant, Plan, PlannedStep};
 pub use planning::{PlanError, PlanRequest, Projected, plan, project};
 pub use prepare::{RunFacts, digest, render_params, scope};

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::capability::Capability;
 use super::state::SkipReason;
-use crate::workflow::{ActionKind, Span, SubjectKind};
+use crate::workflow::{ActionKind, Place, Span, SubjectKind};
 
 /// What would happen, or what a run set out to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +67,16 @@ impl PlannedStep {
     pub fn label(&self) -> String {
         self.system.as_ref().map_or_else(|| self.name.clone(), |system| format!("{}@{system}", self.name))
     }
+}
+
+/// The step that makes the account which `step` has not yet: it is bound to it when its turn comes.
+pub fn maker<'p>(plan: &'p Plan, step: &PlannedStep) -> Option<&'p PlannedStep> {
+    let on_account = matches!(step.action.place(), Place::Account | Place::On(_));
+    if !on_account || step.account.is_some() || step.skip.is_some() {
+        return None;
+    }
+    let makes = |other: &&PlannedStep| other.action == ActionKind::AccountCreate && other.system == step.system;
+    plan.steps.iter().find(makes)
 }
 
 /// An instant kept as local time and zone, with the instant it gives today.

@@ -1,6 +1,6 @@
 //! The inventory: which accounts exist on which system, and whose they are.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 use sqlx::Row;
@@ -55,10 +55,21 @@ const UPSERT: Text = rows!(
             seen_at = excluded.seen_at"
 );
 
-const SELECT: &str = "SELECT id, system, external_id, login, person_id, status, attributes, last_sign_in, purge_due
-     FROM accounts WHERE (CAST($1 AS TEXT) IS NULL OR system = $1)
-       AND (CAST($2 AS BIGINT) IS NULL OR person_id = $2)
-       AND (CAST($3 AS TEXT) IS NULL OR external_id = $3 OR login = $3) ORDER BY system, login, id";
+/// The columns that make an [`Account`], of `accounts a`.
+macro_rules! account_columns {
+    () => {
+        "a.id, a.system, a.external_id, a.login, a.person_id, a.status, a.attributes, a.last_sign_in, a.purge_due"
+    };
+}
+pub(super) use account_columns;
+
+const SELECT: &str = concat!(
+    "SELECT ",
+    account_columns!(),
+    " FROM accounts a WHERE (CAST($1 AS TEXT) IS NULL OR a.system = $1)
+       AND (CAST($2 AS BIGINT) IS NULL OR a.person_id = $2)
+       AND (CAST($3 AS TEXT) IS NULL OR a.external_id = $3 OR a.login = $3) ORDER BY a.system, a.login, a.id"
+);
 
 impl Store {
     /// Writes one page of a system's accounts into the inventory.
@@ -147,13 +158,10 @@ impl Store {
         conn: &mut sqlx::AnyConnection,
         id: i64,
     ) -> Result<Option<Account>, StoreError> {
-        let row = sqlx::query(
-            "SELECT id, system, external_id, login, person_id, status, attributes, last_sign_in, purge_due
-             FROM accounts WHERE id = $1",
-        )
-        .bind(id)
-        .fetch_optional(conn)
-        .await?;
+        let row = sqlx::query(concat!("SELECT ", account_columns!(), " FROM accounts a WHERE a.id = $1"))
+            .bind(id)
+            .fetch_optional(conn)
+            .await?;
         row.as_ref().map(account).transpose()
     }
 
@@ -177,21 +185,6 @@ impl Store {
         self.commit(tx).await
     }
 
-    /// Accounts of a system of which a person said that they belong to nobody known: no match overrules them.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn unbound_by_hand(&self, system: &str) -> Result<BTreeSet<i64>, StoreError> {
-        let mut conn = self.reader().await?;
-        let ids: Vec<i64> = sqlx::query_scalar(
-            "SELECT id FROM accounts WHERE system = $1 AND person_id IS NULL AND bound_by IS NOT NULL",
-        )
-        .bind(system)
-        .fetch_all(&mut *conn)
-        .await?;
-        Ok(ids.into_iter().collect())
-    }
-
     /// Deleted accounts past their grace that no open run has in hand and whose person, where known, has left.
     ///
     /// # Errors
@@ -199,15 +192,16 @@ impl Store {
     pub async fn accounts_past_grace(&self) -> Result<Vec<Account>, StoreError> {
         let now = self.now().await?.as_millisecond();
         let mut conn = self.reader().await?;
-        let rows = sqlx::query(
-            "SELECT a.id, a.system, a.external_id, a.login, a.person_id, a.status, a.attributes, a.last_sign_in, a.purge_due
-             FROM accounts a LEFT JOIN people p ON p.id = a.person_id
+        let rows = sqlx::query(concat!(
+            "SELECT ",
+            account_columns!(),
+            " FROM accounts a LEFT JOIN people p ON p.id = a.person_id
              WHERE a.status = 'deleted' AND a.purge_due <= $1 AND (p.status IS NULL OR p.status IN ('leaving', 'left'))
                AND NOT EXISTS (SELECT 1 FROM runs r JOIN steps s ON s.id >= r.id * 1024 AND s.id < r.id * 1024 + 1024
                     WHERE r.ended_at IS NULL AND s.account_id = a.id
                       AND (r.person_id = a.person_id OR r.account_id = a.id))
-             ORDER BY a.id LIMIT 1000",
-        )
+             ORDER BY a.id LIMIT 1000"
+        ))
         .bind(now)
         .fetch_all(&mut *conn)
         .await?;

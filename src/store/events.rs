@@ -7,6 +7,7 @@ use sqlx::any::AnyRow;
 
 use super::books::{json, parse};
 use super::people::date;
+use super::sql::{Text, rows};
 use super::{Store, StoreError, Tx};
 use crate::run::EventFacts;
 use crate::workflow::HrEvent;
@@ -27,7 +28,7 @@ pub struct NewEvent {
 }
 
 /// What became of an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EventState {
     /// Not dealt with yet.
@@ -58,6 +59,15 @@ impl EventState {
             Self::Parked => "parked",
             Self::Resolved => "resolved",
             Self::Dropped => "dropped",
+        }
+    }
+
+    /// How the table keeps it: `state`, and `ended` where that has no word for it.
+    const fn kept(self) -> (&'static str, Option<&'static str>) {
+        match self {
+            Self::Noted => ("started", Some("noted")),
+            Self::Resolved => ("dropped", Some("resolved")),
+            other => (other.as_str(), None),
         }
     }
 
@@ -137,7 +147,8 @@ pub struct EventFilter {
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT e.id, e.source, e.kind, p.employee_number, e.effective, e.facts, e.received_at, e.state, e.note,
+            "SELECT e.id, e.source, e.kind, p.employee_number, e.effective, e.facts, e.received_at,
+                    COALESCE(e.ended, e.state) AS state, e.note,
                     e.proposes, e.settled_by, e.settled_at, e.reason
              FROM hr_events e JOIN people p ON p.id = e.person_id ",
             $rest
@@ -145,45 +156,77 @@ macro_rules! select {
     };
 }
 
+#[derive(Serialize)]
+struct EventColumns<'a> {
+    id: i64,
+    source: &'a str,
+    event_key: &'a str,
+    kind: &'static str,
+    employee_number: &'a str,
+    effective: Option<String>,
+    facts: String,
+    received_at: i64,
+}
+
+const ACCEPT: Text = rows!(
+    "INSERT INTO hr_events (id, source, event_key, kind, person_id, effective, facts, received_at, state)
+     SELECT v.id, v.source, v.event_key, v.kind, p.id, v.effective, v.facts, v.received_at, 'accepted' FROM",
+    { id BIGINT, source TEXT, event_key TEXT, kind TEXT, employee_number TEXT, effective TEXT, facts TEXT,
+      received_at BIGINT },
+    "JOIN people p ON p.employee_number = v.employee_number WHERE 1 = 1 ON CONFLICT (source, event_key) DO NOTHING"
+);
+
+fn fresh(id: i64, event: &NewEvent, received_at: i64) -> EventRow {
+    EventRow {
+        id,
+        source: event.source.clone(),
+        kind: event.kind,
+        employee_number: event.employee_number.clone(),
+        effective: event.facts.effective,
+        facts: event.facts.clone(),
+        received_at,
+        state: EventState::Accepted,
+        note: None,
+        proposes: Vec::new(),
+        settled_by: None,
+        settled_at: None,
+        reason: None,
+    }
+}
+
 impl Store {
-    /// Accepts an event, and stops at once what HR takes back with it; `None` where it was accepted before.
-    pub(super) async fn accept(&self, tx: &mut Tx, event: &NewEvent) -> Result<Option<EventRow>, StoreError> {
-        let id = self.take_keys(tx, "event", 1).await?;
-        let now = tx.now.as_millisecond();
-        let new = sqlx::query(
-            "INSERT INTO hr_events (id, source, event_key, kind, person_id, effective, facts, received_at, state)
-             SELECT $1, $2, $3, $4, p.id, $5, $6, $7, 'accepted' FROM people p WHERE p.employee_number = $8
-             ON CONFLICT (source, event_key) DO NOTHING",
-        )
-        .bind(id)
-        .bind(&event.source)
-        .bind(&event.key)
-        .bind(event.kind.as_str())
-        .bind(event.facts.effective.map(|date| date.to_string()))
-        .bind(json(&event.facts))
-        .bind(now)
-        .bind(&event.employee_number)
-        .execute(tx.conn())
-        .await?;
-        if new.rows_affected() == 0 {
-            return Ok(None);
+    /// Accepts events, each once per (source, key), and stops at once what HR takes back with them. Answers those that
+    /// were new, with their place among `events`.
+    pub(super) async fn accept(&self, tx: &mut Tx, events: &[&NewEvent]) -> Result<Vec<(usize, EventRow)>, StoreError> {
+        if events.is_empty() {
+            return Ok(Vec::new());
         }
-        self.stop_for_hr(tx, event.kind, &event.employee_number).await?;
-        Ok(Some(EventRow {
+        let first = self.take_keys(tx, "event", i64::try_from(events.len()).unwrap_or(i64::MAX)).await?;
+        let received_at = tx.now.as_millisecond();
+        let columns = (first..).zip(events).map(|(id, event)| EventColumns {
             id,
-            source: event.source.clone(),
-            kind: event.kind,
-            employee_number: event.employee_number.clone(),
-            effective: event.facts.effective,
-            facts: event.facts.clone(),
-            received_at: now,
-            state: EventState::Accepted,
-            note: None,
-            proposes: Vec::new(),
-            settled_by: None,
-            settled_at: None,
-            reason: None,
-        }))
+            source: &event.source,
+            event_key: &event.key,
+            kind: event.kind.as_str(),
+            employee_number: &event.employee_number,
+            effective: event.facts.effective.map(|date| date.to_string()),
+            facts: json(&event.facts),
+            received_at,
+        });
+        let columns: Vec<EventColumns<'_>> = columns.collect();
+        sqlx::query(ACCEPT.of(self.dialect())).bind(json(&columns)).execute(tx.conn()).await?;
+        let new: Vec<i64> = sqlx::query_scalar("SELECT id FROM hr_events WHERE id >= $1 ORDER BY id")
+            .bind(first)
+            .fetch_all(tx.conn())
+            .await?;
+        let mut accepted = Vec::with_capacity(new.len());
+        for id in new {
+            let place = usize::try_from(id - first).ok();
+            let Some((place, event)) = place.and_then(|place| Some((place, *events.get(place)?))) else { continue };
+            self.stop_for_hr(tx, event.kind, &event.employee_number).await?;
+            accepted.push((place, fresh(id, event, received_at)));
+        }
+        Ok(accepted)
     }
 
     /// Events that have been accepted and not yet dealt with.
@@ -196,16 +239,6 @@ impl Store {
         rows.fetch_all(&mut *conn).await?.iter().map(event).collect()
     }
 
-    /// What became of the events from `first` to `last`.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn events_between(&self, first: i64, last: i64) -> Result<Vec<EventRow>, StoreError> {
-        let mut conn = self.reader().await?;
-        let rows = sqlx::query(select!("WHERE e.id >= $1 AND e.id <= $2 ORDER BY e.id")).bind(first).bind(last);
-        rows.fetch_all(&mut *conn).await?.iter().map(event).collect()
-    }
-
     /// Events, newest first.
     ///
     /// # Errors
@@ -213,7 +246,7 @@ impl Store {
     pub async fn events(&self, filter: &EventFilter) -> Result<Vec<EventRow>, StoreError> {
         let mut conn = self.reader().await?;
         let rows = sqlx::query(select!(
-            "WHERE (CAST($1 AS TEXT) IS NULL OR e.state = $1) AND (CAST($2 AS TEXT) IS NULL OR p.employee_number = $2)
+            "WHERE (CAST($1 AS TEXT) IS NULL OR COALESCE(e.ended, e.state) = $1) AND (CAST($2 AS TEXT) IS NULL OR p.employee_number = $2)
                AND (CAST($3 AS BIGINT) IS NULL OR e.id = $3) ORDER BY e.id DESC LIMIT $4"
         ))
         .bind(filter.state.map(|state| state.as_str().to_owned()))
@@ -246,8 +279,11 @@ impl Store {
         proposes: &[String],
     ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        sqlx::query("UPDATE hr_events SET state = $1, note = $2, proposes = $3 WHERE id = $4 AND state = 'accepted'")
-            .bind(state.as_str())
+        sqlx::query(
+            "UPDATE hr_events SET state = $1, ended = $2, note = $3, proposes = $4 WHERE id = $5 AND state = 'accepted'",
+        )
+            .bind(state.kept().0)
+            .bind(state.kept().1)
             .bind(note)
             .bind(json(&proposes))
             .bind(event.id)
@@ -256,7 +292,7 @@ impl Store {
         if is_about_leaving(event.kind) {
             let now = tx.now.as_millisecond();
             sqlx::query(
-                "UPDATE hr_events SET state = 'noted', settled_by = 'usher', settled_at = $1, reason = $2
+                "UPDATE hr_events SET state = 'started', ended = 'noted', settled_by = 'usher', settled_at = $1, reason = $2
                  WHERE state = 'parked' AND id < $3 AND kind IN ('departure', 'rescinded', 'rehired')
                    AND person_id = (SELECT person_id FROM hr_events WHERE id = $3)",
             )
@@ -296,15 +332,16 @@ impl Store {
         let mut tx = self.begin().await?;
         let now = tx.now.as_millisecond();
         let changed = sqlx::query(
-            "UPDATE hr_events SET state = $1, note = COALESCE($2, note), settled_by = $3, settled_at = $4, reason = $5
-             WHERE id = $6 AND state = 'parked'",
+            "UPDATE hr_events SET state = $1, ended = $7, note = COALESCE($2, note), settled_by = $3, settled_at = $4,
+                    reason = $5 WHERE id = $6 AND state = 'parked'",
         )
-        .bind(state.as_str())
+        .bind(state.kept().0)
         .bind(note)
         .bind(by)
         .bind(now)
         .bind(reason)
         .bind(id)
+        .bind(state.kept().1)
         .execute(tx.conn())
         .await?
         .rows_affected();
@@ -323,7 +360,7 @@ const fn is_about_leaving(kind: HrEvent) -> bool {
     matches!(kind, HrEvent::Departure | HrEvent::Rescinded | HrEvent::Rehired)
 }
 
-fn event(row: &AnyRow) -> Result<EventRow, StoreError> {
+pub(super) fn event(row: &AnyRow) -> Result<EventRow, StoreError> {
     let (kind, state): (String, String) = (row.try_get("kind")?, row.try_get("state")?);
     let (facts, proposes): (String, String) = (row.try_get("facts")?, row.try_get("proposes")?);
     let effective = date(row, "effective")?;

@@ -69,7 +69,11 @@ macro_rules! select {
     };
 }
 
+pub(super) use select;
+
 const BY_ID: Text = keys!(select!("WHERE p.id"), "");
+
+pub(super) const BY_NUMBER: Text = keys!(select!("WHERE p.employee_number"), "", texts);
 
 const MANAGERS: Text = keys!(select!("JOIN people o ON o.manager_number = p.employee_number WHERE o.id"), "");
 
@@ -84,15 +88,12 @@ impl Store {
         if !people.is_empty() {
             self.upsert(&mut tx, people).await?;
         }
-        let mut accepted = Vec::new();
-        for event in events {
-            accepted.extend(self.accept(&mut tx, event).await?);
-        }
+        let accepted = self.accept(&mut tx, &events.iter().collect::<Vec<_>>()).await?;
         self.commit(tx).await?;
-        Ok(accepted)
+        Ok(accepted.into_iter().map(|(_, event)| event).collect())
     }
 
-    async fn upsert(&self, tx: &mut Tx, people: &[Person]) -> Result<(), StoreError> {
+    pub(super) async fn upsert(&self, tx: &mut Tx, people: &[Person]) -> Result<(), StoreError> {
         let first = self.take_keys(tx, "person", i64::try_from(people.len()).unwrap_or(i64::MAX)).await?;
         let updated_at = tx.now.as_millisecond();
         let mut columns = Vec::with_capacity(people.len());
@@ -138,6 +139,16 @@ impl Store {
         row.as_ref().map(person).transpose()
     }
 
+    /// The person with this row key.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn person_with_key(&self, id: i64) -> Result<Option<Person>, StoreError> {
+        let mut conn = self.reader().await?;
+        let row = sqlx::query(select!("WHERE p.id = $1")).bind(id).fetch_optional(&mut *conn).await?;
+        row.as_ref().map(person).transpose()
+    }
+
     /// Everybody, by employee number; `status` narrows.
     ///
     /// # Errors
@@ -178,7 +189,7 @@ pub(super) fn with_manager(people: &BTreeMap<i64, Person>, id: Option<i64>) -> (
     (person, number.and_then(|number| people.values().find(|other| other.employee_number == *number)))
 }
 
-fn person(row: &AnyRow) -> Result<Person, StoreError> {
+pub(super) fn person(row: &AnyRow) -> Result<Person, StoreError> {
     let status: String = row.try_get("status")?;
     Ok(Person {
         id: row.try_get("id")?,

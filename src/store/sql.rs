@@ -37,7 +37,7 @@ macro_rules! rows {
     };
 }
 
-/// A statement with a list of keys that arrives as one JSON array of numbers in `$1`, written `IN {keys}`.
+/// A statement with a list of keys that arrives as one JSON array in `$1`, written `IN {keys}`: numbers, or `texts`.
 macro_rules! keys {
     ($head:expr, $tail:literal) => {
         $crate::store::sql::Text {
@@ -47,6 +47,13 @@ macro_rules! keys {
                 " IN (SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST($1 AS json))) ",
                 $tail
             ),
+        }
+    };
+    // Keys that are text.
+    ($head:expr, $tail:literal, texts) => {
+        $crate::store::sql::Text {
+            sqlite: concat!($head, " IN (SELECT value FROM json_each($1)) ", $tail),
+            postgres: concat!($head, " IN (SELECT value FROM json_array_elements_text(CAST($1 AS json))) ", $tail),
         }
     };
     // The tail differs too: row locks are PostgreSQL's only.

@@ -261,6 +261,17 @@ impl App {
         sqlx::query(AssertSqlSafe(text)).fetch_one(&mut conn).await.expect(text).get(0)
     }
 
+    /// Every row of a table as text.
+    pub async fn dump(&self, table: &str) -> String {
+        let text = match self.home.db {
+            Db::Postgres => format!("SELECT COALESCE(string_agg(CAST(t AS TEXT), ' '), '') FROM {table} t"),
+            // The bytes of the file hold them.
+            Db::Sqlite => format!("SELECT CAST(COUNT(*) AS TEXT) FROM {table}"),
+        };
+        let mut conn = self.home.connect().await;
+        sqlx::query(AssertSqlSafe(text)).fetch_one(&mut conn).await.expect("reads").get(0)
+    }
+
     // ── The end ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     /// What is wrong with any run's journal: chain, end, replay.

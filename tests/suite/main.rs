@@ -11,5 +11,6 @@ mod harness;
 mod database;
 
 mod engine;
+mod people;
 mod queue;
 mod store;

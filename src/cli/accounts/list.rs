@@ -1,94 +1,131 @@
 //! `usher accounts list`
 
-use std::collections::HashMap;
-
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::super::house::House;
 use super::super::table::{Cell, Table, Tone};
 use super::super::{CliError, Context, Exit, moment, tones};
-use crate::run::{Account, Person};
+use super::filter::Which;
+use super::next::next;
+use crate::run::Account;
+use crate::store::{AccountRow, Owner};
 
-/// Lists the accounts that are known
+/// Lists the accounts that are known, and what can be done next with each
 ///
-/// As they were when the systems were last read: `usher accounts sync`.
+/// As they were when the systems were last read: `usher accounts sync`. With --unbound it says why an account belongs to
+/// nobody known, and who might be meant.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   usher accounts list --person 1005
-  usher accounts list --system mailhost --unbound")]
+  usher accounts list --system mailhost --unbound
+  usher accounts list --status enabled --inactive '6 months'
+  usher accounts list --json | jq -r '.[] | select(.status == \"deleted\") | .next[0].command'")]
 pub(super) struct List {
-    /// On this system
-    #[arg(long, value_name = "NAME")]
-    system: Option<String>,
-    /// Of this person
-    #[arg(long, value_name = "KEY", conflicts_with = "unbound")]
-    person: Option<String>,
-    /// Only those that belong to nobody known
-    #[arg(long)]
-    unbound: bool,
+    #[command(flatten)]
+    which: Which,
 }
 
 impl List {
     pub(super) async fn run(self, context: &mut Context) -> Result<Exit, CliError> {
         let house = context.record().await?;
-        let person = match &self.person {
-            Some(key) => Some(house.person(key).await?.id),
-            None => None,
-        };
-        let mut accounts = house.store().accounts(self.system.as_deref(), person, None).await?;
-        if let (Some(system), true) = (&self.system, accounts.is_empty()) {
-            house.known_system(system)?;
-        }
-        accounts.retain(|account| !self.unbound || account.person_id.is_none());
-        let people = house.store().people(None).await?;
-        let people: HashMap<i64, &Person> = people.iter().map(|person| (person.id, person)).collect();
-        let owner = |account: &Account| account.person_id.and_then(|id| people.get(&id)).copied();
+        let filter = self.which.filter(&house).await?;
+        let mut page = house.store().account_page(&filter, None).await?;
         if context.out.is_json() {
-            let rows: Vec<Value> = accounts.iter().map(|one| document(&house, one, owner(one))).collect();
-            context.out.document(&rows, false)?;
-        } else if accounts.is_empty() {
+            context.out.answer("[")?;
+            let mut first = true;
+            while let Some(last) = page.pop() {
+                for row in page.iter().chain([&last]) {
+                    let row = document(&house, row);
+                    context.out.answer(&format!("{}{row}", if first { "\n " } else { ",\n " }))?;
+                    first = false;
+                }
+                page = house.store().account_page(&filter, Some(&last)).await?;
+            }
+            context.out.line("\n]")?;
+        } else if page.is_empty() {
             context.out.aside("There are no such accounts; `usher accounts sync` reads the systems.");
         } else {
-            context.out.table(&table(&house, &accounts, Some(&people)))?;
+            // A table a page: columns as wide as the whole list needs would need the whole list.
+            while let Some(last) = page.last().cloned() {
+                context.out.table(&self.table(&house, &page))?;
+                page = house.store().account_page(&filter, Some(&last)).await?;
+            }
         }
         Ok(Exit::Done)
     }
+
+    fn table(&self, house: &House, rows: &[AccountRow]) -> Table {
+        let last = if self.which.unbound() { "why" } else { "person" };
+        let mut table = Table::new(["account", "signs in as", "status", "role", "last sign-in", last, "next"]);
+        for row in rows {
+            let owner = match (&row.owner, &row.note) {
+                (Some(owner), _) => format!("{} {}", owner.employee_number, owner.display_name).into(),
+                (None, Some(note)) if self.which.unbound() => Cell::toned(note, Tone::Warn),
+                (None, _) => Cell::toned("nobody known", Tone::Warn),
+            };
+            let mut cells = own_cells(house, &row.account);
+            cells.push(owner);
+            cells.push(ways_on(house, &row.account, row.owner.as_ref().map(|owner| owner.employee_number.as_str())));
+            table.row(cells);
+        }
+        table
+    }
 }
 
-/// Accounts as a table, with their people where those are given.
-pub(in crate::cli) fn table(house: &House, accounts: &[Account], people: Option<&HashMap<i64, &Person>>) -> Table {
-    let mut headings = vec!["account", "signs in as", "status", "last sign-in"];
-    headings.extend(people.map(|_| "person"));
-    let mut table = Table::new(headings);
+fn own_cells(house: &House, account: &Account) -> Vec<Cell> {
+    let last = account.last_sign_in.map(|at| moment::moment(crate::clock::from_millis(at), &house.zone));
+    vec![
+        format!("{}:{}", account.system, account.external_id).into(),
+        account.login.as_str().into(),
+        tones::account(account.status),
+        text(account, "role").unwrap_or_default().into(),
+        last.unwrap_or_default().into(),
+    ]
+}
+
+fn ways_on(house: &House, account: &Account, person: Option<&str>) -> Cell {
+    let ways: Vec<String> = next(account, person).iter().map(|next| next.words(house)).collect();
+    ways.join("; ").into()
+}
+
+/// A text that the system says of an account.
+pub(super) fn text<'a>(account: &'a Account, attribute: &str) -> Option<&'a str> {
+    account.attributes.get(attribute).and_then(Value::as_str)
+}
+
+/// The accounts of one person as a table.
+pub(in crate::cli) fn table(house: &House, accounts: &[Account], person: &str) -> Table {
+    let mut table = Table::new(["account", "signs in as", "status", "role", "last sign-in", "next"]);
     for account in accounts {
-        let last = account.last_sign_in.map(|at| moment::moment(crate::clock::from_millis(at), &house.zone));
-        let mut row = vec![
-            format!("{}:{}", account.system, account.external_id).into(),
-            account.login.as_str().into(),
-            tones::account(account.status),
-            last.unwrap_or_default().into(),
-        ];
-        row.extend(people.map(|people| match account.person_id.and_then(|id| people.get(&id)) {
-            Some(person) => format!("{} {}", person.employee_number, person.display_name).into(),
-            None => Cell::toned("nobody known", Tone::Warn),
-        }));
-        table.row(row);
+        let mut cells = own_cells(house, account);
+        cells.push(ways_on(house, account, Some(person)));
+        table.row(cells);
     }
     table
 }
 
+fn document(house: &House, row: &AccountRow) -> Value {
+    let mut value =
+        account_document(house, &row.account, row.owner.as_ref().map(|owner: &Owner| owner.employee_number.as_str()));
+    value["bound_by"] = json!(row.bound_by);
+    value["why_unbound"] = json!(row.note.as_ref().filter(|_| row.owner.is_none()));
+    value
+}
+
 /// An account as JSON.
-pub(in crate::cli) fn document(house: &House, account: &Account, owner: Option<&Person>) -> Value {
+pub(in crate::cli) fn account_document(house: &House, account: &Account, owner: Option<&str>) -> Value {
     json!({
         "system": account.system,
         "id": account.external_id,
         "login": account.login,
-        "person": owner.map(|person| &person.employee_number),
+        "person": owner,
         "status": account.status,
+        "role": text(account, "role"),
         "attributes": account.attributes,
         "last_sign_in": account.last_sign_in.map(|at| house.millis(at)),
         "purge_due": account.purge_due.map(|at| house.millis(at)),
+        "next": next(account, owner).iter().map(|next| next.document(house)).collect::<Vec<_>>(),
     })
 }

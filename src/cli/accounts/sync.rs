@@ -5,6 +5,10 @@ use clap::Args;
 use super::super::inventory::{self, Reading};
 use super::super::table::{Cell, Table, Tone};
 use super::super::{CliError, Context, Exit};
+use crate::engine::matching::Unbound;
+
+/// Accounts that belong to nobody known, of those that are shown.
+const SHOWN: usize = 20;
 
 /// Reads all accounts of a system, or of all
 ///
@@ -59,8 +63,8 @@ fn say(context: &mut Context, readings: &[Reading]) -> Result<(), CliError> {
                 found.system.as_str().into(),
                 Cell::number(found.count.read),
                 Cell::number(found.count.new),
-                Cell::number(found.bound),
-                Cell::number(found.unbound.len()),
+                Cell::number(found.matched.bound),
+                Cell::number(found.matched.unbound_count),
             ]),
             Reading::Failed { system, error } => {
                 table.row([system.as_str().into(), Cell::toned(error, Tone::Bad)]);
@@ -72,7 +76,15 @@ fn say(context: &mut Context, readings: &[Reading]) -> Result<(), CliError> {
         return Ok(());
     }
     context.out.table(&table)?;
-    if readings.iter().any(|reading| matches!(reading, Reading::Read(found) if !found.unbound.is_empty())) {
+    let unbound = readings.iter().filter_map(|reading| match reading {
+        Reading::Read(found) => Some(&found.matched.unbound),
+        Reading::Failed { .. } => None,
+    });
+    let unbound: Vec<&Unbound> = unbound.flatten().collect();
+    for one in unbound.iter().take(SHOWN) {
+        context.out.aside(format!("{} ({}): {}", one.account, one.login, one.why));
+    }
+    if !unbound.is_empty() {
         context.out.aside("`usher accounts list --unbound` shows whose is not known; `usher accounts bind` says it.");
     }
     Ok(())

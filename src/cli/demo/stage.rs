@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Zoned;
+use jiff::civil::Date;
 
 use super::super::{CliError, Context};
 use crate::clock::Clock;
@@ -12,7 +13,7 @@ use crate::connectors::Connector;
 use crate::connectors::sandbox::{SandboxCompany, shipped};
 use crate::engine::Engine;
 use crate::engine::library::Library;
-use crate::intake::people::{Feed, Mapping, read_people};
+use crate::intake::people::{CsvProblem, Judged, Mapping, PeopleFile, read_people};
 use crate::intake::{events, feed};
 use crate::run::book::parse_public_id;
 use crate::run::{Holidays, Person};
@@ -25,7 +26,7 @@ pub(super) struct Stage {
     pub(super) company: Arc<SandboxCompany>,
     pub(super) before: crate::connectors::sandbox::Snapshot,
     pub(super) folder: PathBuf,
-    pub(super) feed: Feed,
+    pub(super) feed: PeopleFile,
     pub(super) start: Zoned,
     /// The database that was named with --database, which stays.
     own_database: Option<String>,
@@ -73,6 +74,19 @@ impl Stage {
 
     pub(super) fn store(&self) -> &Store {
         self.engine.store()
+    }
+
+    /// Who leaves by HR's file, and their last day.
+    pub(super) fn leaving(&self) -> Result<Vec<(String, Date)>, CliError> {
+        let wrong = |problem: CsvProblem| CliError::environment("demo", problem.to_string());
+        let mut rows = self.feed.judged().map_err(wrong)?;
+        let mut leaving = Vec::new();
+        while let Some(row) = rows.next().map_err(wrong)? {
+            let Judged::Right(row) = row else { continue };
+            let name = row.display_name.said().cloned().unwrap_or_else(|| row.employee_number.clone());
+            leaving.extend(row.last_day.said().map(|last| (name, *last)));
+        }
+        Ok(leaving)
     }
 
     /// Hands HR's file in: people are saved, systems read, runs started.

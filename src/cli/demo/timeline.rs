@@ -41,18 +41,15 @@ impl Timeline {
             return Ok(());
         }
         let leaving: Vec<String> = stage
-            .feed
-            .rows
-            .iter()
-            .filter_map(|row| Some((row, row.last_day.said()?)))
-            .map(|(row, last)| {
-                let name = row.display_name.said().cloned().unwrap_or_else(|| row.employee_number.clone());
-                let late = if *last < self.start { " (already past: HR told us late)" } else { "" };
+            .leaving()?
+            .into_iter()
+            .map(|(name, last)| {
+                let late = if last < self.start { " (already past: HR told us late)" } else { "" };
                 format!("  {name}, last day {}{late}", last.strftime("%A %-d %B %Y"))
             })
             .collect();
         let systems: Vec<&str> = stage.engine.systems().keys().map(String::as_str).collect();
-        let (people, database) = (stage.feed.rows.len(), stage.store().place());
+        let (people, database) = (stage.feed.rows, stage.store().place());
         context.out.line(format!(
             "Alpine Instruments has {people} people and {} systems: {}. The record is {database}.",
             systems.len(),

@@ -52,10 +52,8 @@ fn durable(store: &Store) -> Check {
 }
 
 async fn work(config: &Config, store: &Store) -> Result<Vec<Check>, CliError> {
-    Ok(vec![clock(store).await?, daemon_at_work(config, store).await?, inventory(config, store).await?]
-        .into_iter()
-        .chain(steps(store).await?)
-        .collect())
+    let first = [clock(store).await?, daemon_at_work(config, store).await?, inventory(config, store).await?];
+    Ok(first.into_iter().chain([bindings(store).await?]).chain(steps(store).await?).collect())
 }
 
 async fn clock(store: &Store) -> Result<Check, CliError> {
@@ -88,9 +86,21 @@ async fn inventory(config: &Config, store: &Store) -> Result<Check, CliError> {
         config.systems.keys().filter(|name| !known.contains_key(*name)).map(String::as_str).collect();
     let accounts: i64 = known.values().sum();
     Ok(match unread.as_slice() {
-        [] => Check::ok("inventory", format!("{accounts} accounts, {} people", store.people(None).await?.len())),
+        [] => Check::ok("inventory", format!("{accounts} accounts, {} people", store.count_people().await?)),
         names => Check::warn("inventory", format!("the accounts of {} have never been read", names.join(", ")))
             .help("`usher accounts sync`"),
+    })
+}
+
+async fn bindings(store: &Store) -> Result<Check, CliError> {
+    Ok(match store.unbound_count().await? {
+        (0, _) => Check::ok("bindings", "every account has its person"),
+        (unbound, 0) => Check::ok("bindings", format!("{unbound} accounts belong to nobody known"))
+            .help("`usher accounts list --unbound` shows why; `usher accounts bind` says whose they are"),
+        (_, several) => {
+            Check::warn("bindings", format!("{several} accounts match several people, or one who has another"))
+                .help("`usher accounts list --unbound` names the candidates; `usher accounts bind` says whose they are")
+        }
     })
 }
 

@@ -21,7 +21,7 @@ pub(super) struct List {
     status: Option<PersonStatus>,
 }
 
-fn statuses() -> impl TypedValueParser<Value = PersonStatus> {
+pub(super) fn statuses() -> impl TypedValueParser<Value = PersonStatus> {
     let words = PossibleValuesParser::new(PersonStatus::ALL.map(PersonStatus::as_str));
     words.try_map(|word| PersonStatus::from_name(&word).ok_or("no status"))
 }

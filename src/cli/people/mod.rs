@@ -1,5 +1,6 @@
 //! `usher people …`
 
+mod export;
 mod import;
 mod list;
 mod show;
@@ -20,7 +21,8 @@ Examples:
   usher people import people.csv --dry-run
   usher people import people.csv
   usher people list --status leaving
-  usher people show 1005")]
+  usher people show 1005
+  usher people export --out people.xlsx")]
 pub struct People {
     #[command(subcommand)]
     command: PeopleCommand,
@@ -30,6 +32,8 @@ pub struct People {
 enum PeopleCommand {
     /// Takes in HR's file
     Import(import::Import),
+    /// Writes all people into a CSV, XLSX or JSON file
+    Export(export::Export),
     /// Lists people
     List(list::List),
     /// Shows a person with manager, accounts and runs
@@ -40,6 +44,7 @@ impl People {
     pub(super) async fn run(self, context: &mut Context) -> Result<Exit, CliError> {
         match self.command {
             PeopleCommand::Import(command) => command.run(context).await,
+            PeopleCommand::Export(command) => command.run(context).await,
             PeopleCommand::List(command) => command.run(context).await,
             PeopleCommand::Show(command) => command.run(context).await,
         }

@@ -34,14 +34,16 @@ impl Show {
         if context.out.is_json() {
             let mut value = document(&person);
             value["manager"] = json!(manager.as_ref().map(document));
-            value["accounts"] =
-                owned.iter().map(|account| accounts::document(&house, account, Some(&person))).collect();
+            value["accounts"] = owned
+                .iter()
+                .map(|account| accounts::account_document(&house, account, Some(&person.employee_number)))
+                .collect();
             value["runs"] = runs.iter().map(|row| run::document(&house, row)).collect::<Vec<Value>>().into();
             context.out.document(&value, false)?;
             return Ok(Exit::Done);
         }
         head(context, &person, manager.as_ref())?;
-        tables(context, &house, &owned, &runs)?;
+        tables(context, &house, &person.employee_number, &owned, &runs)?;
         Ok(Exit::Done)
     }
 }
@@ -53,12 +55,16 @@ fn head(context: &mut Context, person: &Person, manager: Option<&Person>) -> Res
     let manager = manager.map(|manager| format!("{} {}", manager.employee_number, manager.display_name));
     let facts = [
         ("email", person.email.clone()),
+        ("private", person.private_email.clone()),
         ("department", person.department.clone()),
+        ("role", person.role.clone()),
         ("manager", manager.or_else(|| person.manager_number.clone())),
         ("zone", person.timezone.clone()),
         ("language", person.language.clone()),
         ("first day", person.start_date.map(|day| day.to_string())),
         ("last day", person.last_day.map(|day| day.to_string())),
+        ("away from", person.leave_from.map(|day| day.to_string())),
+        ("back on", person.leave_until.map(|day| day.to_string())),
     ];
     for (name, value) in facts {
         if let Some(value) = value {
@@ -71,6 +77,7 @@ fn head(context: &mut Context, person: &Person, manager: Option<&Person>) -> Res
 fn tables(
     context: &mut Context,
     house: &super::super::house::House,
+    person: &str,
     owned: &[Account],
     runs: &[RunRow],
 ) -> Result<(), CliError> {
@@ -79,7 +86,7 @@ fn tables(
     if owned.is_empty() {
         out.line("No accounts are known to be theirs.")?;
     } else {
-        out.table(&accounts::table(house, owned, None))?;
+        out.table(&accounts::table(house, owned, person))?;
     }
     out.line("")?;
     if runs.is_empty() { out.line("No runs are about them.") } else { out.table(&run::table(house, runs)) }

@@ -15,6 +15,7 @@ use super::inventory::read_unread;
 use super::{CliError, Context, Exit, moment};
 use crate::engine::trigger::{Request, SubjectRef};
 use crate::run::guard::Freeze;
+use crate::run::plan::maker;
 use crate::run::{Person, Plan, PlannedStep, project, zone};
 
 pub(super) use notes::left_out;
@@ -48,6 +49,10 @@ struct View<'a> {
     due: Vec<Option<Timestamp>>,
     freezes: Vec<Freeze>,
     accounts: BTreeMap<i64, String>,
+    /// What deserves to be read twice.
+    warnings: Vec<String>,
+    /// What new accounts would be called.
+    address: Option<String>,
 }
 
 impl PlanCommand {
@@ -103,10 +108,21 @@ impl<'a> View<'a> {
                 accounts.insert(id, account.external_id);
             }
         }
+        let mut warnings = house.engine.promotions(plan, person.as_ref()).await?;
+        let address = match house.engine.new_address(plan, person.as_ref()).await? {
+            Some(Ok(address)) => Some(address),
+            Some(Err(why)) => {
+                warnings.push(why.to_string());
+                None
+            }
+            None => None,
+        };
         Ok(Self {
             plan,
             subject: words,
             person,
+            warnings,
+            address,
             due: projected.into_iter().map(|step| step.due).collect(),
             freezes: house.store().freezes().await?.into_iter().map(|row| row.freeze).collect(),
             accounts,
@@ -141,10 +157,13 @@ impl<'a> View<'a> {
             value["due"] = json!(self.due(step).map(|due| super::instant(due, &zone)));
             value["stopped_by"] = json!(self.stopped_by(step));
             value["needs"] = json!(notes::needs(self.plan, step));
+            value["made_by"] = json!(maker(self.plan, step).map(PlannedStep::label));
             value
         });
         document["steps"] = steps.collect();
         document["about"] = json!(self.subject);
+        document["new_address"] = json!(self.address);
+        document["warnings"] = json!(self.warnings);
         document
     }
 }

@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use super::super::table::{Cell, Table, Tone};
 use super::super::{CliError, Context, moment};
 use super::{View, notes};
+use crate::run::plan::maker;
 use crate::run::{Capability, PlannedStep, zone};
 
 /// One line of the timeline.
@@ -43,6 +44,13 @@ impl View<'_> {
             .collect();
         if !inputs.is_empty() {
             out.line(inputs.join(", "))?;
+        }
+        if let Some(address) = &self.address {
+            out.line(format!("New accounts are called {address}, if nobody takes that until then."))?;
+        }
+        for warning in &self.warnings {
+            let warning = out.paint(Tone::Warn, &format!("Note: {warning}"));
+            out.line(warning)?;
         }
         if self.plan.urgent {
             out.line("Urgent: goes ahead of everything else that is due.")?;
@@ -95,7 +103,9 @@ impl View<'_> {
 
     fn remarks(&self, step: &PlannedStep) -> String {
         let stopped = self.stopped_by(step).map(|why| format!("would be held now: {why}"));
-        let remarks = stopped.into_iter().chain(notes::remarks(step)).chain(notes::waits_for(self.plan, step));
+        let made = maker(self.plan, step).map(|maker| format!("on the account that `{}` makes", maker.name));
+        let remarks =
+            stopped.into_iter().chain(made).chain(notes::remarks(step)).chain(notes::waits_for(self.plan, step));
         remarks.collect::<Vec<_>>().join("; ")
     }
 

@@ -1,6 +1,6 @@
 //! `usher run start`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 use jiff::Timestamp;
@@ -12,6 +12,7 @@ use super::super::inventory::read_unread;
 use super::super::{CliError, Context, Exit, moment};
 use crate::engine::trigger::{Request, SubjectRef};
 use crate::run::book::{Book, Step, public_id};
+use crate::run::conventions::stops_everybody;
 use crate::store::{RunFilter, Started};
 
 /// Starts a run
@@ -68,6 +69,7 @@ impl Start {
         by_hand(&house, &self.workflow)?;
         read_unread(context, &house).await?;
         let asked = Asked { workflow: self.workflow, subject, inputs, start, key: self.key };
+        stop_for_everybody(context, &house, &asked).await?;
         let started = start_once(context, &house, asked).await?;
         say_started(context, &house, started).await?;
         Ok(Exit::Done)
@@ -81,6 +83,23 @@ fn by_hand(house: &House, workflow: &str) -> Result<(), CliError> {
     }
     Err(CliError::refused("not_manual", format!("{workflow} is not started by hand"))
         .help("`manual: true` under `on:` in its file allows it"))
+}
+
+/// What stops a product for everybody is started with its name typed.
+async fn stop_for_everybody(context: &mut Context, house: &House, asked: &Asked) -> Result<(), CliError> {
+    let workflow = house.workflow(&asked.workflow)?;
+    if !workflow.steps.iter().any(|step| stops_everybody(step.action) && step.action.is_cut()) {
+        return Ok(());
+    }
+    let plan = match house.engine.plan(&request(context, asked)).await {
+        Ok(plan) => plan,
+        Err(error) => return Err(house.explain(error).await),
+    };
+    let stopped = plan.steps.iter().filter(|step| stops_everybody(step.action) && step.action.is_cut());
+    let names: BTreeSet<&str> =
+        stopped.filter(|step| step.skip.is_none()).filter_map(|step| step.system.as_deref()).collect();
+    let names = names.into_iter().collect::<Vec<_>>().join(", ");
+    context.confirm_by_name(&format!("{} stops {names} for the whole organisation.", workflow.name), &names)
 }
 
 async fn start_once(context: &Context, house: &House, asked: Asked) -> Result<Started, CliError> {
@@ -111,19 +130,22 @@ async fn same(house: &House, run: i64, key: &str, workflow: &str, subject: &Subj
 
 /// Starts a run for whoever runs this command.
 pub(in crate::cli) async fn start(context: &Context, house: &House, asked: Asked) -> Result<Started, CliError> {
-    let request = Request {
-        workflow: asked.workflow,
-        subject: asked.subject,
-        inputs: asked.inputs,
-        event: None,
-        start: asked.start,
-        key: asked.key,
-        trigger: "cli".to_owned(),
-        asked_by: context.actor(),
-    };
-    match house.engine.start(request).await {
+    match house.engine.start(request(context, &asked)).await {
         Ok(started) => Ok(started),
         Err(error) => Err(house.explain(error).await),
+    }
+}
+
+fn request(context: &Context, asked: &Asked) -> Request {
+    Request {
+        workflow: asked.workflow.clone(),
+        subject: asked.subject.clone(),
+        inputs: asked.inputs.clone(),
+        event: None,
+        start: asked.start,
+        key: asked.key.clone(),
+        trigger: "cli".to_owned(),
+        asked_by: context.actor(),
     }
 }
 

@@ -29,27 +29,48 @@ impl DateOrder {
     }
 }
 
-/// The order that the dates of one column show.
-///
-/// # Errors
-/// When they contradict each other, or none of them shows it and one of them needs it.
-pub(super) fn order_of<'a>(cells: impl Iterator<Item = &'a str> + Clone) -> Result<DateOrder, String> {
-    let slashed = || cells.clone().filter_map(|cell| Some((cell, numbers(bare(cell), '/')?)));
-    let day_first = slashed().find(|(_, [first, ..])| *first > 12);
-    let month_first = slashed().find(|(_, [_, second, _])| *second > 12);
-    match (day_first, month_first) {
-        (Some((one, _)), Some((other, _))) => {
-            Err(format!("`{one}` has the day first, `{other}` the month; one column must keep to one order"))
-        }
-        (Some(_), None) => Ok(DateOrder::DayFirst),
-        (None, Some(_)) => Ok(DateOrder::MonthFirst),
-        (None, None) => match slashed().find(|(_, [first, second, _])| first != second) {
-            None => Ok(DateOrder::DayFirst),
-            Some((cell, _)) => Err(format!(
+/// What the dates of one column show about their order, gathered cell by cell.
+#[derive(Debug, Default)]
+pub(super) struct Slashes {
+    day_first: Option<String>,
+    month_first: Option<String>,
+    either: Option<String>,
+}
+
+impl Slashes {
+    /// Looks at one cell.
+    pub(super) fn see(&mut self, cell: &str) {
+        let Some([first, second, _]) = numbers(bare(cell), '/') else { return };
+        let place = match (first > 12, second > 12) {
+            (true, _) => &mut self.day_first,
+            (false, true) => &mut self.month_first,
+            (false, false) if first != second => &mut self.either,
+            (false, false) => return,
+        };
+        place.get_or_insert_with(|| cell.to_owned());
+    }
+
+    /// Whether the column shows an order by itself.
+    pub(super) const fn shows(&self) -> bool {
+        self.day_first.is_some() != self.month_first.is_some()
+    }
+
+    /// The order that the column shows.
+    ///
+    /// # Errors
+    /// When its dates contradict each other, or none of them shows it and one of them needs it.
+    pub(super) fn order(&self) -> Result<DateOrder, String> {
+        match (&self.day_first, &self.month_first, &self.either) {
+            (Some(one), Some(other), _) => {
+                Err(format!("`{one}` has the day first, `{other}` the month; one column must keep to one order"))
+            }
+            (Some(_), None, _) | (None, None, None) => Ok(DateOrder::DayFirst),
+            (None, Some(_), _) => Ok(DateOrder::MonthFirst),
+            (None, None, Some(cell)) => Err(format!(
                 "`{cell}` may be day/month or month/day, and no other date of the column shows which; export dates as \
                  2026-12-31, or say it with `--dates day-first` or `--dates month-first`"
             )),
-        },
+        }
     }
 }
 
@@ -137,10 +158,15 @@ mod tests {
 
     #[test]
     fn a_column_shows_its_order_or_is_refused() {
-        assert_eq!(order_of(["1/2/2026", "31/1/2026"].into_iter()), Ok(DateOrder::DayFirst));
-        assert_eq!(order_of(["1/2/2026", "1/31/2026 12:00:00 AM"].into_iter()), Ok(DateOrder::MonthFirst));
-        assert_eq!(order_of(["2026-01-02", "3/3/2026"].into_iter()), Ok(DateOrder::DayFirst));
-        assert!(order_of(["1/2/2026"].into_iter()).unwrap_err().contains("--dates"));
-        assert!(order_of(["31/1/2026", "1/31/2026"].into_iter()).unwrap_err().contains("one order"));
+        let order_of = |cells: &[&str]| {
+            let mut slashes = Slashes::default();
+            cells.iter().for_each(|cell| slashes.see(cell));
+            slashes.order()
+        };
+        assert_eq!(order_of(&["1/2/2026", "31/1/2026"]), Ok(DateOrder::DayFirst));
+        assert_eq!(order_of(&["1/2/2026", "1/31/2026 12:00:00 AM"]), Ok(DateOrder::MonthFirst));
+        assert_eq!(order_of(&["2026-01-02", "3/3/2026"]), Ok(DateOrder::DayFirst));
+        assert!(order_of(&["1/2/2026"]).unwrap_err().contains("--dates"));
+        assert!(order_of(&["31/1/2026", "1/31/2026"]).unwrap_err().contains("one order"));
     }
 }

@@ -42,11 +42,13 @@ pub enum Field {
     LeaveReason,
     /// Where they stand.
     Status,
+    /// A first password, sealed as soon as it is read.
+    Password,
 }
 
 impl Field {
     /// All of them, in the order tables show them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::EmployeeNumber,
         Self::GivenName,
         Self::FamilyName,
@@ -65,6 +67,7 @@ impl Field {
         Self::LeaveLastDay,
         Self::LeaveReason,
         Self::Status,
+        Self::Password,
     ];
 
     /// The name used in `--map` and in the configuration.
@@ -88,6 +91,7 @@ impl Field {
             Self::LeaveLastDay => "leave_last_day",
             Self::LeaveReason => "leave_reason",
             Self::Status => "status",
+            Self::Password => "password",
         }
     }
 

@@ -336,6 +336,17 @@ impl Field {
                 "beschaftigungsstatus",
                 "statusmitarbeiter",
             ],
+            Self::Password => &[
+                "initialpassword",
+                "firstpassword",
+                "motdepasse",
+                "motdepasseinitial",
+                "passwort",
+                "kennwort",
+                "initialpasswort",
+                "parolachiave",
+                "passwordiniziale",
+            ],
         }
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::dates::DateOrder;
 use super::fields::Field;
+use super::key::KeyFrom;
 use super::problem::{CsvProblem, CsvProblems};
-use super::table::Table;
 
 /// What is said about a file beforehand (`--map`, `[people]` in the configuration); the rest is guessed from its
 /// headings.
@@ -15,6 +15,8 @@ pub struct Mapping {
     pub columns: Vec<(String, Field)>,
     /// How dates with slashes are meant, where a file alone does not show it.
     pub dates: Option<DateOrder>,
+    /// What stands in for an employee number where a file has no column for one.
+    pub key_from: Option<KeyFrom>,
 }
 
 impl Mapping {
@@ -35,6 +37,13 @@ impl Mapping {
     }
 }
 
+/// A file's heading.
+#[derive(Debug)]
+pub(super) struct Heading {
+    pub(super) line: u64,
+    pub(super) columns: Vec<String>,
+}
+
 /// The column of each field, and the headings nobody asked for.
 #[derive(Debug)]
 pub(super) struct Columns {
@@ -43,62 +52,70 @@ pub(super) struct Columns {
 }
 
 /// Finds the columns; what is mapped by hand goes before what is guessed.
-pub(super) fn columns(table: &Table, mapping: &Mapping) -> Result<Columns, CsvProblems> {
+pub(super) fn columns(heading: &Heading, mapping: &Mapping) -> Result<Columns, CsvProblems> {
     let mut problems = Vec::new();
     let mut of = BTreeMap::new();
     for (column, field) in &mapping.columns {
         let wanted = column.to_lowercase();
-        match table.headings.iter().position(|heading| heading.to_lowercase() == wanted) {
+        match heading.columns.iter().position(|column| column.to_lowercase() == wanted) {
             Some(at) => drop(of.insert(*field, at)),
             None => {
-                let known = table.headings.join("`, `");
+                let known = heading.columns.join("`, `");
                 problems.push(CsvProblem::line(
-                    table.heading_line,
+                    heading.line,
                     format!("there is no column `{column}` for `{}`; the columns are `{known}`", field.as_str()),
                 ));
             }
         }
     }
     let mut ignored = Vec::new();
-    for (at, heading) in table.headings.iter().enumerate() {
-        if of.values().any(|column| *column == at) {
+    for (at, column) in heading.columns.iter().enumerate() {
+        if of.values().any(|taken| *taken == at) {
             continue;
         }
-        match Field::of_heading(heading) {
-            Some(field) if mapping.columns.iter().any(|(_, mapped)| *mapped == field) => ignored.push(heading.clone()),
+        match Field::of_heading(column) {
+            Some(field) if mapping.columns.iter().any(|(_, mapped)| *mapped == field) => ignored.push(column.clone()),
             Some(field) => match of.insert(field, at) {
                 None => {}
                 Some(first) => problems.push(CsvProblem::line(
-                    table.heading_line,
+                    heading.line,
                     format!(
-                        "`{}` and `{heading}` both look like `{}`; choose one with --map '{heading}={}'",
-                        table.headings[first],
+                        "`{}` and `{column}` both look like `{}`; choose one with --map '{column}={}'",
+                        heading.columns[first],
                         field.as_str(),
                         field.as_str()
                     ),
                 )),
             },
-            None => ignored.push(heading.clone()),
+            None => ignored.push(column.clone()),
         }
     }
-    problems.extend(missing(&of, table));
+    problems.extend(missing(&of, heading, mapping.key_from));
     if problems.is_empty() { Ok(Columns { of, ignored }) } else { Err(CsvProblems(problems)) }
 }
 
-fn missing(of: &BTreeMap<Field, usize>, table: &Table) -> Option<CsvProblem> {
+fn missing(of: &BTreeMap<Field, usize>, heading: &Heading, key_from: Option<KeyFrom>) -> Option<CsvProblem> {
     let has = |field| of.contains_key(&field);
-    let mut missing = Vec::new();
-    if !has(Field::EmployeeNumber) {
-        missing.push("employee_number");
-    }
     let named = has(Field::DisplayName) || (has(Field::GivenName) && has(Field::FamilyName));
+    let mut missing = Vec::new();
+    match key_from {
+        _ if has(Field::EmployeeNumber) => {}
+        None => missing.push("employee_number"),
+        Some(KeyFrom::Email) if !has(Field::Email) => missing.push("email (the key, as asked for)"),
+        Some(KeyFrom::Email | KeyFrom::Name) => {}
+    }
     if !named {
         missing.push("given_name and family_name (or display_name)");
     }
+    let keyless = if missing.contains(&"employee_number") {
+        "; where HR has no numbers, --key-from email or --key-from name makes the key"
+    } else {
+        ""
+    };
     let message = format!(
-        "no column for {}; the columns are `{}`; say which is which with --map COLUMN=FIELD",
+        "no column for {}; the columns are `{}`; say which is which with --map COLUMN=FIELD{keyless}",
         missing.join(", nor for "),
-        table.headings.join("`, `")
+        heading.columns.join("`, `")
     );
-    (!missing.is_empty()).then(|| CsvProblem::line(table.heading_line, message))
+    (!missing.is_empty()).then(|| CsvProblem::line(heading.line, message))
 }

@@ -23,6 +23,8 @@ impl CsvProblem {
     }
 }
 
+impl std::error::Error for CsvProblem {}
+
 impl fmt::Display for CsvProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.line {

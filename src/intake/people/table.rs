@@ -1,73 +1,86 @@
-//! From text to rows: the delimiter found out, every row as wide as the heading, quotes balanced.
+//! From text to rows: the delimiter found out, one row after the other, each with its line.
 
-use super::problem::{CsvProblem, CsvProblems};
+use std::fmt;
+use std::io::Read;
 
-/// A file's heading and rows.
-#[derive(Debug)]
-pub(super) struct Table {
-    pub(super) headings: Vec<String>,
-    pub(super) heading_line: u64,
-    pub(super) rows: Vec<Row>,
-    pub(super) delimiter: char,
-}
+use csv::StringRecord;
+
+use super::problem::CsvProblem;
+use super::source::{Source, unreadable};
+use super::text::{Decoded, Writing};
 
 /// One row and the line it starts on.
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) line: u64,
-    pub(super) cells: Vec<String>,
+    cells: StringRecord,
 }
 
-/// Splits `text`; every ragged row is named.
-pub(super) fn split(text: &str) -> Result<Table, CsvProblems> {
-    if let Some(line) = open_quote(text) {
-        let message = "the quotation mark that opens here is never closed; is the file cut off?";
-        return Err(CsvProblem::line(line, message).into());
+impl Row {
+    /// The cell in a column, without blanks around it; nothing in a row that is too short.
+    pub(super) fn cell(&self, at: usize) -> &str {
+        self.cells.get(at).unwrap_or_default()
     }
-    let delimiter = delimiter_of(text);
-    let mut reader = csv::ReaderBuilder::new()
-        .delimiter(u8::try_from(delimiter).unwrap_or(b','))
-        .has_headers(false)
-        .flexible(true)
-        .trim(csv::Trim::All)
-        .from_reader(text.as_bytes());
-    let mut rows = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(|error| CsvProblem::file(format!("the file is not CSV: {error}")))?;
-        let start = record.position().map_or(0, csv::Position::byte);
-        let cells: Vec<String> = record.iter().map(str::to_owned).collect();
-        if cells.iter().any(|cell| !cell.is_empty()) {
-            rows.push(Row { line: line_at(text, start), cells });
+
+    pub(super) fn width(&self) -> usize {
+        self.cells.len()
+    }
+
+    pub(super) fn cells(&self) -> impl Iterator<Item = &str> {
+        self.cells.iter()
+    }
+}
+
+/// The rows of a file that are not empty, the heading among them.
+pub(super) struct Rows {
+    reader: csv::Reader<Decoded>,
+}
+
+impl fmt::Debug for Rows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[rows]")
+    }
+}
+
+impl Rows {
+    pub(super) fn new(source: &Source, writing: &Writing, delimiter: char) -> Result<Self, CsvProblem> {
+        let reader = csv::ReaderBuilder::new()
+            .delimiter(u8::try_from(delimiter).unwrap_or(b','))
+            .terminator(csv::Terminator::Any(b'\n'))
+            .has_headers(false)
+            .flexible(true)
+            .from_reader(Decoded::new(source, writing)?);
+        Ok(Self { reader })
+    }
+
+    /// The next row.
+    pub(super) fn next(&mut self) -> Result<Option<Row>, CsvProblem> {
+        let mut cells = StringRecord::new();
+        loop {
+            let more = self
+                .reader
+                .read_record(&mut cells)
+                .map_err(|error| CsvProblem::file(format!("the file is not CSV: {error}")))?;
+            if !more {
+                return Ok(None);
+            }
+            let inside: usize = cells.iter().map(|cell| cell.matches('\n').count()).sum();
+            cells.trim();
+            if cells.iter().any(|cell| !cell.is_empty()) {
+                // The reader stands behind the row's own line end.
+                let line = self.reader.position().line().saturating_sub(1 + inside as u64);
+                return Ok(Some(Row { line, cells }));
+            }
         }
     }
-    let heading = if rows.is_empty() { None } else { Some(rows.remove(0)) };
-    let heading = heading.ok_or_else(|| CsvProblem::file("the file is empty"))?;
-    refuse_ragged(&heading, &rows)?;
-    Ok(Table { headings: heading.cells, heading_line: heading.line, rows, delimiter })
-}
-
-/// The line of the first byte of a record that is not a line end.
-fn line_at(text: &str, start: u64) -> u64 {
-    let start = usize::try_from(start).unwrap_or(usize::MAX).min(text.len());
-    let skipped = text[start..].len() - text[start..].trim_start_matches(['\r', '\n']).len();
-    text[..start + skipped].matches('\n').count() as u64 + 1
-}
-
-fn refuse_ragged(heading: &Row, rows: &[Row]) -> Result<(), CsvProblems> {
-    let width = heading.cells.len();
-    let ragged = rows.iter().enumerate().filter(|(_, row)| row.cells.len() != width);
-    let problems: Vec<CsvProblem> = ragged
-        .map(|(number, row)| {
-            let last = number + 1 == rows.len() && row.cells.len() < width;
-            let cut = if last { "; it is the last one: is the file cut off?" } else { "" };
-            CsvProblem::line(row.line, format!("{} columns, the heading has {width}{cut}", row.cells.len()))
-        })
-        .collect();
-    if problems.is_empty() { Ok(()) } else { Err(CsvProblems(problems)) }
 }
 
 /// The one of `;` `,` tab that the first line has most of, outside quotes.
-fn delimiter_of(text: &str) -> char {
+pub(super) fn delimiter_of(source: &Source, writing: &Writing) -> Result<char, CsvProblem> {
+    let mut beginning = Vec::new();
+    let text = Decoded::new(source, writing)?;
+    text.take(64 * 1024).read_to_end(&mut beginning).map_err(|error| unreadable(&error))?;
+    let text = String::from_utf8_lossy(&beginning);
     let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     let mut quoted = false;
     let mut counts = [(';', 0), ('\t', 0), (',', 0)];
@@ -77,19 +90,5 @@ fn delimiter_of(text: &str) -> char {
             *count += usize::from(!quoted && c == *delimiter);
         }
     }
-    counts.into_iter().rev().max_by_key(|(_, count)| *count).map_or(',', |(delimiter, _)| delimiter)
-}
-
-/// The line of a quotation mark that opens a cell and is never closed.
-fn open_quote(text: &str) -> Option<u64> {
-    let mut line = 1;
-    let mut opened = None;
-    for c in text.chars() {
-        match c {
-            '"' => opened = if opened.is_some() { None } else { Some(line) },
-            '\n' => line += 1,
-            _ => {}
-        }
-    }
-    opened
+    Ok(counts.into_iter().rev().max_by_key(|(_, count)| *count).map_or(',', |(delimiter, _)| delimiter))
 }

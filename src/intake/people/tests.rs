@@ -8,8 +8,25 @@ use crate::workflow::HrEvent;
 
 const TODAY: Date = date(2026, 11, 2);
 
+/// A whole file in memory, as only tests have it.
+#[derive(Debug)]
+struct Feed {
+    file: PeopleFile,
+    rows: Vec<PersonRow>,
+}
+
+fn feed(bytes: &[u8], mapping: &Mapping) -> Result<Feed, String> {
+    let file = read_people(bytes, mapping).map_err(|problems| problems.to_string())?;
+    let (mut rows, mut found) = (Vec::new(), file.judged().unwrap());
+    while let Some(row) = found.next().unwrap() {
+        let Judged::Right(row) = row else { panic!("{row:?}") };
+        rows.push(*row);
+    }
+    Ok(Feed { rows, file })
+}
+
 fn read(text: &str) -> Result<Feed, String> {
-    read_people(text.as_bytes(), &Mapping::default()).map_err(|problems| problems.to_string())
+    feed(text.as_bytes(), &Mapping::default())
 }
 
 fn row(line: &str) -> PersonRow {
@@ -31,8 +48,8 @@ fn a_german_export_in_windows_1252() {
                 17;J\u{fc}rg;M\u{fc}ller;jm@example.org;01.02.2020;31.12.2026\r\n\
                 18;Ada;Lovelace;ada@example.org;01.02.2020;\r\n";
     let bytes: Vec<u8> = text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
-    let feed = read_people(&bytes, &Mapping::default()).unwrap();
-    assert_eq!((feed.encoding, feed.delimiter), ("windows-1252", ';'));
+    let feed = feed(&bytes, &Mapping::default()).unwrap();
+    assert_eq!((feed.file.encoding(), feed.file.delimiter), ("windows-1252", ';'));
     assert_eq!(feed.rows[0].given_name, Told::Said("Jürg".into()));
     assert_eq!(feed.rows[0].last_day, Told::Said(date(2026, 12, 31)));
     assert_eq!(feed.rows[1].last_day, Told::Nothing);
@@ -49,7 +66,7 @@ fn an_american_export_with_a_byte_order_mark() {
     .unwrap();
     assert_eq!(feed.rows[0].display_name, Told::Said("Lovelace, Ada".into()));
     assert_eq!(feed.rows[0].last_day, Told::Said(date(2027, 3, 4)), "the other column shows the order");
-    assert_eq!(feed.ignored, ["Salary"]);
+    assert_eq!(feed.file.ignored, ["Salary"]);
 }
 
 #[test]
@@ -59,10 +76,10 @@ fn columns_can_be_mapped_by_hand() {
     mapping.add("nome=given_name").unwrap();
     assert!(mapping.add("x").unwrap_err().contains("COLUMN=FIELD"));
     assert!(mapping.add("x=nmae").unwrap_err().contains("given_name"));
-    let feed = read_people("Kürzel\tNome\tCognome\n7\tAda\tLovelace\n".as_bytes(), &mapping).unwrap();
+    let feed = feed("Kürzel\tNome\tCognome\n7\tAda\tLovelace\n".as_bytes(), &mapping).unwrap();
     assert_eq!(feed.rows[0].employee_number, "7");
     mapping.add("Telefon=department").unwrap();
-    let problems = read_people("Kürzel\tNome\tCognome\n7\tAda\tLovelace\n".as_bytes(), &mapping).unwrap_err();
+    let problems = super::read_people("Kürzel\tNome\tCognome\n7\tAda\tLovelace\n".as_bytes(), &mapping).unwrap_err();
     assert!(problems.to_string().contains("no column `Telefon`"), "{problems}");
 }
 
@@ -103,6 +120,7 @@ fn every_mistake_is_named_with_its_line() {
         lines,
         [
             "line 2: email: `x` is no mail address",
+            "line 2: employee number 1 comes again on a later line",
             "line 3: display_name: has a line break",
             "line 5: employee number 1 is on line 2 already",
             "line 6: email: `y` is no mail address",
@@ -113,7 +131,7 @@ fn every_mistake_is_named_with_its_line() {
 #[test]
 fn an_unknown_manager_is_a_warning_and_an_address_becomes_a_number() {
     let feed = read("employee_number,name,email,manager\n1,Ada,ada@x.org,99\n2,Bob,b@x.org,Ada@x.org\n").unwrap();
-    assert_eq!(feed.warnings[0].to_string(), "line 2: manager `99` is not in this file");
+    assert_eq!(feed.file.tally.warnings[0].to_string(), "line 2: manager `99` is not in this file");
     assert_eq!(feed.rows[1].manager_number, Told::Said("1".into()));
 }
 
@@ -121,7 +139,7 @@ fn an_unknown_manager_is_a_warning_and_an_address_becomes_a_number() {
 fn a_mapped_order_or_none_at_all_settles_slashes() {
     let text = "employee_number,name,last_day\n1,Ada,1/2/2027\n";
     let mapping = Mapping { dates: Some(DateOrder::MonthFirst), ..Mapping::default() };
-    let feed = read_people(text.as_bytes(), &mapping).unwrap();
+    let feed = feed(text.as_bytes(), &mapping).unwrap();
     assert_eq!(feed.rows[0].last_day, Told::Said(date(2027, 1, 2)));
     let forever = read("employee_number,name,last_day\n1,Ada,31.12.9999\n").unwrap();
     assert_eq!(forever.rows[0].last_day, Told::Nothing);
@@ -254,6 +272,36 @@ fn the_last_day_of_a_leave_is_the_day_before_the_return() {
 }
 
 #[test]
+fn people_without_numbers_have_a_key_of_their_name_or_address() {
+    let keyed = |text: &str, rule| {
+        let mapping = Mapping { key_from: Some(rule), ..Mapping::default() };
+        feed(text.as_bytes(), &mapping)
+            .map(|feed| feed.rows.iter().map(|row| row.employee_number.clone()).collect::<Vec<_>>())
+    };
+    let guide = "first_name,last_name,password\nAda,Lovelace,s3cret\nGrace,Hopper,\n";
+    assert!(read(guide).unwrap_err().contains("--key-from email or --key-from name"));
+    assert_eq!(keyed(guide, KeyFrom::Name).unwrap(), ["ada.lovelace", "grace.hopper"]);
+    assert!(keyed(guide, KeyFrom::Email).unwrap_err().contains("no column for email"));
+    let mails = "name,email\nAda,Ada@X.org\nBob,\n";
+    assert!(keyed(mails, KeyFrom::Email).unwrap_err().contains("line 3: no mail address"));
+    let twins = "first_name,last_name\nAda,Lovelace\nada,LOVELACE\n";
+    assert!(keyed(twins, KeyFrom::Name).unwrap_err().contains("line 3: employee number ada.lovelace is on line 2"));
+    // A column of numbers goes before any rule.
+    assert_eq!(keyed("employee_number,name\n7,Ada\n", KeyFrom::Name).unwrap(), ["7"]);
+}
+
+#[test]
+fn a_password_is_read_and_shown_nowhere() {
+    let text = "employee_number,name,Kennwort,email\n1,Ada,Tr0ub4dor,x\n";
+    assert!(!read(text).unwrap_err().contains("Tr0ub4dor"));
+    let feed = read("employee_number,name,password\n1,Ada,Tr0ub4dor\n").unwrap();
+    assert_eq!(feed.rows[0].password.as_ref().unwrap().expose(), "Tr0ub4dor");
+    assert!(!format!("{:?}", feed.rows).contains("Tr0ub4dor"));
+    let long = format!("employee_number,name,password\n1,Ada,{}\n", "Tr0ub4dor".repeat(30));
+    assert!(!read(&long).unwrap_err().contains("Tr0ub4dor"));
+}
+
+#[test]
 fn a_file_without_a_column_takes_nothing_back() {
     let leaving = known("1;Ada;Lovelace;ada@x.org;2020-01-01;2026-11-27;");
     let text = "employee_number,name\n1,Ada Lovelace\n";
@@ -269,7 +317,7 @@ proptest::proptest! {
         let _ = read_people(&bytes, &Mapping::default());
         let mut text = b"employee_number,name,last_day\n".to_vec();
         text.extend(&bytes);
-        if let Ok(feed) = read_people(&text, &Mapping::default()) {
+        if let Ok(feed) = feed(&text, &Mapping::default()) {
             let mut keys: Vec<_> = feed.rows.iter().map(|row| &row.employee_number).collect();
             keys.sort();
             keys.dedup();

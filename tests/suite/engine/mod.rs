@@ -2,8 +2,10 @@
 
 mod accidents;
 mod departure;
+mod joiners;
 mod late;
 pub mod moved;
+mod movers;
 mod orders_of_events;
 mod other_runs;
 pub mod schedules;

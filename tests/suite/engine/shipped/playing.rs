@@ -13,7 +13,7 @@ use crate::harness::{App, turn_of};
 #[derive(Clone, Copy)]
 pub(super) enum Deaths {
     None,
-    /// In every n-th turn: half of its attempts have had their effect, none has been recorded.
+    /// In every n-th turn that begins attempts: half of its attempts have had their effect, none has been recorded.
     Every(usize),
 }
 
@@ -23,8 +23,8 @@ const MOST_TURNS: usize = 3000;
 /// Carries everything out up to `until`.
 pub(super) async fn play(app: &App, run: i64, until: Timestamp, deaths: Deaths) {
     let mut daemon = app.engine.clone();
-    let mut completions = Vec::new();
-    for turn in 1..MOST_TURNS {
+    let (mut completions, mut begun) = (Vec::new(), 0);
+    for _ in 0..MOST_TURNS {
         let recorded = !completions.is_empty();
         let report = turn_of(daemon.store(), "test", &daemon.system_names(), std::mem::take(&mut completions), 8)
             .await
@@ -39,7 +39,8 @@ pub(super) async fn play(app: &App, run: i64, until: Timestamp, deaths: Deaths) 
             }
             continue;
         }
-        let dies = matches!(deaths, Deaths::Every(every) if turn % every == 0 && !report.claims.is_empty());
+        begun += usize::from(!report.claims.is_empty());
+        let dies = matches!(deaths, Deaths::Every(every) if !report.claims.is_empty() && begun % every == 0);
         let reached = if dies { report.claims.len().div_ceil(2) } else { report.claims.len() };
         for claim in &report.claims[..reached] {
             let (outcome, seen) = daemon.execute(claim, || true).await;
