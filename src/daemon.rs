@@ -16,8 +16,9 @@ use crate::config::{Config, DatabasePlace, KeySettings, Problem, SystemKind};
 use crate::connectors::Connector;
 use crate::connectors::sandbox::{SandboxCompany, SandboxError};
 use crate::engine::library::Library;
-use crate::engine::{Engine, Matching};
+use crate::engine::{Engine, Fittings, Matching};
 use crate::intake::{events, schedules};
+use crate::mail::MailRoom;
 use crate::queue::{self, Counts};
 use crate::run::Holidays;
 use crate::secret::{KeyFileError, KeyRing, SecretError};
@@ -27,6 +28,12 @@ use crate::workflow::{Diagnostic, Severity};
 
 /// How often schedules and left-over events are looked at, and lapsed leases are taken up.
 const ROUND: Duration = Duration::from_secs(1);
+
+/// How long a drain waits for a mail that is on its way once the steps are done.
+const LAST_MAIL: Duration = Duration::from_secs(3);
+
+/// The longest the sender of mails sleeps: lapsed leases, and writes by others that nobody told of.
+const LONGEST_NAP: Duration = Duration::from_secs(5);
 
 /// Why usher cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +63,9 @@ pub enum StartError {
     /// Workflows with mistakes.
     #[error("{} mistakes in the workflows; `usher check` shows each with its place", .0.len())]
     Workflows(Vec<Diagnostic>),
+    /// Mail templates with mistakes.
+    #[error("{} mistakes in the mail templates; `usher check` shows each with its place", .0.len())]
+    MailTemplates(Vec<Diagnostic>),
     /// The folder of workflows cannot be read.
     #[error("{0}")]
     Folder(Problem),
@@ -131,7 +141,15 @@ pub fn open_library(config: &Config) -> Result<Library, StartError> {
     Ok(Library::of(files.into_iter().map(|file| (file.file, file.text))))
 }
 
-/// Everything together. Refuses workflows with mistakes.
+/// The mail room, where `[mail]` is written; with the mistakes in its templates, which are left out.
+pub fn open_mail(config: &Config) -> (Option<MailRoom>, Vec<Diagnostic>) {
+    match config.mail.clone().map(MailRoom::open) {
+        Some((room, mistakes)) => (Some(room), mistakes),
+        None => (None, Vec::new()),
+    }
+}
+
+/// Everything together. Refuses workflows and mail templates with mistakes.
 ///
 /// # Errors
 /// [`StartError`].
@@ -140,6 +158,10 @@ pub async fn open_engine(config: &Config, opening: Opening, clock: Clock) -> Res
     if library.has_errors() {
         let mistakes = library.diagnostics.into_iter().filter(|found| found.severity == Severity::Error);
         return Err(StartError::Workflows(mistakes.collect()));
+    }
+    let (_, mistakes) = open_mail(config);
+    if !mistakes.is_empty() {
+        return Err(StartError::MailTemplates(mistakes));
     }
     let systems = open_systems(config)?;
     let store = open_store(config, opening, clock).await?;
@@ -150,7 +172,8 @@ pub async fn open_engine(config: &Config, opening: Opening, clock: Clock) -> Res
 pub fn assemble(config: &Config, store: Store, systems: BTreeMap<String, Connector>, library: Library) -> Engine {
     let holidays = Holidays::on(config.time.holidays.iter().copied());
     let matching = Matching { everywhere: config.matching.clone(), on: config.matching_on() };
-    Engine::with(store, systems, library.workflows, config.time.zone_name(), holidays, matching)
+    let fittings = Fittings { matching, mail: open_mail(config).0 };
+    Engine::with(store, systems, library.workflows, config.time.zone_name(), holidays, fittings)
 }
 
 /// The engine at work: queue, watch, rounds.
@@ -160,6 +183,7 @@ pub struct Running {
     pub counts: Arc<Counts>,
     shutdown: watch::Sender<bool>,
     queue: JoinHandle<()>,
+    sender: JoinHandle<()>,
     helpers: Vec<JoinHandle<()>>,
 }
 
@@ -181,8 +205,9 @@ pub fn start(engine: &Engine, settings: queue::Settings) -> Running {
         perform,
         asked.clone(),
     ));
+    let sender = tokio::spawn(send_mails(engine.clone(), asked.clone()));
     let helpers = vec![tokio::spawn(watch_others(engine.store().clone())), tokio::spawn(rounds(engine.clone(), asked))];
-    Running { counts, shutdown, queue, helpers }
+    Running { counts, shutdown, queue, sender, helpers }
 }
 
 impl Running {
@@ -190,6 +215,8 @@ impl Running {
     pub async fn drain(self) {
         self.shutdown.send_replace(true);
         self.queue.await.ok();
+        // A mail on its way gets its answer, if that comes soon; else it goes out again, with the same Message-ID.
+        tokio::time::timeout(LAST_MAIL, self.sender).await.ok();
         for helper in self.helpers {
             helper.abort();
         }
@@ -217,8 +244,31 @@ async fn watch_others(store: Store) {
     }
 }
 
-/// Once in a while: leases that lapsed, events that were accepted and not dealt with, schedules, secrets
-/// that nobody used. What fails stops none
+/// Sends what is due in the outbox: woken by what is posted, and by the next due time.
+async fn send_mails(engine: Engine, mut shutdown: watch::Receiver<bool>) {
+    let Some(room) = engine.mail() else { return };
+    while !*shutdown.borrow() {
+        let next = match room.deliver_due(engine.store()).await {
+            Ok(_) => engine.store().until_mail_due().await,
+            Err(error) => Err(error),
+        };
+        let nap = match next {
+            Ok(next) => next.unwrap_or(LONGEST_NAP).min(LONGEST_NAP),
+            Err(error) => {
+                tracing::warn!(%error, "the outbox cannot be used; trying again");
+                LONGEST_NAP
+            }
+        };
+        tokio::select! {
+            () = engine.store().mail_posted() => {}
+            () = clock::pause(nap) => {}
+            _ = shutdown.changed() => {}
+        }
+    }
+}
+
+/// Once in a while: leases that lapsed, events that were accepted and not dealt with, schedules, secrets that nobody
+/// used, reminders. What fails stops none
 /// of the others, and is tried again after a longer while: a system that does not answer is not to be hammered.
 async fn rounds(engine: Engine, shutdown: watch::Receiver<bool>) {
     while !*shutdown.borrow() {
@@ -238,7 +288,8 @@ async fn round(engine: &Engine) -> Vec<StoreError> {
     let dispatched = events::dispatch(engine).await.map(|_| ());
     let fired = schedules::fire(engine).await.map(|_| ());
     let expired = engine.store().expire_secrets().await.map(|_| ());
-    [recovered.map(|_| ()), dispatched, fired, expired].into_iter().filter_map(Result::err).collect()
+    let reminded = engine.remind().await.map(|_| ());
+    [recovered.map(|_| ()), dispatched, fired, expired, reminded].into_iter().filter_map(Result::err).collect()
 }
 
 /// The daemon: recovers, serves until SIGTERM or SIGINT, drains.

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::{CliError, Context, Exit, Tone};
 use crate::config::{self, Config, Problem, SandboxSettings, SystemKind, WorkflowFile};
 use crate::connectors::sandbox::Company;
-use crate::workflow::{self, Diagnostic, Severity};
+use crate::workflow::{self, ActionKind, Diagnostic, Severity};
+use crate::{daemon, mail};
 
 /// Finds all mistakes of workflows and configuration
 ///
@@ -34,6 +35,8 @@ pub struct Check {
 struct Findings {
     problems: Vec<Problem>,
     diagnostics: Vec<Diagnostic>,
+    /// What is allowed, and has no place in a file.
+    notes: Vec<&'static str>,
     workflows: usize,
     systems: usize,
 }
@@ -47,6 +50,7 @@ impl Check {
         let (config, problems) = Config::inspect(&files, context.globals.database.as_deref(), &context.around);
         found.problems = problems;
         found.systems(&config);
+        found.templates(&config, context);
         if !paths.is_empty() || settings.is_empty() {
             let mut workflows = found.files(&paths, &config, &context.around.folder);
             for workflow in &mut workflows {
@@ -86,11 +90,27 @@ impl Findings {
         let pairs = files.iter().map(|file| (file.file.as_str(), file.text.as_str()));
         self.diagnostics.extend(workflow::check_all(pairs).diagnostics);
         self.workflows = files.len();
+        let templates = config.mail.as_ref().and_then(|mail| mail.templates.as_deref());
+        let mut sends = false;
         let systems: Vec<&str> = config.systems.keys().map(String::as_str).collect();
         for file in files {
             if let Ok((parsed, _)) = workflow::parse(&file.file, &file.text) {
                 self.diagnostics.extend(workflow::check_systems(&file.file, &parsed, &systems));
+                let known = |name: &str| mail::is_known(name, templates);
+                self.diagnostics.extend(workflow::check_mail_templates(&file.file, &parsed, known));
+                sends |= parsed.steps.iter().any(|step| step.action == ActionKind::NotifyEmail);
             }
+        }
+        if sends && config.mail.is_none() {
+            self.notes.push("no mail server is configured: steps of `notify.email` are left out, nobody is reminded");
+        }
+    }
+
+    /// The mail templates that take the place of shipped ones.
+    fn templates(&mut self, config: &Config, context: &Context) {
+        for mut mistake in daemon::open_mail(config).1 {
+            mistake.file = context.around.shown(Path::new(&mistake.file)).display().to_string();
+            self.diagnostics.push(mistake);
         }
     }
 
@@ -110,7 +130,7 @@ impl Findings {
     }
 
     fn warnings(&self) -> usize {
-        self.count(Severity::Warning)
+        self.count(Severity::Warning) + self.notes.len()
     }
 
     fn count(&self, severity: Severity) -> usize {
@@ -134,6 +154,12 @@ impl Findings {
             let text = diagnostic.render(out.is_coloured());
             out.line(text)?;
         }
+        for note in &self.notes {
+            let label = out.paint(Tone::Warn, "warning[mail]:");
+            out.line(format!("{label} {note}"))?;
+            let label = out.paint(Tone::Strong, "  help:");
+            out.line(format!("{label} write [mail] into usher.toml; `usher init` shows how"))?;
+        }
         let summary = format!(
             "{} and {} checked: {}, {}",
             count(self.workflows, "workflow"),
@@ -153,13 +179,17 @@ impl Findings {
                 "message": problem.message, "suggestion": problem.help })
         });
         let diagnostics = self.diagnostics.iter().map(|diagnostic| json!(diagnostic));
+        let notes = self.notes.iter().map(|note| {
+            json!({ "file": null, "line": null, "column": null, "severity": "warning", "code": "mail",
+                "message": note, "suggestion": "write [mail] into usher.toml" })
+        });
         json!({
             "ok": self.errors() == 0,
             "errors": self.errors(),
             "warnings": self.warnings(),
             "workflows": self.workflows,
             "systems": self.systems,
-            "findings": problems.chain(diagnostics).collect::<Vec<_>>(),
+            "findings": problems.chain(diagnostics).chain(notes).collect::<Vec<_>>(),
         })
     }
 }

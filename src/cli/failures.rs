@@ -62,6 +62,8 @@ impl From<TriggerError> for CliError {
             TriggerError::HasLeft(_) => Self::refused("has_left", message)
                 .help("an access that is still open is closed by `usher block PERSON`")
                 .help("if they are back, let HR's file say so: `usher people import FILE`"),
+            TriggerError::NothingToDo(_) => Self::refused("nothing_to_do", message)
+                .help("write [mail] into usher.toml: `usher init` shows how, `usher mail test` tries it"),
             TriggerError::Ambiguous { .. } => Self::refused("ambiguous", message)
                 .help("unbind those that are not theirs: `usher accounts unbind SYSTEM:ID`"),
             TriggerError::Plan(error) => error.into(),
@@ -112,7 +114,7 @@ impl From<StartError> for CliError {
             StartError::NoSuchSystem { .. } => {
                 Self::new(Exit::Usage, "config", message).help("`usher check` tells which systems the company has")
             }
-            StartError::Workflows(mistakes) => {
+            StartError::Workflows(mistakes) | StartError::MailTemplates(mistakes) => {
                 let base = Self::new(Exit::Usage, "workflows", message);
                 let brief = |mistake: &Diagnostic| format!("{}:{}: {}", mistake.file, mistake.line, mistake.message);
                 mistakes.iter().take(3).map(brief).fold(base, Self::help)

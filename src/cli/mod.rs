@@ -14,6 +14,7 @@ mod check;
 mod completions;
 mod confirm;
 mod context;
+mod credentials;
 mod demo;
 mod doctor;
 mod error;
@@ -26,6 +27,7 @@ mod init;
 mod inventory;
 mod listing;
 mod logging;
+mod mail;
 mod man;
 mod moment;
 #[cfg(test)]
@@ -108,6 +110,10 @@ pub enum Command {
     Unfreeze(freeze::Unfreeze),
     /// Shows what HR said and what became of it, and deals with what is parked
     Events(events::Events),
+    /// Shows credentials that are kept sealed for handing over
+    Credentials(credentials::Credentials),
+    /// Shows the outbox, sends a test, tries a mail again
+    Mail(mail::Mail),
     /// Takes in HR's file of people, and shows who is known
     People(people::People),
     /// Reads the systems' accounts, and says whose they are
@@ -145,6 +151,8 @@ impl Command {
             Self::Freeze(command) => command.run(context).await,
             Self::Unfreeze(command) => command.run(context).await,
             Self::Events(command) => command.run(context).await,
+            Self::Credentials(command) => command.run(context).await,
+            Self::Mail(command) => command.run(context).await,
             Self::People(command) => command.run(context).await,
             Self::Accounts(command) => command.run(context).await,
             Self::Systems(command) => command.run(context).await,

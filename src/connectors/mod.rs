@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use self::sandbox::SandboxSystem;
 use crate::run::{Account, Capability, Evidence};
+use crate::secret::Secret;
 use crate::workflow::{ActionKind, Facet};
 
 /// One request to a system.
@@ -81,6 +82,24 @@ impl ActionError {
     }
 }
 
+/// What a system makes for somebody to get into an account with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// A link that lets its holder choose a password.
+    Link,
+    /// A first password.
+    Password,
+}
+
+/// A credential as the system made it. It travels in its own type, apart from evidence.
+#[derive(Debug)]
+pub struct Issued {
+    /// The link, or the password.
+    pub secret: Secret,
+    /// How we know that the system knows it.
+    pub evidence: Evidence,
+}
+
 /// What a system is and whether it answers (`usher systems list`, `usher systems test`).
 #[derive(Clone, Debug)]
 pub struct Reach {
@@ -132,6 +151,16 @@ impl Connector {
         }
     }
 
+    /// Makes a credential for the call's account. Asked again, the system makes another one, and the later one counts.
+    ///
+    /// # Errors
+    /// See [`ActionError`].
+    pub async fn issue(&self, call: &Call, what: Credential) -> Result<Issued, ActionError> {
+        match self {
+            Self::Sandbox(system) => system.issue(call, what).await,
+        }
+    }
+
     /// One page of the system's accounts, and where the next begins.
     ///
     /// # Errors
@@ -149,6 +178,16 @@ impl Connector {
     pub async fn read(&self, external_id: &str) -> Result<Option<Account>, ActionError> {
         match self {
             Self::Sandbox(system) => system.read(external_id).await,
+        }
+    }
+
+    /// Makes the account that `call`, an `account.create`, asks for, with this password; or finds it made.
+    ///
+    /// # Errors
+    /// See [`ActionError`].
+    pub async fn create(&self, call: &Call, password: &Secret) -> Result<Evidence, ActionError> {
+        match self {
+            Self::Sandbox(system) => system.create(call, password).await,
         }
     }
 

@@ -1,16 +1,71 @@
 //! A new account, or an old one taken back into use: whoever comes again finds what was theirs.
 
 use crate::connectors::{Call, Connector};
+use crate::run::book::Step;
 use crate::run::settle::Outcome;
 use crate::run::{Account, AccountStatus, Capability, Evidence, EvidenceKind, HoldReason};
-use crate::store::{Claim, Seen};
+use crate::secret::Secret;
+use crate::store::{Claim, Seen, StoreError};
 use crate::workflow::ActionKind;
 
-use super::execute::{ended, within};
+use super::Engine;
+use super::execute::{ended, looked, within};
+
+impl Engine {
+    /// One attempt at a new account.
+    pub(super) async fn create(
+        &self,
+        claim: &Claim,
+        connector: &Connector,
+        call: &Call,
+        lease_stands: impl Fn() -> bool,
+    ) -> (Outcome, Option<Seen>) {
+        let outcome = match looked(claim, connector, call).await {
+            Some(outcome) => outcome,
+            None => match self.first_password(claim).await {
+                Ok(_) if !lease_stands() => Outcome::Returned,
+                Ok(password) => ended(within(claim.timeout, connector.create(call, &password)).await),
+                Err(error) => Outcome::Retry { reason: error.to_string(), after: None },
+            },
+        };
+        if !matches!(outcome, Outcome::Done(_)) {
+            return (outcome, None);
+        }
+        match made(claim, connector, call).await {
+            Ok(seen) => {
+                self.spend_first_password(claim).await;
+                (outcome, Some(seen))
+            }
+            Err(unknown) => (unknown, None),
+        }
+    }
+
+    /// The password that HR's file gave the person, the same for all accounts of the run; without one, a new one that
+    /// nobody knows.
+    async fn first_password(&self, claim: &Claim) -> Result<Secret, StoreError> {
+        let given = match self.look(claim.run).await?.run.person {
+            Some(person) => self.store().initial_password(person).await?,
+            None => None,
+        };
+        Ok(given.unwrap_or_else(Secret::random))
+    }
+
+    /// With the last account of a run, the password of HR's file has served. Where it stays, it lapses by itself.
+    async fn spend_first_password(&self, claim: &Claim) {
+        let Ok(book) = self.look(claim.run).await else { return };
+        let waits = |step: &Step| {
+            step.action == ActionKind::AccountCreate && step.ordinal != claim.ordinal && !step.state.is_final()
+        };
+        let Some(person) = book.run.person.filter(|_| !book.steps.iter().any(waits)) else { return };
+        if let Err(error) = self.store().take_initial_password(person).await {
+            tracing::warn!(run.id = claim.run, %error, "a first password that was used stays until it lapses");
+        }
+    }
+}
 
 /// The account that an attempt has made, read back: its row and its holder are written with the outcome, so that no
 /// step behind it is claimed without an account. One that cannot be found is looked for again.
-pub(super) async fn made(claim: &Claim, connector: &Connector, call: &Call) -> Result<Seen, Outcome> {
+async fn made(claim: &Claim, connector: &Connector, call: &Call) -> Result<Seen, Outcome> {
     let unknown = |why: String| Outcome::Unknown(format!("the account was made, but {why}"));
     match within(claim.timeout, connector.made(call)).await {
         Ok(Some(account)) => Ok(Seen::Made(Box::new(account))),

@@ -20,6 +20,9 @@ impl Engine {
         if claim.action == ActionKind::AccountsSync {
             return (self.sync_outcome(claim).await, None);
         }
+        if claim.action == ActionKind::NotifyEmail {
+            return (self.notify(claim).await, None);
+        }
         let connector = match self.resolve(claim) {
             Ok(connector) => connector,
             Err(outcome) => return (outcome, None),
@@ -29,18 +32,12 @@ impl Engine {
             (ActionKind::AccountCreate, Some(account)) => {
                 create::take_back(claim, account, connector, &call, lease_stands).await
             }
-            (ActionKind::AccountCreate, None) => {
-                let outcome = self.attempt(claim, connector, &call, lease_stands).await;
-                match outcome {
-                    Outcome::Done(_) => match create::made(claim, connector, &call).await {
-                        Ok(seen) => (outcome, Some(seen)),
-                        Err(unknown) => (unknown, None),
-                    },
-                    other => (other, None),
-                }
-            }
+            (ActionKind::AccountCreate, None) => self.create(claim, connector, &call, lease_stands).await,
             _ => {
-                let outcome = self.attempt(claim, connector, &call, lease_stands).await;
+                let outcome = match self.hand_over(claim, connector, &call).await {
+                    Some(outcome) => outcome,
+                    None => self.attempt(claim, connector, &call, lease_stands).await,
+                };
                 let seen = match outcome {
                     Outcome::Done(_) => standing(claim, connector).await,
                     _ => None,
@@ -78,17 +75,8 @@ impl Engine {
         call: &Call,
         lease_stands: impl Fn() -> bool,
     ) -> Outcome {
-        if claim.observe {
-            match within(claim.timeout, connector.observe(call)).await {
-                Ok(Observation::Reached(evidence)) => return Outcome::Done(observed(evidence)),
-                // Not there: it is applied again. Not to be seen: applying again is harmless, or the class says hold.
-                Ok(Observation::NotReached(_)) => {}
-                Ok(Observation::Unobservable) if claim.action.class() != crate::workflow::Class::U => {}
-                Ok(Observation::Unobservable) => {
-                    return Outcome::Unknown("whether the earlier attempt had its effect cannot be seen".into());
-                }
-                Err(error) => return Outcome::Unknown(format!("the target cannot be asked: {error}")),
-            }
+        if let Some(outcome) = looked(claim, connector, call).await {
+            return outcome;
         }
         if let Some(outcome) = changed_since(claim, connector, call).await {
             return outcome;
@@ -124,6 +112,23 @@ fn call(claim: &Claim) -> Call {
         idempotency_key: format!("{}/{}", public_id(claim.run), claim.label),
         fence: claim.fence,
         now: claim.now,
+    }
+}
+
+/// After an attempt whose end nobody knows: what a look at the target says; `None` where it is to be done.
+pub(super) async fn looked(claim: &Claim, connector: &Connector, call: &Call) -> Option<Outcome> {
+    if !claim.observe {
+        return None;
+    }
+    match within(claim.timeout, connector.observe(call)).await {
+        Ok(Observation::Reached(evidence)) => Some(Outcome::Done(observed(evidence))),
+        // Not there: it is applied again. Not to be seen: applying again is harmless, or the class says hold.
+        Ok(Observation::NotReached(_)) => None,
+        Ok(Observation::Unobservable) if claim.action.class() != crate::workflow::Class::U => None,
+        Ok(Observation::Unobservable) => {
+            Some(Outcome::Unknown("whether the earlier attempt had its effect cannot be seen".into()))
+        }
+        Err(error) => Some(Outcome::Unknown(format!("the target cannot be asked: {error}"))),
     }
 }
 

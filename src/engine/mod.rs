@@ -4,12 +4,15 @@
 
 pub mod changes;
 mod create;
+mod credentials;
 pub mod execute;
 pub mod inventory;
 pub mod library;
 pub mod matching;
 mod notices;
 pub mod orders;
+mod post;
+pub mod reminders;
 pub mod trigger;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::connectors::Connector;
+use crate::mail::MailRoom;
 use crate::run::book::Book;
 use crate::run::{Holidays, MatchRules};
 use crate::store::{Completion, Store, StoreError, TurnRequest};
@@ -36,7 +40,16 @@ struct Inner {
     library: BTreeMap<String, Arc<Workflow>>,
     zone: String,
     holidays: Holidays,
-    matching: Matching,
+    fittings: Fittings,
+}
+
+/// What an engine has besides a record, systems and workflows.
+#[derive(Debug, Default)]
+pub struct Fittings {
+    /// By which rules accounts find their person.
+    pub matching: Matching,
+    /// The mail room, where one is configured.
+    pub mail: Option<MailRoom>,
 }
 
 /// By which rules accounts find their person.
@@ -57,20 +70,25 @@ impl Engine {
         zone: impl Into<String>,
         holidays: Holidays,
     ) -> Self {
-        Self::with(store, systems, library, zone, holidays, Matching::default())
+        Self::with(store, systems, library, zone, holidays, Fittings::default())
     }
 
-    /// As [`Engine::new`], with configured rules of matching.
+    /// As [`Engine::new`], with what was configured besides.
     pub fn with(
         store: Store,
         systems: BTreeMap<String, Connector>,
         library: BTreeMap<String, Arc<Workflow>>,
         zone: impl Into<String>,
         holidays: Holidays,
-        matching: Matching,
+        fittings: Fittings,
     ) -> Self {
         let names = Arc::new(systems.keys().cloned().collect());
-        Self { inner: Arc::new(Inner { store, systems, names, library, zone: zone.into(), holidays, matching }) }
+        Self { inner: Arc::new(Inner { store, systems, names, library, zone: zone.into(), holidays, fittings }) }
+    }
+
+    /// The mail room, where one is configured.
+    pub fn mail(&self) -> Option<&MailRoom> {
+        self.inner.fittings.mail.as_ref()
     }
 
     /// The record.
@@ -100,7 +118,8 @@ impl Engine {
 
     /// The rules by which the accounts of a system find their person.
     pub fn rules(&self, system: &str) -> &MatchRules {
-        self.inner.matching.on.get(system).unwrap_or(&self.inner.matching.everywhere)
+        let matching = &self.inner.fittings.matching;
+        matching.on.get(system).unwrap_or(&matching.everywhere)
     }
 
     /// The configured working days.
@@ -108,7 +127,7 @@ impl Engine {
         &self.inner.holidays
     }
 
-    /// Works off everything that is due now, one turn at a time, in the caller's own task: for tests and rehearsals,
+    /// Works off everything that is due now, mails too, one turn at a time, in the caller's own task: for tests and rehearsals,
     /// where no daemon runs. Answers how many attempts there were.
     ///
     /// # Errors
@@ -129,6 +148,10 @@ impl Engine {
             let report = self.store().turn(&request).await?;
             attempts += report.claims.len();
             if report.claims.is_empty() && report.settled == 0 && recorded == 0 {
+                if let Some(room) = self.mail() {
+                    self.remind().await?;
+                    room.deliver_due(self.store()).await?;
+                }
                 return Ok(attempts);
             }
             let work = report.claims.iter().map(|claim| async move {

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::Engine;
 use crate::run::{
-    Account, AccountStatus, EventFacts, PersonStatus, Plan, PlanError, PlanRequest, Subject, SystemView, plan,
+    Account, AccountStatus, EventFacts, PersonStatus, Plan, PlanError, PlanRequest, PlannedStep, SkipReason, Subject,
+    SystemView, plan,
 };
 use crate::store::{NewRun, Started, StoreError};
 use crate::workflow::{ActionKind, HrEvent, SubjectKind, Workflow};
@@ -91,6 +92,9 @@ pub enum TriggerError {
         /// The accounts.
         candidates: Vec<String>,
     },
+    /// Without mail there is nothing left of it.
+    #[error("nothing would be done: {}", .0.join("; "))]
+    NothingToDo(Vec<String>),
     /// The plan cannot be made.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -135,6 +139,7 @@ impl Engine {
         }
         let found = self.find(&request, workflow).await?;
         let plan = self.plan_for(&request, workflow, &found).await?;
+        refuse_empty(&plan)?;
         let new = NewRun {
             workflow: std::sync::Arc::clone(workflow),
             plan,
@@ -242,6 +247,7 @@ impl Engine {
             start,
             default_zone: self.zone(),
             holidays: self.holidays(),
+            mail: self.mail().is_some(),
         })?)
     }
 
@@ -260,6 +266,22 @@ impl Engine {
                 }
             })
             .collect()
+    }
+}
+
+/// A run whose only point was a mail must not pass for one that was carried out.
+fn refuse_empty(plan: &Plan) -> Result<(), TriggerError> {
+    let reason = |step: &PlannedStep| match &step.skip {
+        Some(SkipReason::NotApplicable(why)) => Some(format!("{} would be left out, {why}", step.label())),
+        Some(_) => Some(format!("{} would be left out", step.label())),
+        None => None,
+    };
+    let no_mail =
+        |step: &PlannedStep| matches!(&step.skip, Some(SkipReason::NotApplicable(why)) if why == crate::run::NO_MAIL);
+    let reasons: Option<Vec<String>> = plan.steps.iter().map(reason).collect();
+    match reasons {
+        Some(reasons) if plan.steps.iter().any(no_mail) => Err(TriggerError::NothingToDo(reasons)),
+        _ => Ok(()),
     }
 }
 

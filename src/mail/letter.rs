@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use jiff::Timestamp;
 use lettre::Message;
 use lettre::message::header::{Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
@@ -10,7 +11,6 @@ use serde_json::{Value, json};
 use super::language::Language;
 use super::settings::MailSettings;
 use crate::run::Person;
-use crate::store::TakenMail;
 
 /// Why a letter cannot be written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -70,9 +70,43 @@ impl Letter {
         Ok(Self { to: to.email.clone(), subject: on_one_line(&subject), name, text, html })
     }
 
+    /// With another subject, where one is given.
+    #[must_use]
+    pub fn with_subject(mut self, subject: Option<&str>) -> Self {
+        if let Some(subject) = subject {
+            self.subject = on_one_line(subject);
+        }
+        self
+    }
+
     /// What the outbox keeps sealed.
     pub(super) fn parts(&self) -> Value {
         json!({ "name": self.name, "text": self.text, "html": self.html })
+    }
+
+    /// The letter that the outbox kept.
+    pub(super) fn kept(to: &str, subject: &str, parts: &str) -> Result<Self, LetterError> {
+        let parts: Value = serde_json::from_str(parts).map_err(|why| LetterError(why.to_string()))?;
+        let part = |name: &str| parts.get(name).and_then(Value::as_str).map(str::to_owned);
+        let (text, html) = (part("text").unwrap_or_default(), part("html").unwrap_or_default());
+        Ok(Self { to: to.to_owned(), subject: subject.to_owned(), name: part("name"), text, html })
+    }
+
+    /// The mail as it goes out: the same Message-ID and date for every attempt (RFC 5322 §3.6.1, §3.6.4).
+    pub(super) fn message(&self, settings: &MailSettings, id: &str, date: Timestamp) -> Result<Message, LetterError> {
+        let to = Mailbox::new(self.name.clone(), mailbox(&self.to).map_err(LetterError)?.email);
+        let mut builder = Message::builder()
+            .from(mailbox(&settings.from).map_err(LetterError)?)
+            .to(to)
+            .subject(&self.subject)
+            .date(SystemTime::from(date))
+            .message_id(Some(id.to_owned()))
+            .header(AutoSubmitted);
+        if let Some(reply_to) = &settings.reply_to {
+            builder = builder.reply_to(mailbox(reply_to).map_err(LetterError)?);
+        }
+        let parts = MultiPart::alternative_plain_html(self.text.clone(), self.html.clone());
+        builder.multipart(parts).map_err(|why| LetterError(why.to_string()))
     }
 }
 
@@ -106,25 +140,4 @@ impl Header for AutoSubmitted {
     fn display(&self) -> HeaderValue {
         HeaderValue::new(Self::name(), "auto-generated".to_owned())
     }
-}
-
-/// The mail as it goes out: the same Message-ID and date for every attempt (RFC 5322 §3.6.1, §3.6.4).
-pub(super) fn message(settings: &MailSettings, mail: &TakenMail) -> Result<Message, LetterError> {
-    let parts: Value = serde_json::from_str(mail.body.expose()).map_err(|why| LetterError(why.to_string()))?;
-    let part = |name: &str| parts.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let to = mailbox(&mail.to).map_err(LetterError)?;
-    let to = Mailbox::new(Some(part("name")).filter(|name| !name.is_empty()), to.email);
-    let mut builder = Message::builder()
-        .from(mailbox(&settings.from).map_err(LetterError)?)
-        .to(to)
-        .subject(&mail.subject)
-        .date(SystemTime::from(mail.queued_at))
-        .message_id(Some(mail.message_id.clone()))
-        .header(AutoSubmitted);
-    if let Some(reply_to) = &settings.reply_to {
-        builder = builder.reply_to(mailbox(reply_to).map_err(LetterError)?);
-    }
-    builder
-        .multipart(MultiPart::alternative_plain_html(part("text"), part("html")))
-        .map_err(|why| LetterError(why.to_string()))
 }

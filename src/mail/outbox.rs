@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::MailRoom;
-use super::letter::message;
+use super::letter::Letter;
 use super::transport::Refusal;
 use crate::clock::plus;
 use crate::run::settle::backoff;
@@ -58,9 +58,22 @@ impl MailRoom {
         Ok(())
     }
 
+    /// Sends a letter past the outbox, for `usher mail test`; the server's answer.
+    ///
+    /// # Errors
+    /// Why it was not taken.
+    pub async fn send_now(&self, letter: &Letter, now: Timestamp) -> Result<String, Refusal> {
+        let id = format!("test.{:016x}", rand::random::<u64>());
+        let full_id = format!("<{id}@{}>", self.settings().domain());
+        let message = letter.message(self.settings(), &full_id, now).map_err(|why| Refusal::Never(why.to_string()))?;
+        self.transport().send(&message, &id).await
+    }
+
     /// One attempt.
     async fn deliver(&self, store: &Store, mail: &TakenMail) -> Result<(), StoreError> {
-        let outcome = match message(self.settings(), mail) {
+        let letter = Letter::kept(&mail.to, &mail.subject, mail.body.expose());
+        let message = letter.and_then(|letter| letter.message(self.settings(), &mail.message_id, mail.queued_at));
+        let outcome = match message {
             Ok(message) => self.transport().send(&message, &mail.id.to_string()).await,
             Err(error) => Err(Refusal::Never(error.to_string())),
         };

@@ -94,11 +94,12 @@ impl Departments {
         match action {
             A::GroupsSync | A::GroupsAdd => {
                 if !with.contains_key("groups") {
-                    let groups = self.given(person)?.map(|department| department.groups.clone()).unwrap_or_default();
-                    if groups.is_empty() && action == A::GroupsAdd {
+                    // Nobody is said to be in no department by saying nothing: what they have stays.
+                    let department = self.given(person)?.ok_or_else(|| nothing("groups", person))?;
+                    if department.groups.is_empty() && action == A::GroupsAdd {
                         return Err(nothing("groups", person));
                     }
-                    with.insert("groups".to_owned(), json!(groups));
+                    with.insert("groups".to_owned(), json!(department.groups));
                 }
                 if action == A::GroupsSync {
                     with.insert("managed".to_owned(), json!(self.managed()));
@@ -161,7 +162,8 @@ mod tests {
             licences: [("mail".to_owned(), "standard".to_owned())].into(),
         };
         let lab = Department { groups: ["lab".to_owned()].into(), ..Department::default() };
-        Departments::of([("Sales".to_owned(), sales), ("Lab".to_owned(), lab)])
+        let bare = ("Bare".to_owned(), Department::default());
+        Departments::of([("Sales".to_owned(), sales), ("Lab".to_owned(), lab), bare])
     }
 
     fn of(department: Option<&str>) -> Person {
@@ -190,8 +192,10 @@ mod tests {
             let left_out = filled(action, Some("Lab"), json!({})).unwrap_err();
             assert!(matches!(left_out, Unfilled::Skip(_)), "{left_out:?}");
         }
-        let nobody = filled(ActionKind::GroupsSync, None, json!({})).unwrap();
-        assert_eq!(nobody["groups"], json!([]), "who has no department has nothing of one");
+        let nobody = filled(ActionKind::GroupsSync, None, json!({})).unwrap_err();
+        assert!(matches!(nobody, Unfilled::Skip(_)), "who has no department keeps what there is: {nobody:?}");
+        let none = filled(ActionKind::GroupsSync, Some("Bare"), json!({})).unwrap();
+        assert_eq!(none["groups"], json!([]), "a department that gives none takes those of the others");
     }
 
     #[test]
@@ -200,7 +204,7 @@ mod tests {
         let Unfilled::Hold(HoldReason::Missing(why)) = held else { panic!("{held:?}") };
         assert!(why.contains("[departments.\"Saels\"]"), "{why}");
         let mut with = Map::new();
-        Departments::default().fill(ActionKind::GroupsSync, None, Some(&of(Some("Sales"))), &mut with).unwrap();
-        assert_eq!(with["managed"], json!([]), "without any department nothing is managed");
+        let unfilled = Departments::default().fill(ActionKind::GroupsSync, None, Some(&of(Some("Sales"))), &mut with);
+        assert!(matches!(unfilled, Err(Unfilled::Skip(_))), "without any department nothing is given");
     }
 }

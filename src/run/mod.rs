@@ -35,7 +35,7 @@ pub use inputs::{EventFacts, InputError, resolve_inputs};
 pub use instant::{UnknownZone, after_delay, zone};
 pub use matching::{MatchField, MatchRule, MatchRules};
 pub use plan::{Fold, Lateness, LocalInstant, Plan, PlannedStep};
-pub use planning::{PlanError, PlanRequest, Projected, plan, project};
+pub use planning::{NO_MAIL, PlanError, PlanRequest, Projected, plan, project};
 pub use prepare::{RunFacts, digest, render_params, scope};
 pub use state::{HoldReason, IllegalTransition, RunState, SkipReason, StepEvent, StepState};
 pub use subject::{Account, AccountStatus, Person, PersonStatus, Subject, SystemView};

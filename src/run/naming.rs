@@ -111,7 +111,7 @@ pub struct Wanted {
 impl Wanted {
     /// What every candidate begins with, at least: what is taken needs to be known only among such names.
     pub fn stem(&self) -> &str {
-        let shortest = self.local.len().min(LONGEST_LOCAL_PART - 3);
+        let shortest = self.local.len().min(LONGEST_LOCAL_PART - 4);
         self.local.get(..shortest).unwrap_or(&self.local)
     }
 
@@ -183,11 +183,11 @@ impl Naming {
         let by = |name: &str| self.reserved_word(name).or_else(|| taken(name));
         let plain = wanted.plain();
         let Some(first) = by(&plain) else { return Ok(plain) };
-        let numbers = match self.on_collision {
-            OnCollision::Number => 2..=LAST_NUMBER,
-            OnCollision::Refuse => 1..=0,
+        let last = match self.on_collision {
+            OnCollision::Number => LAST_NUMBER,
+            OnCollision::Refuse => 1,
         };
-        let mut numbered = numbers.map(|number| wanted.numbered(number));
+        let mut numbered = (2..=last).map(|number| wanted.numbered(number));
         numbered.find(|name| by(name).is_none()).ok_or(NamingError::Taken { name: plain, by: first })
     }
 

@@ -23,6 +23,7 @@ pub use endings::{END, PURGE};
 pub use error::PlanError;
 pub use project::{Projected, project};
 pub(super) use retime::{Retimed, retime};
+pub use sites::NO_MAIL;
 pub use timing::DESTRUCTIVE_WAIT_DAYS;
 
 use self::joins::Joins;
@@ -59,6 +60,8 @@ pub struct PlanRequest<'a> {
     pub default_zone: &'a str,
     /// The configured working days.
     pub holidays: &'a Holidays,
+    /// Whether mail can be sent.
+    pub mail: bool,
 }
 
 /// Makes the plan.
@@ -171,7 +174,7 @@ impl<'a> Planner<'a> {
 
     fn place(&self, def: &StepDef, site: &Site<'_>, timing: &Timing, ordinal: u16) -> PlannedStep {
         let needs = self.joins.needs(def, site.system(), &self.steps);
-        let answer = self.answer(def.action, site, &needs);
+        let answer = self.answer(def, site, &needs);
         PlannedStep {
             ordinal,
             name: def.id.clone(),

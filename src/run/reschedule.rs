@@ -116,6 +116,7 @@ pub fn reschedule(
         start: book.run.start,
         default_zone: &book.run.zone,
         holidays: new.holidays,
+        mail: false,
     };
     let retimed = retime(&request, &book.run.inputs, &inputs, now)?;
     let steps = reopened(book, &retimed, now);

@@ -279,6 +279,7 @@ impl Case {
             start: self.start,
             default_zone: &self.zone,
             holidays: &Holidays::default(),
+            mail: true,
         })
     }
 

@@ -9,7 +9,7 @@ use super::book::{Book, Step};
 use super::capability::Evidence;
 use super::state::{HoldReason, SkipReason, StepEvent};
 use crate::clock::plus;
-use crate::workflow::{Class, Nature, OnFailure, OnUnknown, Retry};
+use crate::workflow::{ActionKind, Class, Nature, OnFailure, OnUnknown, Retry};
 
 /// A target that asks us to stay away for longer is asked again all the same.
 const LONGEST_ASKED: Duration = Duration::from_secs(3600);
@@ -43,6 +43,10 @@ pub enum Outcome {
 /// The retry policy of a step: what its file says over what its nature says.
 pub fn retry_policy(book: &Book, step: &Step) -> Retry {
     book.definition(step).and_then(|def| def.retry).unwrap_or_else(|| match step.action.nature() {
+        // About as long as the outbox tries.
+        _ if matches!(step.action, ActionKind::NotifyEmail | ActionKind::CredentialsSend) => {
+            Retry { max: Some(130), backoff: Duration::from_secs(30), cap: Duration::from_secs(3600) }
+        }
         Nature::Cut => Retry { max: None, backoff: Duration::from_secs(5), cap: Duration::from_secs(300) },
         Nature::Destructive => Retry { max: Some(5), backoff: Duration::from_secs(60), cap: Duration::from_secs(3600) },
         _ => Retry { max: Some(10), backoff: Duration::from_secs(30), cap: Duration::from_secs(3600) },

@@ -87,6 +87,11 @@ impl PersonStatus {
         Self::ALL.into_iter().find(|status| status.as_str() == name)
     }
 
+    /// Whether the person works here (on leave counts, too).
+    pub const fn is_employed(self) -> bool {
+        matches!(self, Self::Active | Self::OnLeave | Self::Leaving)
+    }
+
     /// Whether HR says the person is on the way out or gone.
     pub const fn is_departed(self) -> bool {
         matches!(self, Self::Leaving | Self::Left)

@@ -149,6 +149,24 @@ impl Store {
         row.as_ref().map(person).transpose()
     }
 
+    /// The one person with this work address; `None` where nobody has it, or several do.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn person_at(&self, email: &str) -> Result<Option<Person>, StoreError> {
+        let mut conn = self.reader().await?;
+        let found: Vec<String> =
+            sqlx::query_scalar("SELECT employee_number FROM people WHERE LOWER(email) = $1 LIMIT 2")
+                .bind(email.to_lowercase())
+                .fetch_all(&mut *conn)
+                .await?;
+        drop(conn);
+        match found.as_slice() {
+            [one] => self.person(one).await,
+            _ => Ok(None),
+        }
+    }
+
     /// Everybody, by employee number; `status` narrows.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 //! nothing that stops can forget to say so.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use sqlx::{AnyConnection, Row};
@@ -177,6 +178,25 @@ impl Store {
             });
         }
         Ok((waits, self.times(&mut conn).await?.0))
+    }
+
+    /// Whether anything must be told: it has waited (or been over) for `gather`, or was last told `remind` ago.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn waits_are_ripe(&self, gather: Duration, remind: Duration) -> Result<bool, StoreError> {
+        let mut conn = self.reader().await?;
+        let now = self.times(&mut conn).await?.0.as_millisecond();
+        let before = |span: Duration| now.saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX));
+        let ripe: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM waits WHERE (over_at IS NOT NULL AND over_at <= $1)
+                OR (over_at IS NULL AND told_at IS NULL AND since <= $1) OR (over_at IS NULL AND told_at <= $2)",
+        )
+        .bind(before(gather))
+        .bind(before(remind))
+        .fetch_one(&mut *conn)
+        .await?;
+        Ok(ripe > 0)
     }
 
     fn wait_words(&self, id: i64, data_key: &str, sealed: &str) -> Result<String, StoreError> {

@@ -14,7 +14,7 @@ pub enum Class {
     K,
     /// Detectable afterwards by a name we choose.
     D,
-    /// Undetectable: a plain mail, a generic POST.
+    /// Undetectable: a generic POST, a program.
     U,
 }
 
@@ -146,7 +146,7 @@ catalogue! {
     MailMaintenance "mail.maintenance" S Cut (System) => MailEndMaintenance, "Puts a mail service into maintenance: reception goes on, reading does not.";
     MailEndMaintenance "mail.end_maintenance" S Grant (System), "Ends a mail service's maintenance.";
     AccountCreate "account.create" D Grant (System), "Creates an account by the naming convention.";
-    CredentialsSend "credentials.send" U Plain (Account), "Hands the credentials over: setup link, welcome mail, or sealed.";
+    CredentialsSend "credentials.send" D Plain (Account), "Hands the credentials over: setup link, welcome mail, or sealed.";
     GroupsAdd "groups.add" S Grant (Account), "Adds the account to groups.";
     GroupsSync "groups.sync" S Plain (Account), "Makes the account's groups what the department asks for.";
     RoleSet "role.set" S Plain (Account), "Sets the account's role.";
@@ -157,7 +157,7 @@ catalogue! {
     PasswordReset "password.reset" S Plain (Account), "Sets a password, or sends a link to set one.";
     AccountsSync "accounts.sync" S Plain (System), "Reads all accounts of a system into the inventory.";
     VerifyNoAccess "verify.no_access" S Plain (Account), "Reads the target back: no way in is left.";
-    NotifyEmail "notify.email" U Plain (House), "Sends a mail.";
+    NotifyEmail "notify.email" D Plain (House), "Sends a mail.";
     HttpRequest "http.request" U Plain (House), "Calls a URL.";
     Exec "exec" U Plain (House), "Runs a program.";
     Task "task" S Person (House), "Something a person does.";

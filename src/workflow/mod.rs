@@ -36,5 +36,5 @@ pub use parse::{Checked, check_all, parse};
 pub use schedule::next_after;
 pub use shipped::SHIPPED;
 pub use span::Span;
-pub use systems::check_systems;
+pub use systems::{check_mail_templates, check_systems};
 pub use template::{Condition, Scope, Template, TemplateError};

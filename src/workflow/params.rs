@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::action::ActionKind;
 pub use shapes::*;
-pub use values::{Items, Length, Quota, Recipient};
+pub use values::{Addressees, Items, Length, Quota, Recipient, Recipients};
 
 /// What one parameter is, as far as a check needs it.
 #[derive(Clone, Copy, Debug)]

@@ -7,6 +7,7 @@ pub const SHIPPED: &[(&str, &str)] = &[
     ("unblock", include_str!("../../workflows/unblock.yaml")),
     ("temporary-leave", include_str!("../../workflows/temporary-leave.yaml")),
     ("restore-account", include_str!("../../workflows/restore-account.yaml")),
+    ("secure-your-account", include_str!("../../workflows/secure-your-account.yaml")),
     ("grace-purge", include_str!("../../workflows/grace-purge.yaml")),
     ("onboarding", include_str!("../../workflows/onboarding.yaml")),
     ("name-change", include_str!("../../workflows/name-change.yaml")),

@@ -70,6 +70,29 @@ pub(super) fn check(
     }
 }
 
+/// Checks the mail templates that a workflow names. `file` is the name for messages.
+pub fn check_mail_templates(file: &str, workflow: &Workflow, is_known: impl Fn(&str) -> bool) -> Vec<Diagnostic> {
+    let mut report = Report::new(file, &workflow.source);
+    let tree = yaml::load(&workflow.source).ok();
+    let steps = tree.as_ref().and_then(|(root, _)| root.get("steps"));
+    let Some(Yaml::List(steps)) = steps.map(|steps| &steps.value) else { return Vec::new() };
+    for (step, node) in workflow.steps.iter().zip(steps) {
+        let Some(node) = node.get("with").and_then(|with| with.get("template")) else { continue };
+        if step.action != ActionKind::NotifyEmail {
+            continue;
+        }
+        if let Some(name) = report.text(node, "a template").map(str::to_owned)
+            && !name.contains("{{")
+            && !is_known(&name)
+        {
+            report
+                .error(node.pos, "unknown-template", format!("there is no mail template called `{name}`"))
+                .help("docs/MAIL.md lists them; your own stand in the folder that `templates` in [mail] names");
+        }
+    }
+    report.finish()
+}
+
 /// Checks the systems a workflow names against those that are configured. `file` is the name for messages.
 pub fn check_systems(file: &str, workflow: &Workflow, known: &[&str]) -> Vec<Diagnostic> {
     let mut report = Report::new(file, &workflow.source);

@@ -72,6 +72,10 @@ impl House {
         std::fs::write(self.path(name), text).unwrap();
     }
 
+    pub(crate) fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap()
+    }
+
     pub(crate) fn run(&self, arguments: &[&str]) -> Answer {
         let (code, out, err) =
             said(usher(self.folder.path()).env("USHER__SERVE__LISTEN", "127.0.0.1:0").args(arguments));

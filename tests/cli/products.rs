@@ -32,7 +32,7 @@ fn only_those_whom_the_configuration_names_stop_products() {
 fn a_plan_says_what_a_newcomer_will_be_called_and_who_makes_the_account() {
     let house = House::with_people();
     let head = "employee_number,given_name,family_name,department,language,start_date,status";
-    house.write("new.csv", &format!("{head}\n1030,Jürg,Müller,Sales,de,2027-02-15,prehire\n"));
+    house.write("new.csv", format!("{head}\n1030,Jürg,Müller,Sales,de,2027-02-15,prehire\n"));
     house.run(&["people", "import", "new.csv", "--yes"]).ends(0);
     let plan = ["plan", "onboarding", "--person", "1030"];
     house

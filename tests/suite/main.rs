@@ -11,6 +11,8 @@ mod harness;
 mod database;
 
 mod engine;
+mod mail;
 mod people;
 mod queue;
+mod smtp;
 mod store;

@@ -23,6 +23,8 @@ pub(super) struct Ending {
     runs: Vec<EndedRun>,
     /// What is different on the systems.
     changes: Vec<Difference>,
+    /// Mails that went out.
+    mails: i64,
     /// Commits of the engine for each step.
     commits_per_step: f64,
     /// Days that passed, by the demo's clock.
@@ -83,11 +85,16 @@ impl Ending {
             }
         }
         let changes = stage.company.snapshot().map_err(sandbox)?.changes_since(&stage.before);
+        let sent = stage.store().mail_census().await?;
+        if let Some((state, count)) = sent.iter().find(|(state, _)| state != "sent") {
+            problems.push(format!("{count} mails are {state}"));
+        }
+        let mails = sent.iter().map(|(_, count)| count).sum();
         let days = stage.store().now().await?.duration_since(stage.start.timestamp()).as_hours() / 24;
         let accounts = stage.store().accounts(None, None, None).await?;
         let logins =
             accounts.into_iter().map(|account| ((account.system, account.external_id), account.login)).collect();
-        Ok(Self { ok: problems.is_empty(), problems, runs, changes, commits_per_step, days, logins })
+        Ok(Self { ok: problems.is_empty(), problems, runs, changes, mails, commits_per_step, days, logins })
     }
 
     /// Says it, on a terminal or as one document.
@@ -105,10 +112,11 @@ impl Ending {
         }
         let steps: usize = self.runs.iter().map(|run| run.steps.len()).sum();
         context.out.line(format!(
-            "\n{} steps of {} departures over {} days in {:.1} s, {:.2} commits a step. Every effect was read back where \
-             the system can be read.",
+            "\n{} steps of {} departures and {} mails to managers over {} days in {:.1} s, {:.2} commits a step. Every \
+             effect was read back where the system can be read.",
             steps,
             self.runs.len(),
+            self.mails,
             self.days,
             took.as_secs_f64(),
             self.commits_per_step,

@@ -20,6 +20,8 @@ pub(super) struct Timeline {
     day: Option<Date>,
     runs: Vec<(i64, Person)>,
     shown: HashMap<i64, i64>,
+    /// What is not said of every path.
+    folder: String,
     quiet: bool,
 }
 
@@ -31,6 +33,7 @@ impl Timeline {
             day: None,
             runs: Vec::new(),
             shown: HashMap::new(),
+            folder: format!("{}/", stage.folder.display()),
             quiet: context.out.is_json(),
         }
     }
@@ -79,6 +82,7 @@ impl Timeline {
         }
         fresh.sort_by_key(|(_, entry)| entry.at);
         let lines = fresh.iter().filter_map(|(name, entry)| Line::new(name, entry, &self.zone));
+        let lines = lines.map(|line| line.told_shortly(&self.folder));
         let lines = if context.out.is_terminal() { gathered(lines) } else { lines.collect() };
         for line in lines {
             self.say(context, &line)?;
@@ -137,6 +141,15 @@ impl<'a> Line<'a> {
         let (step, system) = label.split_once('@').map_or((label, None), |(step, system)| (step, Some(system)));
         let at = from_millis(entry.at).to_zoned(zone.clone());
         Some(Self { at, name, label, step, systems: system.into_iter().collect(), tone, mark, words })
+    }
+
+    /// A mail by its file alone.
+    fn told_shortly(mut self, folder: &str) -> Self {
+        if let Some(file) = self.words.strip_prefix("acknowledged: written to ") {
+            let file = file.strip_prefix(folder).unwrap_or(file);
+            self.words = format!("mailed: {}", file.split_once(',').map_or(file, |(file, _)| file));
+        }
+        self
     }
 
     /// What happened and where, as far as there is room for it.

@@ -11,7 +11,7 @@ use super::{CliError, Context, Exit};
 
 /// Tells what is wrong with this set-up, and how to mend it
 ///
-/// Configuration, workflows, key, database, clock, daemon, systems, and the work itself: each line is ok, warn or bad.
+/// Configuration, workflows, key, database, clock, daemon, systems, mail, and the work itself: each line is ok, warn or bad.
 /// Nothing is changed. Exit code 1 when something is bad.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -74,6 +74,7 @@ impl Doctor {
         checks.push(setup::workflows(&config));
         checks.push(setup::key(&config));
         checks.extend(setup::systems(&config).await);
+        checks.extend(setup::mail(&config).await);
         checks.extend(record::record(&config).await);
         let sick = checks.iter().any(|check| check.verdict == Verdict::Bad);
         if context.out.is_json() {

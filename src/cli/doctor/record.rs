@@ -53,7 +53,23 @@ fn durable(store: &Store) -> Check {
 
 async fn work(config: &Config, store: &Store) -> Result<Vec<Check>, CliError> {
     let first = [clock(store).await?, daemon_at_work(config, store).await?, inventory(config, store).await?];
-    Ok(first.into_iter().chain([bindings(store).await?]).chain(steps(store).await?).collect())
+    let first = first.into_iter().chain([bindings(store).await?]);
+    Ok(first.chain(steps(store).await?).chain(outbox(store).await?).collect())
+}
+
+/// Mails on their way and given up; nothing where none was ever sent.
+async fn outbox(store: &Store) -> Result<Vec<Check>, CliError> {
+    let census = store.mail_census().await?;
+    let count = |state: &str| census.iter().find(|(name, _)| name == state).map_or(0, |(_, count)| *count);
+    let told = format!("{} sent, {} on their way, {} given up", count("sent"), count("queued"), count("failed"));
+    Ok(match (census.is_empty(), count("failed")) {
+        (true, _) => Vec::new(),
+        (_, 0) => vec![Check::ok("outbox", told)],
+        _ => vec![
+            Check::warn("outbox", told)
+                .help("`usher mail list --state failed` says why, `usher mail retry ID` tries again"),
+        ],
+    })
 }
 
 async fn clock(store: &Store) -> Result<Check, CliError> {

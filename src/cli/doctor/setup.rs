@@ -78,3 +78,24 @@ pub(super) async fn systems(config: &Config) -> Vec<Check> {
     }
     checks
 }
+
+/// Whether mail can be sent, and somebody hears of what goes wrong.
+pub(super) async fn mail(config: &Config) -> Vec<Check> {
+    let (Some(room), mistakes) = daemon::open_mail(config) else {
+        let found = "no mail server is configured: notices are left out, and nobody is told what waits or has stopped";
+        return vec![Check::warn("mail", found).help("write [mail] into usher.toml; `usher init` shows how")];
+    };
+    let mut checks = vec![match room.transport().test().await {
+        Ok(found) => Check::ok("mail", found),
+        Err(why) => Check::bad("mail", why).help("see [mail] in usher.toml; `usher mail test --to ADDRESS` tries it"),
+    }];
+    if !mistakes.is_empty() {
+        let found = format!("{} mistakes: the daemon does not start with them", mistakes.len());
+        checks.push(Check::bad("mail templates", found).help("`usher check` shows each with its place"));
+    }
+    if room.settings().administrators.is_empty() {
+        let found = "nobody is told what has stopped, nor asked for approvals";
+        checks.push(Check::warn("administrators", found).help("name them in [mail]: `administrators = [\"…\"]`"));
+    }
+    checks
+}

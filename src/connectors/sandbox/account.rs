@@ -6,8 +6,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::digest;
 use super::request::numbered;
 use crate::run::{Account, AccountStatus};
+use crate::secret::Secret;
 
 /// An account with everything its system knows of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -58,6 +60,8 @@ pub struct SandboxAccount {
     pub trash: Option<Trash>,
     /// The idempotency key of the request that created it.
     pub created_by: Option<String>,
+    /// Names the last set-up link that was made; the sandbox knows no links.
+    pub setup_link: Option<String>,
     /// How often credentials or a set-up link were handed over.
     pub credentials_sent: u32,
     /// On systems with mail.
@@ -68,6 +72,14 @@ pub struct SandboxAccount {
     pub calendars: Option<Agenda>,
     /// Checksums of the archives and exports made of it, by file name.
     pub archives: BTreeMap<String, String>,
+}
+
+impl SandboxAccount {
+    /// Whether its sign-in page lets somebody in who shows this password or set-up link.
+    pub fn opens_with(&self, shown: &Secret) -> bool {
+        let name = digest::generation(&[shown.expose()]);
+        self.password == name || self.setup_link.as_ref() == Some(&name)
+    }
 }
 
 /// What `access.remove` took away.

@@ -2,6 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::secret::Secret;
+
 /// SHA-256 of `bytes` in hex.
 pub(super) fn sha256(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
@@ -20,4 +22,9 @@ pub(super) fn of_parts(parts: &[&str]) -> [u8; 32] {
 /// A short name for a password nobody knows: what the sandbox keeps instead of one.
 pub(super) fn generation(parts: &[&str]) -> String {
     hex::encode(&of_parts(parts)[..8])
+}
+
+/// The name of a password that was given.
+pub(super) fn password(password: &Secret) -> String {
+    generation(&["given", password.expose()])
 }

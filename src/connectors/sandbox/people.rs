@@ -5,12 +5,14 @@ use jiff::Timestamp;
 
 use super::account::SandboxAccount;
 use super::change::{Change, Delivery, World};
+use super::digest;
 use super::error::SandboxError;
 use super::house::{Present, SandboxCompany};
 use super::ledger::Entry;
 use super::state::{INBOX, SystemState};
 use crate::connectors::ActionError;
 use crate::run::AccountStatus;
+use crate::secret::Secret;
 
 /// Roles that manage a product even while its management is blocked.
 pub(super) const ADMINISTRATORS: [&str; 3] = ["administrator", "admin", "legal_representative"];
@@ -36,6 +38,11 @@ impl SandboxCompany {
             present.happen(system, Some(id), now, World::SignIn(session.clone()))?;
             Ok(session)
         })
+    }
+
+    /// How the sandbox calls this password, for [`SandboxCompany::sign_in`].
+    pub fn password_name(password: &Secret) -> String {
+        digest::password(password)
     }
 
     /// Reads the inbox through an open session or application password, and says how many mails are in it. An open

@@ -168,6 +168,7 @@ fn begin_account(system: &SystemState, holder: &Holder, spec: &AccountSpec) -> S
         last_sign_in: spec.last_sign_in,
         trash: None,
         created_by: None,
+        setup_link: None,
         credentials_sent: 0,
         mailbox: None,
         files: None,

@@ -11,8 +11,9 @@ use super::ledger::Entry;
 use super::state::SystemState;
 use super::{capability, company::SystemSpec};
 use crate::clock;
-use crate::connectors::{ActionError, Call, Observation, Reach};
+use crate::connectors::{ActionError, Call, Credential, Issued, Observation, Reach};
 use crate::run::{Account, Capability, Evidence, EvidenceKind};
+use crate::secret::Secret;
 use crate::workflow::{ActionKind, Facet};
 
 /// Accounts on one page.
@@ -85,6 +86,23 @@ impl SandboxSystem {
     /// # Errors
     /// See [`ActionError`].
     pub async fn perform(&self, call: &Call) -> Result<Evidence, ActionError> {
+        self.undergo(call, || Change::of(call)).await
+    }
+
+    /// As [`SandboxSystem::perform`], for an account with this password.
+    ///
+    /// # Errors
+    /// See [`ActionError`].
+    pub async fn create(&self, call: &Call, password: &Secret) -> Result<Evidence, ActionError> {
+        self.undergo(call, || Ok(Change::of(call)?.with_password(password))).await
+    }
+
+    /// A request, and what becomes of it on the way.
+    async fn undergo(
+        &self,
+        call: &Call,
+        change: impl FnOnce() -> Result<Change, ActionError>,
+    ) -> Result<Evidence, ActionError> {
         let fate = self.company.knobs(&self.name).fate(&self.name, &call.idempotency_key, call.fence);
         wait(fate.latency).await;
         if fate.refused {
@@ -93,9 +111,34 @@ impl SandboxSystem {
         if fate.cut_before {
             return Err(self.cut());
         }
-        let outcome = self.request(call, fate);
+        let outcome = self.request(call, change, fate);
         wait(fate.slow).await;
         if fate.cut_after { Err(self.cut()) } else { outcome }
+    }
+
+    /// Makes a link or a password. The ledger keeps its digest only: the system recognises it, and nobody reads it there.
+    ///
+    /// # Errors
+    /// See [`ActionError`].
+    pub async fn issue(&self, call: &Call, what: Credential) -> Result<Issued, ActionError> {
+        let token = format!("{:016x}{:016x}", rand::random::<u64>(), rand::random::<u64>());
+        let secret = match what {
+            Credential::Link => Secret::new(format!("https://{}.example/set-up/{token}", self.name)),
+            Credential::Password => Secret::new(format!("{}-{}-{}", &token[..5], &token[5..10], &token[10..15])),
+        };
+        let fate = self.company.knobs(&self.name).fate(&self.name, &call.idempotency_key, call.fence);
+        wait(fate.latency).await;
+        if fate.refused {
+            return Err(self.busy());
+        }
+        if fate.cut_before {
+            return Err(self.cut());
+        }
+        self.able(call.action)?;
+        let change = Change::credential(what, &secret);
+        let evidence = self.company.exclusive(|present| self.carry_out(present, change, call, fate))?;
+        wait(fate.slow).await;
+        if fate.cut_after { Err(self.cut()) } else { Ok(Issued { secret, evidence }) }
     }
 
     /// Does what `call` asks for as a person would in front of the system, whatever usher is able to do there: the
@@ -108,9 +151,14 @@ impl SandboxSystem {
         self.company.exclusive(|present| self.carry_out(present, change, call, Fate::default()))
     }
 
-    fn request(&self, call: &Call, fate: Fate) -> Result<Evidence, ActionError> {
+    fn request(
+        &self,
+        call: &Call,
+        change: impl FnOnce() -> Result<Change, ActionError>,
+        fate: Fate,
+    ) -> Result<Evidence, ActionError> {
         self.able(call.action)?;
-        let change = Change::of(call)?;
+        let change = change()?;
         self.company.exclusive(|present| self.carry_out(present, change, call, fate))
     }
 

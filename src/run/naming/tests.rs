@@ -128,3 +128,22 @@ fn a_former_address_is_reserved_for_a_time() {
     let since: Timestamp = "2027-01-29T18:00:00Z".parse().unwrap();
     assert_eq!(naming().reserved_until(since).to_string(), "2029-01-29T18:00:00Z");
 }
+
+proptest::proptest! {
+    #[test]
+    fn whatever_people_are_called_their_address_is_valid(given in "\\PC{0,90}", family in "\\PC{0,90}", german in proptest::bool::ANY) {
+        let somebody = person(&given, &family, if german { "de" } else { "" });
+        for pattern in ["{first}.{last}", "{f}.{last}", "{first}", "{l}-{first}_x"] {
+            let naming = Naming { pattern: Pattern::parse(pattern).unwrap(), ..naming() };
+            let Ok(wanted) = naming.address_of(&somebody) else { continue };
+            let plain = wanted.plain();
+            let chosen = naming.choose(&wanted, |name| (name == plain).then(|| "somebody".to_owned())).unwrap();
+            for address in [plain.clone(), chosen.clone()] {
+                let (local, _) = address.split_once('@').unwrap();
+                proptest::prop_assert!(is_dot_atom(local), "{}", address);
+                proptest::prop_assert!(local.starts_with(wanted.stem()), "{}", address);
+            }
+            proptest::prop_assert_ne!(chosen, plain);
+        }
+    }
+}

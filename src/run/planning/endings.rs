@@ -39,7 +39,7 @@ impl Planner<'_> {
 
     fn follow(&self, site: &Site<'_>, follow: Follow, of: u16, ordinal: u16) -> PlannedStep {
         let needs = std::collections::BTreeSet::from([of]);
-        let answer = self.answer(follow.action, site, &needs);
+        let answer = self.answer_of(follow.action, site, &needs);
         let applying = self.steps.get(usize::from(of));
         let skip = applying.and_then(|step| step.skip.as_ref()).map(|reason| match reason {
             SkipReason::Late => SkipReason::Late,

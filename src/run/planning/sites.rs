@@ -9,7 +9,7 @@ use crate::run::nearest::way_out;
 use crate::run::plan::PlannedStep;
 use crate::run::state::SkipReason;
 use crate::run::subject::{Account, AccountStatus, Subject, SystemView};
-use crate::workflow::{ActionKind, Facet, Place, Scope, StepDef, Systems, Template};
+use crate::workflow::{ActionKind, Facet, Param, Place, Scope, StepDef, Systems, Template};
 
 /// One place of a step.
 #[derive(Clone, Debug)]
@@ -105,7 +105,19 @@ pub(super) struct Answer {
 
 impl Planner<'_> {
     /// The account the action would be done to, whether it can be done, and whether there is anything to do.
-    pub(super) fn answer(&self, action: ActionKind, site: &Site<'_>, needs: &BTreeSet<u16>) -> Answer {
+    pub(super) fn answer(&self, def: &StepDef, site: &Site<'_>, needs: &BTreeSet<u16>) -> Answer {
+        let mut answer = self.answer_of(def.action, site, needs);
+        if !self.request.mail && answer.skip.is_none() && needs_mail(def) {
+            // A notice is a courtesy; an account without credentials is not.
+            answer.skip =
+                (def.action == ActionKind::NotifyEmail).then(|| SkipReason::NotApplicable(NO_MAIL.to_owned()));
+            answer.capability = Capability::Unsupported(NO_MAIL.to_owned());
+        }
+        answer
+    }
+
+    /// The same for an action that the plan itself adds.
+    pub(super) fn answer_of(&self, action: ActionKind, site: &Site<'_>, needs: &BTreeSet<u16>) -> Answer {
         let view = match site {
             Site::House => return Answer { account: None, capability: Capability::Supported, skip: None },
             Site::Nowhere(why) => {
@@ -158,6 +170,24 @@ impl Planner<'_> {
             open.extend(step.needs.iter().filter(|need| seen.insert(**need)));
         }
         None
+    }
+}
+
+/// Why steps that send mail are left out.
+pub const NO_MAIL: &str = "no mail server is configured";
+
+/// Whether a step cannot be done without mail.
+fn needs_mail(def: &StepDef) -> bool {
+    let method = match def.with.get("method") {
+        Some(Param::Literal(value)) => value.as_str(),
+        Some(Param::Template(template)) => Some(template.source()),
+        _ => None,
+    };
+    match def.action {
+        ActionKind::NotifyEmail => true,
+        ActionKind::CredentialsSend => method != Some("sealed"),
+        ActionKind::PasswordReset => method == Some("link"),
+        _ => false,
     }
 }
 

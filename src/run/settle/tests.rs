@@ -115,7 +115,7 @@ fn an_ambiguous_attempt_is_observed_where_anything_can_be_seen() {
 
 #[test]
 fn an_undetectable_attempt_that_is_ambiguous_is_held_until_a_person_accepts_a_second_one() {
-    let mut story = one(step("s", "notify.email"));
+    let mut story = one(step("s", "http.request"));
     story.claim("s");
     story.end("s", Outcome::Unknown("cut".into()));
     let held = HoldReason::Ambiguous("cut".into());
@@ -127,12 +127,12 @@ fn an_undetectable_attempt_that_is_ambiguous_is_held_until_a_person_accepts_a_se
 
 #[test]
 fn the_file_may_accept_a_second_mail() {
-    let mut story = one(StepDef { on_unknown: Some(OnUnknown::Retry), ..step("s", "notify.email") });
+    let mut story = one(StepDef { on_unknown: Some(OnUnknown::Retry), ..step("s", "http.request") });
     story.claim("s");
     story.end("s", Outcome::Unknown("cut".into()));
     assert_eq!(story.word("s"), "waiting");
     assert!(story.due("s") > story.now);
-    let mut story = one(StepDef { on_unknown: Some(OnUnknown::Hold), ..step("s", "notify.email") });
+    let mut story = one(StepDef { on_unknown: Some(OnUnknown::Hold), ..step("s", "http.request") });
     story.claim("s");
     story.end("s", Outcome::Unknown("cut".into()));
     assert_eq!(story.word("s"), "held");

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::FieldSpec;
-use super::values::{Items, Length, Quota, Recipient};
+use super::values::{Items, Length, Quota, Recipient, Recipients};
 use crate::workflow::span::{FixedSpan, Span};
 
 /// Declares parameter structures. Fields are `needs` (required), `may` (optional) or `has` (with a default).
@@ -245,8 +245,8 @@ shapes! {
     }
     /// `notify.email`: either `template` or `message`.
     Mail {
-        /// Who receives it.
-        needs to: Recipient,
+        /// Who receives it: an address, an employee number, a person, `administrators`, `everybody`, or a list of these.
+        needs to: Recipients,
         /// The subject; without it, the template's.
         may subject: String,
         /// The name of a mail template.

@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::workflow::Span;
 
@@ -62,6 +63,68 @@ pub fn is_email(text: &str) -> bool {
     text.len() <= 254
         && !text.contains(|c: char| c.is_whitespace() || c.is_control())
         && text.split_once('@').is_some_and(shape)
+}
+
+/// Whom a mail is for: administrators, everybody, somebody, or several of these.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "Value", into = "Value")]
+#[schemars(with = "OneOrMore")]
+pub struct Recipients(pub Vec<Addressees>);
+
+/// How recipients are written, for the schema.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+/// One entry of [`Recipients`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Addressees {
+    /// Those that `[mail] administrators` names.
+    Administrators,
+    /// Everybody employed who has an address.
+    Everybody,
+    /// Somebody.
+    One(Recipient),
+}
+
+impl TryFrom<Value> for Recipients {
+    type Error = String;
+
+    fn try_from(written: Value) -> Result<Self, String> {
+        let entries = match written {
+            Value::Array(entries) => entries,
+            one => vec![one],
+        };
+        // A person's manager who is not there is no mistake beside others.
+        let entries = entries.into_iter().filter(|entry| !entry.is_null());
+        let entries: Vec<Addressees> = entries.map(addressees).collect::<Result<_, _>>()?;
+        if entries.is_empty() { Err("expected at least one recipient".to_owned()) } else { Ok(Self(entries)) }
+    }
+}
+
+fn addressees(entry: Value) -> Result<Addressees, String> {
+    match entry.as_str() {
+        Some("administrators") => Ok(Addressees::Administrators),
+        Some("everybody") => Ok(Addressees::Everybody),
+        _ => serde_json::from_value(entry)
+            .map(Addressees::One)
+            .map_err(|why| format!("{why}; or `administrators`, `everybody`, or a list of these")),
+    }
+}
+
+impl From<Recipients> for Value {
+    fn from(recipients: Recipients) -> Self {
+        let written = recipients.0.into_iter().map(|entry| match entry {
+            Addressees::Administrators => Self::from("administrators"),
+            Addressees::Everybody => Self::from("everybody"),
+            Addressees::One(one) => serde_json::to_value(one).unwrap_or(Self::Null),
+        });
+        written.collect()
+    }
 }
 
 /// A list with at least one entry.

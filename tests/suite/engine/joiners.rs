@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
-use usher::connectors::sandbox::Knobs;
+use usher::connectors::sandbox::{Knobs, SandboxCompany};
 use usher::connectors::{Call, Connector};
 use usher::engine::trigger::SubjectRef;
 use usher::run::naming::OnCollision;
 use usher::run::{AccountStatus, Capability, Conventions, HoldReason, RunState, SkipReason, StepState};
+use usher::secret::Secret;
+use usher::store::Completion;
 use usher::workflow::ActionKind;
 
 use crate::harness::{App, conventions, zurich};
@@ -294,6 +296,88 @@ both! {
             app.drain().await;
             assert_eq!(app.state(run, "create@mailhost").await.as_str(), expected, "{when}");
         }
+    };
+
+    steps_that_were_bound_late_share_their_account_one_at_a_time, async |app: &App| {
+        app.staffed().await;
+        app.told(&format!("{HEAD}\n1032,Nora,Senn,Sales,de,2027-01-20,active,\n")).await;
+        app.start("onboarding", "1032", &[]).await;
+        let (mut completions, mut together) = (Vec::new(), 0);
+        loop {
+            // Everything that is due could start: groups, role, quota and show of one account are due at once.
+            let claims = app.turn(std::mem::take(&mut completions), 50).await.unwrap().claims;
+            if claims.is_empty() {
+                break;
+            }
+            let accounts: Vec<i64> = claims.iter().filter_map(|claim| claim.account.as_ref()).map(|account| account.id).collect();
+            let distinct: BTreeSet<&i64> = accounts.iter().collect();
+            assert_eq!(distinct.len(), accounts.len(), "two attempts on one account");
+            together = together.max(accounts.len());
+            for claim in claims {
+                let (outcome, seen) = app.engine.execute(&claim, || true).await;
+                completions.push(Completion { run: claim.run, ordinal: claim.ordinal, fence: claim.fence, outcome, seen });
+            }
+        }
+        assert!(together > 1, "the accounts of different systems go on side by side");
+    };
+
+    a_newcomer_who_does_not_come_is_not_let_in, async |app: &App| {
+        app.staffed().await;
+        joins(app, &["1033,Tim,Egli,Sales,de,2027-02-15,prehire,"]).await;
+        let run = app.run_of("onboarding", "1033").await;
+        app.walk_to(zurich("2027-02-08T09:00")).await;
+        // Closed for good before the first day: a departure has the account in hand.
+        app.start("departure", "1033", &[("last_day", "2027-02-10")]).await;
+        app.walk_to(zurich("2027-02-15T09:00")).await;
+        let held = app.state(run, "enable@mailhost").await;
+        assert!(matches!(&held, StepState::Held { reason: HoldReason::CutNeeded(_), .. }), "{held:?}");
+        assert_eq!(mailbox(app, "1033").await.unwrap().1, AccountStatus::Disabled);
+    };
+
+    two_daemons_never_give_one_name_twice, async |app: &App| {
+        app.staffed().await;
+        let rows = (0..6).map(|n| format!("120{n},Max,Frei,Sales,de,2027-01-20,active,")).collect::<Vec<_>>().join("\n");
+        app.told(&format!("{HEAD}\n{rows}\n")).await;
+        for n in 0..6 {
+            app.start("onboarding", &format!("120{n}"), &[]).await;
+        }
+        let other = app.restarted(app.systems(), &[]).await;
+        let (here, there) = tokio::join!(app.engine.work_off(2), other.work_off(2));
+        here.unwrap();
+        there.unwrap();
+        app.drain().await;
+        let mut names = BTreeSet::new();
+        for n in 0..6 {
+            names.insert(address(app, &format!("120{n}")).await);
+        }
+        let expected = ["max.frei", "max.frei2", "max.frei3", "max.frei4", "max.frei5", "max.frei6"];
+        assert_eq!(names, expected.map(str::to_owned).into());
+        other.store().close().await;
+    };
+
+    the_password_of_hrs_file_is_the_first_one_and_is_used_up, async |app: &App| {
+        app.staffed().await;
+        let head = "employee_number,given_name,family_name,department,start_date,status,password";
+        app.told(&format!("{head}\n1034,Eva,Horn,Sales,2027-01-20,active,correct horse 7\n")).await;
+        let person = app.store.person("1034").await.unwrap().unwrap();
+        assert!(app.store.initial_password(person.id).await.unwrap().is_some());
+        let run = app.start("onboarding", "1034", &[]).await;
+        app.drain().await;
+        app.engine.task_done(run, "create@badges", &BTreeSet::new(), None, "os:reception").await.unwrap();
+        let name = SandboxCompany::password_name(&Secret::new("correct horse 7"));
+        for account in app.store.accounts(None, Some(person.id), None).await.unwrap() {
+            app.company.sign_in(&account.system, &account.external_id, &name, app.now()).expect("signs in");
+        }
+        // Nobody else's is the same: without one in the file, each account has one that nobody knows.
+        joins(app, &["1035,Uwe,Horn,Sales,de,2027-01-20,active,"]).await;
+        app.drain().await;
+        let uwe = app.store.person("1035").await.unwrap().unwrap();
+        let accounts = app.store.accounts(None, Some(uwe.id), None).await.unwrap();
+        let passwords: BTreeSet<String> =
+            accounts.iter().map(|account| app.account(&account.system, &account.external_id).unwrap().password).collect();
+        assert_eq!(passwords.len(), accounts.len());
+        let told = app.store.audit(run).await.unwrap();
+        assert!(told.iter().all(|entry| !entry.fact.to_string().contains("correct horse")));
     };
 
     a_department_nobody_configured_holds_and_takes_nothing_away, async |app: &App| {

@@ -6,6 +6,7 @@ mod joiners;
 mod late;
 pub mod moved;
 mod movers;
+mod notices;
 mod orders_of_events;
 mod other_runs;
 pub mod schedules;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use usher::engine::{Engine, Matching};
+use usher::engine::{Engine, Fittings, Matching};
 use usher::run::{Account, AccountStatus, Holidays, MatchRule, MatchRules};
 use usher::store::{AccountFilter, AccountRow, Binding};
 
@@ -112,7 +112,8 @@ both! {
         app.store.save_accounts(&[account("a", "x", json!({ "full_name": "ADA Lovelace" }))]).await.unwrap();
         let rules = MatchRules(vec![MatchRule::parse("full_name=display_name").unwrap()]);
         let matching = Matching { everywhere: MatchRules::default(), on: [("crm".to_owned(), rules)].into() };
-        let engine = Engine::with(app.store.clone(), BTreeMap::new(), BTreeMap::new(), "UTC", Holidays::default(), matching);
+        let fittings = Fittings { matching, ..Fittings::default() };
+        let engine = Engine::with(app.store.clone(), BTreeMap::new(), BTreeMap::new(), "UTC", Holidays::default(), fittings);
         let matched = engine.match_accounts("crm").await.unwrap();
         assert_eq!((matched.bound, matched.unbound_count), (1, 0));
         assert_eq!(rows(app).await["a"].bound_by.as_deref(), Some("match:full_name=display_name"));

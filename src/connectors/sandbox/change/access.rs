@@ -21,8 +21,8 @@ pub(in super::super) enum Access {
     Enable,
     /// Another password, known by the name of its generation only.
     NewPassword(String),
-    /// A link to set a password is on its way to the holder.
-    SendLink,
+    /// A link to set a password is made for the holder, known by the name of its digest only.
+    SendLink(String),
     /// No open sessions.
     EndSessions,
     /// No application passwords.
@@ -42,7 +42,7 @@ impl Access {
     pub(super) fn password(ask: Request<'_>) -> Self {
         let way = ask.text(&["mode", "method", "how"]).unwrap_or_default();
         if ask.0.action == ActionKind::PasswordReset && way.contains("link") {
-            return Self::SendLink;
+            return Self::SendLink(ask.new_password());
         }
         Self::NewPassword(ask.new_password())
     }
@@ -60,7 +60,7 @@ impl Access {
         match self {
             Self::Disable => seen(account.status != AccountStatus::Enabled, status, status),
             Self::Enable => seen(account.status == AccountStatus::Enabled, status, status),
-            Self::NewPassword(_) | Self::SendLink => Observation::Unobservable,
+            Self::NewPassword(_) | Self::SendLink(_) => Observation::Unobservable,
             Self::EndSessions => none_left(account.sessions.len(), "open sessions"),
             Self::DropAppPasswords => none_left(account.app_passwords.len(), "application passwords"),
             Self::RevokeTokens => none_left(account.tokens.len(), "tokens"),
@@ -84,7 +84,10 @@ impl Access {
                 account.password.clone_from(generation);
                 account.password_set = Some(at);
             }
-            Self::SendLink => account.credentials_sent += 1,
+            Self::SendLink(name) => {
+                account.setup_link = Some(name.clone());
+                account.credentials_sent += 1;
+            }
             Self::EndSessions => account.sessions.clear(),
             Self::DropAppPasswords => account.app_passwords.clear(),
             Self::RevokeTokens => account.tokens.clear(),

@@ -11,6 +11,7 @@ use crate::connectors::sandbox::request::Request;
 use crate::connectors::sandbox::state::SystemState;
 use crate::connectors::{ActionError, Observation};
 use crate::run::AccountStatus;
+use crate::secret::Secret;
 
 /// The account asked for. Its own earlier success is recognised by the idempotency key that the account remembers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +60,11 @@ impl NewAccount {
         })
     }
 
+    /// With a password that was given. The sandbox keeps its name, as of every password.
+    pub(super) fn with_password(self, password: &Secret) -> Self {
+        Self { password: digest::password(password), ..self }
+    }
+
     pub(super) fn observe(&self, system: &SystemState) -> Observation {
         let made = system.accounts.values().find(|account| account.created_by.as_ref() == Some(&self.key));
         let detail = made.map(|account| format!("created as account `{}`", account.id)).unwrap_or_default();
@@ -97,7 +103,7 @@ impl NewAccount {
             display_name: self.display_name.clone(),
             status: if self.enabled { AccountStatus::Enabled } else { AccountStatus::Disabled },
             hidden: false,
-            password: digest::generation(&[&self.password, &id]),
+            password: self.password.clone(),
             id,
             password_set: None,
             sessions: BTreeSet::new(),
@@ -112,6 +118,7 @@ impl NewAccount {
             last_sign_in: None,
             trash: None,
             created_by: Some(key.to_owned()),
+            setup_link: None,
             credentials_sent: 0,
             mailbox: None,
             files: None,

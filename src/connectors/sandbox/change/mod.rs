@@ -20,11 +20,13 @@ use self::{
     access::Access, archive::Archive, create::NewAccount, handover::Handover, life::Life, mail::MailSetting,
     product::Product, profile::Profile,
 };
+use super::digest;
 use super::ledger::Entry;
 use super::request::Request;
 use super::state::{State, SystemState};
-use crate::connectors::{ActionError, Call, Observation};
+use crate::connectors::{ActionError, Call, Credential, Observation};
 use crate::run::{Evidence, EvidenceKind};
+use crate::secret::Secret;
 use crate::workflow::ActionKind;
 
 pub(super) use self::world::World;
@@ -76,7 +78,7 @@ impl Change {
             A::AccountDisable => Self::Access(Access::Disable),
             A::AccountEnable => Self::Access(Access::Enable),
             A::PasswordRotate | A::PasswordReset => Self::Access(Access::password(ask)),
-            A::CredentialsSend => Self::Access(Access::SendLink),
+            A::CredentialsSend => Self::Access(Access::SendLink(ask.new_password())),
             A::SessionsRevoke => Self::Access(Access::EndSessions),
             A::AppPasswordsRevoke => Self::Access(Access::DropAppPasswords),
             A::TokensRevoke => Self::Access(Access::RevokeTokens),
@@ -110,6 +112,23 @@ impl Change {
                 return Err(ActionError::fail(format!("`{}` is not done on a system", call.action)));
             }
         })
+    }
+
+    /// A link or a password that the system has made, known by its digest.
+    pub(super) fn credential(what: Credential, secret: &Secret) -> Self {
+        let name = digest::generation(&[secret.expose()]);
+        Self::Access(match what {
+            Credential::Link => Access::SendLink(name),
+            Credential::Password => Access::NewPassword(name),
+        })
+    }
+
+    /// The same change, for a new account with this password.
+    pub(super) fn with_password(self, password: &Secret) -> Self {
+        match self {
+            Self::Create(new) => Self::Create(new.with_password(password)),
+            other => other,
+        }
     }
 
     /// Whether the goal of `call`, parsed into `self`, is reached there.

@@ -135,6 +135,48 @@ async fn a_created_account_is_complete_and_a_taken_address_can_be_numbered() {
     assert_eq!((account.quota_bytes, account.mailbox.is_some()), (Some(20_000_000_000), true));
 }
 
+#[tokio::test]
+async fn groups_that_nobody_manages_are_let_be() {
+    let stage = Stage::new();
+    let with = json!({ "groups": ["sales", "staff"], "managed": ["engineering", "sales", "staff"] });
+    let sync = Scene::on(ActionKind::GroupsSync, "directory", "u-0005", with);
+    stage.perform(&sync, 1).await.expect("syncs");
+    stage.perform(&sync, 2).await.expect("is done");
+    let groups = stage.view("directory", "u-0005").groups;
+    assert_eq!(groups, ["altimeter", "sales", "staff"].map(str::to_owned).into());
+    assert_eq!(stage.effects(&sync), 1);
+}
+
+#[tokio::test]
+async fn another_address_is_given_once_and_keeps_the_old_one() {
+    let stage = Stage::new();
+    let with = json!({ "address": "ada.brunner" });
+    let rename = Scene::on(ActionKind::AccountUpdate, "mailhost", "m-0005", with);
+    stage.perform(&rename, 1).await.expect("renames");
+    stage.perform(&rename, 2).await.expect("is done");
+    let ada = stage.view("mailhost", "m-0005");
+    assert_eq!(ada.email.as_deref(), Some("ada.brunner@alpine-instruments.example"));
+    assert!(ada.answers_to("ada.keller@alpine-instruments.example"));
+    assert_eq!(stage.effects(&rename), 1);
+    let taken = Scene::on(ActionKind::AccountUpdate, "mailhost", "m-0004", json!({ "address": "ada.keller" }));
+    assert!(stage.perform(&taken, 1).await.expect_err("is taken").to_string().contains("m-0005"));
+}
+
+#[tokio::test]
+async fn an_account_is_found_by_the_step_that_made_it() {
+    let stage = Stage::new();
+    let create = Scene::of(ActionKind::AccountCreate).expect("a scene");
+    let mailhost = stage.system("mailhost");
+    assert_eq!(mailhost.made(&create.call(1)).await.expect("looks"), None);
+    let mut closed = create.clone();
+    closed.with.insert("enabled".into(), json!(false));
+    closed.with.insert("licence".into(), json!("mail-standard"));
+    stage.perform(&closed, 1).await.expect("creates");
+    let made = mailhost.made(&create.call(2)).await.expect("looks").expect("is there");
+    assert_eq!((made.external_id.as_str(), made.status), ("mailhost-new-1", crate::run::AccountStatus::Disabled));
+    assert_eq!(made.attributes["licence"], json!("mail-standard"));
+}
+
 #[test]
 fn capabilities_say_what_will_happen() {
     let stage = Stage::new();
