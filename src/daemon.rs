@@ -20,7 +20,6 @@ use crate::engine::{Engine, Fittings, Matching};
 use crate::intake::{events, schedules};
 use crate::mail::MailRoom;
 use crate::queue::{self, Counts};
-use crate::run::Holidays;
 use crate::secret::{KeyFileError, KeyRing, SecretError};
 use crate::store::{Dialect, FileLock, Opening, Store, StoreError};
 use crate::web;
@@ -89,8 +88,7 @@ pub async fn open_store(config: &Config, opening: Opening, clock: Clock) -> Resu
         KeySettings::File(path) => key_ring(config, path)?,
         KeySettings::Secret(reference) => KeyRing::from_secret(&reference.resolve()?)?,
     };
-    let holidays = Holidays::on(config.time.holidays.iter().copied());
-    let store = Store::open(url.expose(), opening, clock, ring, holidays).await?;
+    let store = Store::open(url.expose(), opening, clock, ring, config.rules.clone()).await?;
     Ok(store.with_conventions(config.conventions.clone()))
 }
 
@@ -170,10 +168,9 @@ pub async fn open_engine(config: &Config, opening: Opening, clock: Clock) -> Res
 
 /// An engine from its parts.
 pub fn assemble(config: &Config, store: Store, systems: BTreeMap<String, Connector>, library: Library) -> Engine {
-    let holidays = Holidays::on(config.time.holidays.iter().copied());
     let matching = Matching { everywhere: config.matching.clone(), on: config.matching_on() };
     let fittings = Fittings { matching, mail: open_mail(config).0 };
-    Engine::with(store, systems, library.workflows, config.time.zone_name(), holidays, fittings)
+    Engine::with(store, systems, library.workflows, config.time.zone_name(), config.rules.clone(), fittings)
 }
 
 /// The engine at work: queue, watch, rounds.

@@ -116,6 +116,61 @@ fn init_writes_what_check_finds_right() {
 }
 
 #[test]
+fn init_writes_the_schemas_that_its_files_name() {
+    let folder = tempfile::tempdir().unwrap();
+    usher(folder.path()).arg("init").assert().success();
+    let read = |file: &str| std::fs::read_to_string(folder.path().join(file)).unwrap();
+    assert!(read("workflows/departure.yaml").starts_with("# yaml-language-server: $schema=./schema.json\n"));
+    assert!(read("usher.toml").starts_with("#:schema ./usher.schema.json\n"));
+    for (file, of) in [("workflows/schema.json", "workflow"), ("usher.schema.json", "config")] {
+        let written: serde_json::Value = serde_json::from_str(&read(file)).unwrap();
+        let (code, out, err) = said(usher(folder.path()).args(["schema", of]));
+        assert_eq!((code, err.as_str()), (0, ""));
+        assert_eq!(written, serde_json::from_str::<serde_json::Value>(&out).unwrap());
+        jsonschema::meta::validate(&written).unwrap();
+    }
+}
+
+#[test]
+fn help_explains_commands_workflows_and_codes() {
+    let folder = tempfile::tempdir().unwrap();
+    let help = |names: &[&str]| said(usher(folder.path()).arg("help").args(names));
+    let (code, out, _) = help(&[]);
+    assert!(code == 0 && out.contains("Exit codes:") && out.contains("schedule"), "{out}");
+    let (code, out, _) = help(&["run", "start"]);
+    assert!(code == 0 && out.contains("--person") && out.contains("Example"), "{out}");
+    let (code, out, _) = help(&["departure"]);
+    assert_eq!(code, 0);
+    for words in [
+        "departure: Employee departure",
+        "When HR says that somebody leaves.",
+        "On the last day, at 18:00:",
+        "60 days after the last day, at 09:00:",
+        "auto-reply.end: By itself:",
+        "`delete` deletes nothing before",
+        "usher plan departure --person KEY",
+    ] {
+        assert!(out.contains(words), "no `{words}` in {out}");
+    }
+    let (code, out, _) = help(&["unknown-action"]);
+    assert!(code == 0 && out.contains("Way out: ") && out.contains("    action: account.disabel"), "{out}");
+    let (code, out, err) = help(&["unblock"]);
+    assert!(code == 0 && out.contains("Usage: usher unblock"), "{out}");
+    assert!(err.contains("`usher help workflow unblock`"), "{err}");
+    assert!(help(&["workflow", "unblock"]).1.contains("What happens"));
+    let (code, out, err) = help(&["departur"]);
+    assert_eq!((code, out.as_str()), (3, ""));
+    assert!(
+        err.contains("neither a command, nor a workflow, nor a code") && err.contains("the workflow `departure`?"),
+        "{err}"
+    );
+    assert!(help(&["run", "strat"]).2.contains("did you mean `start`?"));
+    let (_, out, _) = said(usher(folder.path()).args(["--json", "help", "grace-purge"]));
+    let story: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(story["timeline"][0]["steps"][0]["action"], "account.purge");
+}
+
+#[test]
 fn check_names_every_mistake_of_every_file() {
     let folder = tempfile::tempdir().unwrap();
     usher(folder.path()).arg("init").assert().success();

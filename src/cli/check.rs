@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{CliError, Context, Exit, Tone};
 use crate::config::{self, Config, Problem, SandboxSettings, SystemKind, WorkflowFile};
 use crate::connectors::sandbox::Company;
-use crate::workflow::{self, ActionKind, Diagnostic, Severity};
+use crate::workflow::{self, ActionKind, Diagnostic, Known, Severity};
 use crate::{daemon, mail};
 
 /// Finds all mistakes of workflows and configuration
@@ -90,14 +90,18 @@ impl Findings {
         let pairs = files.iter().map(|file| (file.file.as_str(), file.text.as_str()));
         self.diagnostics.extend(workflow::check_all(pairs).diagnostics);
         self.workflows = files.len();
+        let known = Known {
+            systems: config.systems.keys().map(String::as_str).collect(),
+            calendars: config.rules.calendars.keys().map(String::as_str).collect(),
+            policies: config.rules.policies.keys().map(String::as_str).collect(),
+        };
         let templates = config.mail.as_ref().and_then(|mail| mail.templates.as_deref());
         let mut sends = false;
-        let systems: Vec<&str> = config.systems.keys().map(String::as_str).collect();
         for file in files {
             if let Ok((parsed, _)) = workflow::parse(&file.file, &file.text) {
-                self.diagnostics.extend(workflow::check_systems(&file.file, &parsed, &systems));
-                let known = |name: &str| mail::is_known(name, templates);
-                self.diagnostics.extend(workflow::check_mail_templates(&file.file, &parsed, known));
+                self.diagnostics.extend(workflow::check_names(&file.file, &parsed, &known));
+                let is_known = |name: &str| mail::is_known(name, templates);
+                self.diagnostics.extend(workflow::check_mail_templates(&file.file, &parsed, is_known));
                 sends |= parsed.steps.iter().any(|step| step.action == ActionKind::NotifyEmail);
             }
         }
@@ -169,7 +173,11 @@ impl Findings {
         );
         let tone = if self.errors() > 0 { Tone::Bad } else { Tone::Good };
         let summary = out.paint(tone, &summary);
-        out.line(summary)
+        out.line(summary)?;
+        match self.diagnostics.first() {
+            Some(first) => out.line(format!("`usher help {}` explains a code.", first.code)),
+            None => Ok(()),
+        }
     }
 
     fn document(&self) -> Value {

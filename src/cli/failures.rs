@@ -89,16 +89,18 @@ impl From<ChangeError> for CliError {
 
 impl From<PlanError> for CliError {
     fn from(error: PlanError) -> Self {
+        let code = error.code();
+        let usage = |message: String| Self::new(Exit::Usage, code, message);
         match &error {
             PlanError::Inputs(problems) => match problems.as_slice() {
-                [one] => Self::usage(one.to_string()).help("inputs are given with --set NAME=VALUE"),
+                [one] => usage(one.to_string()).help("inputs are given with --set NAME=VALUE"),
                 several => {
-                    let base = Self::usage(format!("{} inputs are missing or wrong", several.len()));
+                    let base = usage(format!("{} inputs are missing or wrong", several.len()));
                     several.iter().fold(base, |error, problem| error.help(problem.to_string()))
                 }
             },
-            PlanError::WrongSubject { .. } => Self::usage(error.to_string()),
-            _ => Self::refused("plan", format!("no plan can be made: {error}")),
+            PlanError::WrongSubject { .. } => usage(error.to_string()),
+            _ => Self::refused(code, format!("no plan can be made: {error}")),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `usher init`
 
+use std::borrow::Cow;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -8,9 +9,9 @@ use clap::Args;
 use serde_json::json;
 
 use super::{CliError, Context, Exit, Tone};
-use crate::config::EXAMPLE;
+use crate::config::{self, EXAMPLE};
 use crate::connectors::sandbox::shipped::{COMPANY, PEOPLE};
-use crate::workflow::SHIPPED;
+use crate::workflow::{self, SHIPPED};
 
 /// Writes a first configuration, workflows and a company to try them on
 ///
@@ -46,14 +47,18 @@ impl Init {
 }
 
 /// Path below the folder, and content.
-fn starter_files() -> Vec<(String, &'static str)> {
+fn starter_files() -> Vec<(String, Cow<'static, str>)> {
     let single = [("usher.toml", EXAMPLE), ("company.toml", COMPANY), ("people.csv", PEOPLE)];
-    let single = single.into_iter().map(|(name, text)| (name.to_owned(), text));
-    single.chain(SHIPPED.iter().map(|(name, text)| (format!("workflows/{name}.yaml"), *text))).collect()
+    let single = single.into_iter().map(|(name, text)| (name.to_owned(), Cow::Borrowed(text)));
+    let workflows = SHIPPED.iter().map(|(name, text)| (format!("workflows/{name}.yaml"), Cow::Borrowed(*text)));
+    // For editors: the first line of each file names its schema.
+    let schemas = [("usher.schema.json", config::schema()), ("workflows/schema.json", workflow::schema::schema())];
+    let schemas = schemas.into_iter().map(|(name, schema)| (name.to_owned(), Cow::Owned(format!("{schema:#}\n"))));
+    single.chain(workflows).chain(schemas).collect()
 }
 
 /// All or nothing: half a set-up over half of another one helps nobody.
-fn refuse_existing(folder: &Path, files: &[(String, &str)]) -> Result<(), CliError> {
+fn refuse_existing(folder: &Path, files: &[(String, Cow<'static, str>)]) -> Result<(), CliError> {
     let existing = files.iter().filter(|(name, _)| folder.join(name).exists());
     let names: Vec<&str> = existing.map(|(name, _)| name.as_str()).collect();
     if names.is_empty() {
@@ -75,7 +80,7 @@ fn write_new(path: &Path, text: &str) -> Result<(), CliError> {
     write().map_err(|error| CliError::environment("file", format!("{} cannot be written: {error}", path.display())))
 }
 
-fn say(context: &mut Context, folder: &Path, files: &[(String, &str)]) -> Result<(), CliError> {
+fn say(context: &mut Context, folder: &Path, files: &[(String, Cow<'static, str>)]) -> Result<(), CliError> {
     let out = &mut context.out;
     out.line(format!("Wrote {} files into {}:", files.len(), folder.display()))?;
     for (name, _) in files {

@@ -22,6 +22,7 @@ mod events;
 mod failures;
 mod finding;
 mod freeze;
+mod help;
 mod house;
 mod init;
 mod inventory;
@@ -38,6 +39,7 @@ mod plan;
 mod progress;
 mod run;
 mod schedule;
+mod schema;
 mod serve;
 mod step;
 mod systems;
@@ -65,7 +67,7 @@ pub use table::{Cell, Table, Tone};
 /// Commands work on the same database as the daemon, with or without it running.
 #[derive(Debug, Parser)]
 #[command(name = "usher", version, propagate_version = true, arg_required_else_help = true)]
-#[command(after_long_help = usage::TOP)]
+#[command(after_long_help = usage::TOP, disable_help_subcommand = true)]
 pub struct Cli {
     /// What every command takes.
     #[command(flatten)]
@@ -84,6 +86,8 @@ pub enum Command {
     Init(init::Init),
     /// Finds all mistakes of workflows and configuration
     Check(check::Check),
+    /// Prints the JSON Schema of workflow files, or of the configuration
+    Schema(schema::Schema),
     /// Runs the daemon
     Serve(serve::Serve),
     /// Shows what a workflow would do, and when; changes nothing
@@ -120,12 +124,14 @@ pub enum Command {
     Accounts(accounts::Accounts),
     /// Lists the configured systems, and tests them
     Systems(systems::Systems),
-    /// Shows which workflows run by the calendar
+    /// Shows which workflows run by the calendar, has one run now, pauses one
     Schedule(schedule::Schedule),
     /// Shows journals, and verifies that nobody has changed them
     Audit(audit::Audit),
     /// Tells what is wrong with this set-up, and how to mend it
     Doctor(doctor::Doctor),
+    /// Explains a command, a workflow, or a code
+    Help(help::Help),
     /// Prints the completion script of a shell
     Completions(completions::Completions),
     /// Prints the manual page, or writes one for every command
@@ -138,6 +144,7 @@ impl Command {
             Self::Demo(command) => command.run(context).await,
             Self::Init(command) => command.run(context),
             Self::Check(command) => command.run(context),
+            Self::Schema(command) => command.run(context),
             Self::Serve(command) => command.run(context).await,
             Self::Plan(command) => command.run(context).await,
             Self::Run(command) => command.run(context).await,
@@ -159,6 +166,7 @@ impl Command {
             Self::Schedule(command) => command.run(context).await,
             Self::Audit(command) => command.run(context).await,
             Self::Doctor(command) => command.run(context).await,
+            Self::Help(command) => command.run(context),
             Self::Completions(command) => command.run(context),
             Self::Man(command) => command.run(context),
         }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Table, Value};
 
-use super::keys::{self, DEPARTMENTS, Key, Kind};
+use super::keys::{self, Key, Kind};
 use super::problem::{Problem, suggestion};
 use crate::secret::SecretRef;
 
@@ -89,7 +89,7 @@ impl Reader<'_> {
         self.file.table.insert(section.to_owned(), Value::Table(read));
     }
 
-    /// A section whose tables have names of their own.
+    /// `[systems.NAME]`, `[departments.NAME]`: sections with names of their own.
     fn named(&mut self, section: &str, tables: &DeTable<'_>) -> Table {
         let mut read = Table::new();
         for (name, value) in tables {
@@ -100,7 +100,7 @@ impl Reader<'_> {
                 continue;
             };
             let kind = table.get("kind").and_then(|kind| kind.get_ref().as_str());
-            let known = if section == DEPARTMENTS { keys::DEPARTMENT.to_vec() } else { keys::system_keys(kind) };
+            let known = keys::named_keys(section).map_or_else(|| keys::system_keys(kind), <[Key]>::to_vec);
             let own = self.keys(&path, &known, table);
             self.file.places.push((path, self.place(name.span().start)));
             read.insert(name.get_ref().to_string(), Value::Table(own));

@@ -86,14 +86,8 @@ impl Judge<'_> {
                 TimeZone::UTC
             }
         };
-        let mut holidays = std::collections::BTreeSet::new();
-        for text in raw.holidays.iter().flatten() {
-            match text.trim().parse() {
-                Ok(day) => drop(holidays.insert(day)),
-                Err(_) => self.wrong("time.holidays", format!("`{text}` is no date; write it as `2027-01-01`")),
-            }
-        }
-        TimeSettings { zone, holidays }
+        let holidays = self.days("time.holidays", raw.holidays.as_deref().unwrap_or_default());
+        TimeSettings { zone, holidays: holidays.into_iter().collect() }
     }
 
     pub(super) fn workflows(&mut self) -> WorkflowSettings {
@@ -159,10 +153,10 @@ impl Judge<'_> {
     pub(super) fn matching(&mut self) -> MatchRules {
         let merged = self.merged;
         let written = merged.raw.people.rules.as_deref();
-        self.rules("people.match", written).unwrap_or_default()
+        self.match_rules("people.match", written).unwrap_or_default()
     }
 
-    fn rules(&mut self, key: &str, written: Option<&[String]>) -> Option<MatchRules> {
+    fn match_rules(&mut self, key: &str, written: Option<&[String]>) -> Option<MatchRules> {
         let mut rules = Vec::new();
         for text in written? {
             match MatchRule::parse(text) {
@@ -191,7 +185,7 @@ impl Judge<'_> {
         match raw.kind.as_deref() {
             Some("sandbox") => {
                 let settings = self.sandbox(name, raw)?;
-                let rules = self.rules(&format!("{section}.match"), raw.rules.as_deref());
+                let rules = self.match_rules(&format!("{section}.match"), raw.rules.as_deref());
                 Some(SystemSettings { name: name.to_owned(), rules, kind: SystemKind::Sandbox(settings) })
             }
             Some(kind) => {

@@ -45,6 +45,7 @@ pub(super) const SECTIONS: &[(&str, &[Key])] = &[
     ("time", &[("zone", Kind::Text), ("holidays", Kind::Texts)]),
     ("workflows", &[("folder", Kind::Path)]),
     ("serve", &[("listen", Kind::Text), ("workers", Kind::Number), ("lease", Kind::Text)]),
+    ("policy", POLICY),
     (
         "mail",
         &[
@@ -79,12 +80,17 @@ pub(super) const SECTIONS: &[(&str, &[Key])] = &[
     ("access", &[("administrators", Kind::Texts)]),
 ];
 
+const POLICY: &[Key] = &[("redirect", Kind::Text), ("auto_reply_max", Kind::Text)];
+
 /// The section whose tables are the company's departments.
 pub(super) const DEPARTMENTS: &str = "departments";
 
-/// What a department takes.
-pub(super) const DEPARTMENT: &[Key] =
-    &[("groups", Kind::Texts), ("role", Kind::Text), ("quota", Kind::Text), ("licences", Kind::Named)];
+/// The sections of which there are several, each named by whoever writes it: `[calendars.geneva]`.
+pub(super) const NAMED: &[(&str, &[Key])] = &[
+    ("calendars", &[("days", Kind::Texts), ("weekend", Kind::Texts)]),
+    ("policies", POLICY),
+    (DEPARTMENTS, &[("groups", Kind::Texts), ("role", Kind::Text), ("quota", Kind::Text), ("licences", Kind::Named)]),
+];
 
 /// The section whose tables are named by whoever writes them.
 pub(super) const SYSTEMS: &str = "systems";
@@ -113,7 +119,12 @@ pub(super) fn section_keys(name: &str) -> Option<&'static [Key]> {
     SECTIONS.iter().find(|(section, _)| *section == name).map(|(_, keys)| *keys)
 }
 
+/// The keys of each section that is named `[name.…]`.
+pub(super) fn named_keys(name: &str) -> Option<&'static [Key]> {
+    NAMED.iter().find(|(section, _)| *section == name).map(|(_, keys)| *keys)
+}
+
 /// The names of all sections.
 pub(super) fn section_names() -> Vec<&'static str> {
-    SECTIONS.iter().map(|(name, _)| *name).chain([SYSTEMS, DEPARTMENTS]).collect()
+    SECTIONS.iter().chain(NAMED).map(|(name, _)| *name).chain([SYSTEMS]).collect()
 }

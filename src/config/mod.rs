@@ -12,6 +12,8 @@ mod keys;
 mod mail;
 mod problem;
 mod raw;
+mod rules;
+mod schema;
 mod settings;
 mod sources;
 mod surroundings;
@@ -22,6 +24,7 @@ use std::path::PathBuf;
 
 pub use database::{DatabasePlace, DatabaseSettings};
 pub use problem::{ConfigError, Problem};
+pub use schema::schema;
 pub use settings::{
     KeySettings, SandboxSettings, ServeSettings, SystemKind, SystemSettings, TimeSettings, WorkflowSettings,
 };
@@ -31,8 +34,7 @@ pub use workflow_files::{WorkflowFile, files_in, read_workflow};
 
 use crate::intake::people::Mapping;
 use crate::mail::MailSettings;
-use crate::run::Conventions;
-use crate::run::MatchRules;
+use crate::run::{Conventions, MatchRules, Rules};
 
 /// The commented example that `usher init` writes.
 pub const EXAMPLE: &str = include_str!("../../config/usher.toml");
@@ -46,6 +48,8 @@ pub struct Config {
     pub keys: KeySettings,
     /// Zone and holidays.
     pub time: TimeSettings,
+    /// Calendars and policies.
+    pub rules: Rules,
     /// Where workflows are.
     pub workflows: WorkflowSettings,
     /// The daemon.
@@ -83,10 +87,12 @@ impl Config {
         let merged = sources::merge(files, database, around);
         let mut judge = judge::Judge { merged: &merged, around, problems: merged.problems.clone() };
         let database = judge.database();
+        let time = judge.time();
         let config = Self {
             keys: judge.keys(&database.place),
             database,
-            time: judge.time(),
+            rules: judge.rules(&time.holidays),
+            time,
             workflows: judge.workflows(),
             serve: judge.serve(),
             systems: judge.systems(),

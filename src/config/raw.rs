@@ -15,6 +15,9 @@ pub(super) struct Raw {
     pub(super) workflows: RawWorkflows,
     pub(super) serve: RawServe,
     pub(super) people: RawPeople,
+    pub(super) calendars: BTreeMap<String, RawCalendar>,
+    pub(super) policy: RawPolicy,
+    pub(super) policies: BTreeMap<String, RawPolicy>,
     pub(super) naming: RawNaming,
     pub(super) access: RawAccess,
     pub(super) mail: Option<RawMail>,
@@ -65,6 +68,20 @@ pub(super) struct RawPeople {
     pub(super) key_from: Option<String>,
     #[serde(rename = "match")]
     pub(super) rules: Option<Vec<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawCalendar {
+    pub(super) days: Option<Vec<String>>,
+    pub(super) weekend: Option<Vec<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPolicy {
+    pub(super) redirect: Option<String>,
+    pub(super) auto_reply_max: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

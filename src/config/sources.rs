@@ -119,18 +119,25 @@ fn build(
     for table in tables {
         builder = builder.add_source(File::from_str(&table.to_string(), FileFormat::Toml));
     }
-    let environment = Environment::with_prefix("USHER")
-        .prefix_separator("__")
-        .separator("__")
-        .list_separator(",")
-        .with_list_parse_key("time.holidays")
-        .with_list_parse_key("naming.reserved")
-        .with_list_parse_key("access.administrators")
-        .with_list_parse_key("mail.administrators")
-        .try_parsing(true)
-        .source(Some(variables));
-    builder = builder.add_source(environment);
+    let environment =
+        Environment::with_prefix("USHER").prefix_separator("__").separator("__").list_separator(",").try_parsing(true);
+    // `time.holidays` stands for there being a list at all: without one, every text would be split.
+    let lists = variables.keys().filter_map(|name| list_key(name)).chain(["time.holidays".to_owned()]);
+    let environment = lists.fold(environment, |environment, key| environment.with_list_parse_key(&key));
+    builder = builder.add_source(environment.source(Some(variables)));
     builder.set_override_option("database.url", database)?.build()?.try_deserialize()
+}
+
+/// `USHER__CALENDARS__GENEVA__DAYS` -> `calendars.geneva.days`, where that takes a list.
+fn list_key(name: &str) -> Option<String> {
+    let path = name.strip_prefix(PREFIX)?.to_lowercase();
+    let parts: Vec<&str> = path.split("__").collect();
+    let (known, key) = match parts.as_slice() {
+        [section, key] => (keys::section_keys(section)?, key),
+        [section, _, key] => (keys::named_keys(section)?, key),
+        _ => return None,
+    };
+    known.iter().any(|(name, kind)| name == key && *kind == Kind::Texts).then(|| parts.join("."))
 }
 
 /// `USHER__TIME__ZONE` -> `time.zone`, if there is such a key.
@@ -144,6 +151,9 @@ fn known_variable(name: &str) -> Result<String, Problem> {
         [DEPARTMENTS, ..] => {
             let help = "write [departments.NAME] into a file: names of departments do not fit into a variable's name";
             return Err(problem("departments are not set by the environment".to_owned(), help.to_owned()));
+        }
+        [section, name, key] if !name.is_empty() && keys::named_keys(section).is_some() => {
+            (keys::named_keys(section).unwrap_or_default().to_vec(), key)
         }
         [section, key, ..] => match keys::section_keys(section) {
             Some(keys) => (keys.to_vec(), key),

@@ -1,11 +1,15 @@
 //! Which workflow files hold: those that come with usher, and over them those of the configured folder.
 
 use std::collections::BTreeSet;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::problem::Problem;
 use super::settings::WorkflowSettings;
-use crate::workflow::{SHIPPED, parse};
+use crate::workflow::{self, SHIPPED, parse};
+
+/// Largest workflow file, in bytes.
+const MOST: u64 = workflow::yaml::MAX_BYTES as u64;
 
 /// A workflow's source.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,8 +66,11 @@ pub fn files_in(folder: &Path) -> Result<Vec<WorkflowFile>, Problem> {
 /// When it cannot be read.
 pub fn read_workflow(path: &Path) -> Result<WorkflowFile, Problem> {
     let file = path.display().to_string();
-    match std::fs::read(path) {
-        Ok(bytes) => Ok(WorkflowFile { file, text: String::from_utf8_lossy(&bytes).into_owned() }),
+    // One byte more than a workflow may have: what is larger is said to be, and not read.
+    let mut bytes = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(MOST + 1).read_to_end(&mut bytes));
+    match read {
+        Ok(_) => Ok(WorkflowFile { file, text: String::from_utf8_lossy(&bytes).into_owned() }),
         Err(error) => Err(Problem::new(file, format!("cannot be read: {error}"))),
     }
 }

@@ -78,7 +78,7 @@ impl Engine {
     ) -> Result<Rescheduled, ChangeError> {
         let by: Arc<str> = Arc::from(by);
         let change = |book: &mut Book, subject: &_, now| {
-            let new = NewInputs { given, event: None, subject, holidays: self.holidays(), reason };
+            let new = NewInputs { given, event: None, subject, rules: self.house_rules(), reason };
             reschedule(book, &new, &by, now)
         };
         let outcome = if dry_run {
@@ -105,7 +105,7 @@ impl Engine {
             }
             let goes_on = orders::let_go_for_hr(&mut after, &by, now)? > 0 || stopped_by_hr;
             let new =
-                NewInputs { given: &none, event: Some(event), subject, holidays: self.holidays(), reason: Some(why) };
+                NewInputs { given: &none, event: Some(event), subject, rules: self.house_rules(), reason: Some(why) };
             match reschedule(&mut after, &new, &by, now) {
                 Ok(rescheduled) => {
                     *book = after;

@@ -22,7 +22,7 @@ use std::time::Duration;
 use crate::connectors::Connector;
 use crate::mail::MailRoom;
 use crate::run::book::Book;
-use crate::run::{Holidays, MatchRules};
+use crate::run::{MatchRules, Rules};
 use crate::store::{Completion, Store, StoreError, TurnRequest};
 use crate::workflow::Workflow;
 
@@ -39,7 +39,7 @@ struct Inner {
     names: Arc<BTreeSet<String>>,
     library: BTreeMap<String, Arc<Workflow>>,
     zone: String,
-    holidays: Holidays,
+    rules: Rules,
     fittings: Fittings,
 }
 
@@ -68,9 +68,9 @@ impl Engine {
         systems: BTreeMap<String, Connector>,
         library: BTreeMap<String, Arc<Workflow>>,
         zone: impl Into<String>,
-        holidays: Holidays,
+        rules: impl Into<Rules>,
     ) -> Self {
-        Self::with(store, systems, library, zone, holidays, Fittings::default())
+        Self::with(store, systems, library, zone, rules, Fittings::default())
     }
 
     /// As [`Engine::new`], with what was configured besides.
@@ -79,11 +79,12 @@ impl Engine {
         systems: BTreeMap<String, Connector>,
         library: BTreeMap<String, Arc<Workflow>>,
         zone: impl Into<String>,
-        holidays: Holidays,
+        rules: impl Into<Rules>,
         fittings: Fittings,
     ) -> Self {
         let names = Arc::new(systems.keys().cloned().collect());
-        Self { inner: Arc::new(Inner { store, systems, names, library, zone: zone.into(), holidays, fittings }) }
+        let rules = rules.into();
+        Self { inner: Arc::new(Inner { store, systems, names, library, zone: zone.into(), rules, fittings }) }
     }
 
     /// The mail room, where one is configured.
@@ -122,9 +123,9 @@ impl Engine {
         matching.on.get(system).unwrap_or(&matching.everywhere)
     }
 
-    /// The configured working days.
-    pub fn holidays(&self) -> &Holidays {
-        &self.inner.holidays
+    /// The configured calendars and policies.
+    pub fn house_rules(&self) -> &Rules {
+        &self.inner.rules
     }
 
     /// Works off everything that is due now, mails too, one turn at a time, in the caller's own task: for tests and rehearsals,

@@ -122,7 +122,8 @@ impl Engine {
         let (expected, _) = self.store().asked(run, ordinal).await?;
         self.store()
             .order(run, |book, now| {
-                orders::approve(book, ordinal, expected.as_deref(), typed, &by, now)?;
+                let holidays = self.house_rules().holidays_of(&book.run.workflow);
+                orders::approve(book, ordinal, expected.as_deref(), typed, &by, now, holidays)?;
                 Ok(label(book, ordinal))
             })
             .await

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Engine;
+use crate::run::nearest::way_out;
 use crate::run::{
     Account, AccountStatus, EventFacts, PersonStatus, Plan, PlanError, PlanRequest, PlannedStep, SkipReason, Subject,
     SystemView, plan,
@@ -238,6 +239,23 @@ impl Engine {
             None => self.store().now().await?,
         };
         let views = self.views(&found.accounts);
+        let rules = self.house_rules();
+        let no_rule = |kind, name: &Option<String>, known: Vec<&str>| PlanError::NoRule {
+            workflow: workflow.name.clone(),
+            kind,
+            name: name.clone().unwrap_or_default(),
+            way_out: match known.is_empty() {
+                true => "the configuration has none".to_owned(),
+                false => way_out(name.as_deref().unwrap_or_default(), known.into_iter()),
+            },
+        };
+        let (calendar, policy) = (&workflow.calendar, &workflow.policy);
+        let holidays = rules
+            .calendar(calendar.as_deref())
+            .ok_or_else(|| no_rule("calendar", calendar, rules.calendars.keys().map(String::as_str).collect()))?;
+        let policy = rules
+            .policy(policy.as_deref())
+            .ok_or_else(|| no_rule("policy", policy, rules.policies.keys().map(String::as_str).collect()))?;
         Ok(plan(&PlanRequest {
             workflow,
             subject: &found.subject,
@@ -246,7 +264,8 @@ impl Engine {
             event: request.event.as_ref(),
             start,
             default_zone: self.zone(),
-            holidays: self.holidays(),
+            holidays,
+            policy,
             mail: self.mail().is_some(),
         })?)
     }

@@ -7,3 +7,4 @@ mod moved;
 pub mod people;
 pub mod schedules;
 mod standing;
+mod subjects;

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use super::subjects::Pages;
 use crate::engine::Engine;
 use crate::engine::trigger::{Request, SubjectRef, TriggerError};
 use crate::run::zone;
-use crate::store::{Started, StoreError};
-use crate::workflow::{Missed, Schedule, Selector, Workflow, next_after};
+use crate::store::{SchedulePause, Started, StoreError};
+use crate::workflow::{Missed, Schedule, Workflow, next_after};
 
 /// A tick later than this has been missed.
 const ON_TIME_MS: i64 = 5 * 60 * 1000;
@@ -34,7 +35,11 @@ pub async fn fire(engine: &Engine) -> Result<usize, StoreError> {
 async fn fire_one(engine: &Engine, workflow: &Workflow, schedule: &Schedule) -> Result<usize, StoreError> {
     let zone = zone_of(engine, schedule);
     let now = engine.store().now().await?;
-    let last = engine.store().last_tick(&workflow.name).await?;
+    let known = engine.store().schedule(&workflow.name).await?;
+    if known.paused.is_some() {
+        return Ok(0);
+    }
+    let last = known.last_tick;
     let (due, newest) = match schedule.missed {
         Missed::All => {
             let ticks: Vec<Timestamp> = ticks(schedule, &zone, last, now).take(MOST_MISSED).collect();
@@ -51,12 +56,29 @@ async fn fire_one(engine: &Engine, workflow: &Workflow, schedule: &Schedule) -> 
     };
     let Some(newest) = newest else { return Ok(0) };
     let mut started = 0;
-    for tick in due {
-        started += start(engine, workflow, tick).await?;
+    for tick in &due {
+        let trigger = trigger_of(*tick);
+        started += start(engine, workflow, *tick, &trigger, "schedule").await?;
     }
     // The runs are keyed by tick and subject: dying here, or another daemon, starts nothing twice.
-    engine.store().tick(&workflow.name, last, newest).await?;
+    engine.store().tick(&workflow.name, last, newest, due.last().copied()).await?;
     Ok(started)
+}
+
+/// Fires a scheduled workflow now, outside of its ticks, because `by` asks for it. Answers how many runs were started.
+///
+/// # Errors
+/// When the database cannot be used.
+pub async fn fire_now(engine: &Engine, workflow: &Workflow, by: &str) -> Result<usize, StoreError> {
+    let now = engine.store().now().await?;
+    let started = start(engine, workflow, now, &trigger_of(now), by).await?;
+    engine.store().fired_by_hand(&workflow.name, now).await?;
+    Ok(started)
+}
+
+/// What a run says of the tick that started it.
+fn trigger_of(tick: Timestamp) -> String {
+    format!("schedule:{tick}")
 }
 
 fn on_time(tick: Timestamp, now: Timestamp) -> bool {
@@ -64,9 +86,18 @@ fn on_time(tick: Timestamp, now: Timestamp) -> bool {
 }
 
 /// The ticks after `last`, up to now.
-fn ticks(schedule: &Schedule, zone: &TimeZone, last: Timestamp, now: Timestamp) -> impl Iterator<Item = Timestamp> {
+fn ticks<'s>(
+    schedule: &'s Schedule,
+    zone: &'s TimeZone,
+    last: Timestamp,
+    now: Timestamp,
+) -> impl Iterator<Item = Timestamp> + 's {
+    coming(schedule, zone, last).take_while(move |tick| *tick <= now)
+}
+
+/// The ticks after `last`, for ever.
+fn coming<'s>(schedule: &'s Schedule, zone: &'s TimeZone, last: Timestamp) -> impl Iterator<Item = Timestamp> + 's {
     std::iter::successors(next_after(schedule, zone, last), move |tick| next_after(schedule, zone, *tick))
-        .take_while(move |tick| *tick <= now)
 }
 
 /// The newest tick after `last`. Looked for in spans that grow, so that a schedule of every minute which was not
@@ -79,73 +110,97 @@ fn newest(schedule: &Schedule, zone: &TimeZone, last: Timestamp, now: Timestamp)
         .find_map(|from| ticks(schedule, zone, from, now).last())
 }
 
-/// When a scheduled workflow ticks next.
+/// A scheduled workflow as `schedule list` shows it.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// The zone of its ticks (IANA).
+    pub zone: String,
+    /// The next ticks; none while it is paused.
+    pub next: Vec<Timestamp>,
+    /// The last tick that was fired, how many runs it started, and the first of them.
+    pub last: Option<(Timestamp, i64, Option<i64>)>,
+    /// The pause that is on.
+    pub paused: Option<SchedulePause>,
+}
+
+/// Where a scheduled workflow stands, with its next `count` ticks; `None` where it has no schedule.
 ///
 /// # Errors
-/// When the database cannot be used.
-pub async fn next_tick(engine: &Engine, workflow: &Workflow) -> Result<Option<Timestamp>, StoreError> {
+/// When the database cannot be read.
+pub async fn standing(engine: &Engine, workflow: &Workflow, count: usize) -> Result<Option<Standing>, StoreError> {
     let Some(schedule) = &workflow.triggers.schedule else { return Ok(None) };
-    let last = engine.store().last_tick(&workflow.name).await?;
-    Ok(next_after(schedule, &zone_of(engine, schedule), last))
+    let zone = zone_of(engine, schedule);
+    let now = engine.store().now().await?;
+    let known = engine.store().known_schedule(&workflow.name).await?;
+    let (from, fired, paused) = match known {
+        Some(row) => (row.last_tick, row.fired, row.paused),
+        None => (now, None, None),
+    };
+    let next = if paused.is_some() { Vec::new() } else { coming(schedule, &zone, from).take(count).collect() };
+    let last = match fired {
+        Some(tick) => {
+            let (runs, first) = engine.store().started_by(&workflow.name, &trigger_of(tick)).await?;
+            Some((tick, runs, first))
+        }
+        None => None,
+    };
+    Ok(Some(Standing { zone: zone.iana_name().unwrap_or("UTC").to_owned(), next, last, paused }))
 }
 
 fn zone_of(engine: &Engine, schedule: &Schedule) -> TimeZone {
     zone(schedule.timezone.as_deref().unwrap_or(engine.zone())).unwrap_or(TimeZone::UTC)
 }
 
-async fn start(engine: &Engine, workflow: &Workflow, tick: Timestamp) -> Result<usize, StoreError> {
+/// Starts the runs of one tick, page by page of its subjects.
+async fn start(
+    engine: &Engine,
+    workflow: &Workflow,
+    tick: Timestamp,
+    trigger: &str,
+    asked_by: &str,
+) -> Result<usize, StoreError> {
+    let mut pages = Pages::of(engine, workflow).await?;
     let mut started = 0;
-    for subject in subjects(engine, workflow).await? {
-        let name = match &subject {
-            SubjectRef::Organisation => String::new(),
-            SubjectRef::Person(number) => format!(":{number}"),
-            SubjectRef::Account { system, id } => format!(":{system}:{id}"),
-        };
-        let request = Request {
-            workflow: workflow.name.clone(),
-            subject,
-            inputs: BTreeMap::new(),
-            event: None,
-            start: None,
-            key: Some(format!("schedule:{}:{}{name}", workflow.name, tick.as_millisecond())),
-            trigger: format!("schedule:{tick}"),
-            asked_by: "schedule".to_owned(),
-        };
-        match engine.start(request).await {
-            Ok(Started::New(_)) => started += 1,
-            // Another daemon has fired this tick too, or this one has and was stopped.
-            Ok(Started::Existing(_)) => {}
-            Err(TriggerError::Store(error)) if error.is_outage() => return Err(error),
-            Err(error) => {
-                tracing::error!(workflow = %workflow.name, subject = %name, %error, "a scheduled run cannot be started")
-            }
+    while let Some(subjects) = pages.next(engine).await? {
+        for subject in subjects {
+            started += usize::from(start_one(engine, workflow, subject, tick, trigger, asked_by).await?);
         }
     }
     Ok(started)
 }
 
-/// Who the runs of a tick are about.
-///
-/// # Errors
-/// When the database cannot be read.
-pub async fn subjects(engine: &Engine, workflow: &Workflow) -> Result<Vec<SubjectRef>, StoreError> {
-    Ok(match workflow.for_each {
-        None => vec![SubjectRef::Organisation],
-        Some(Selector::AccountsPurgeDue) => engine
-            .store()
-            .accounts_past_grace()
-            .await?
-            .into_iter()
-            .map(|account| SubjectRef::Account { system: account.system, id: account.external_id })
-            .collect(),
-        Some(Selector::PeopleStartingIn7Days) => {
-            let now = engine.store().now().await?;
-            let today = zone(engine.zone()).unwrap_or(TimeZone::UTC).to_datetime(now).date();
-            let last = today.saturating_add(jiff::Span::new().days(7));
-            let people = engine.store().people(Some(crate::run::PersonStatus::Prehire)).await?;
-            let starts = |date: jiff::civil::Date| date >= today && date <= last;
-            let people = people.into_iter().filter(|person| person.start_date.is_some_and(starts));
-            people.map(|person| SubjectRef::Person(person.employee_number)).collect()
+/// Starts the run of one tick and subject; false where it has been started already, or cannot be.
+async fn start_one(
+    engine: &Engine,
+    workflow: &Workflow,
+    subject: SubjectRef,
+    tick: Timestamp,
+    trigger: &str,
+    asked_by: &str,
+) -> Result<bool, StoreError> {
+    let name = match &subject {
+        SubjectRef::Organisation => String::new(),
+        SubjectRef::Person(number) => format!(":{number}"),
+        SubjectRef::Account { system, id } => format!(":{system}:{id}"),
+    };
+    let request = Request {
+        workflow: workflow.name.clone(),
+        subject,
+        inputs: BTreeMap::new(),
+        event: None,
+        start: None,
+        key: Some(format!("schedule:{}:{}{name}", workflow.name, tick.as_millisecond())),
+        trigger: trigger.to_owned(),
+        asked_by: asked_by.to_owned(),
+    };
+    match engine.start(request).await {
+        Ok(Started::New(_)) => Ok(true),
+        // Another daemon has fired this tick too, or this one has and was stopped.
+        Ok(Started::Existing(_)) => Ok(false),
+        Err(TriggerError::Store(error)) if error.is_outage() => Err(error),
+        Err(error) => {
+            tracing::error!(workflow = %workflow.name, subject = %name, %error, "a scheduled run cannot be started");
+            Ok(false)
         }
-    })
+    }
 }

@@ -326,7 +326,7 @@ fn mistake(file: &str, text: &str, line: usize, message: String) -> Diagnostic {
         column: 1,
         width: source_line.chars().count().max(1),
         severity: Severity::Error,
-        code: "mail-template",
+        code: crate::workflow::Code::MailTemplate,
         message,
         source_line,
         suggestion: None,

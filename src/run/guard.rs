@@ -7,9 +7,10 @@ use sha2::{Digest, Sha256};
 
 use super::asking;
 use super::book::{Book, Step};
+use super::policy::Policy;
 use super::state::{HoldReason, RunState, SkipReason, StepState};
 use super::subject::{Account, AccountStatus, Person};
-use crate::workflow::{ActionKind, Nature, Scope};
+use crate::workflow::{ActionKind, Nature, Scope, Span};
 
 /// A stop on everything, a system or a workflow.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -64,6 +65,8 @@ pub struct Circumstances<'a> {
     pub cut_needed_by: Option<String>,
     /// Whether this daemon's configuration has the system.
     pub system_known: bool,
+    /// Whether it has the workflow's calendar.
+    pub calendar_known: bool,
     /// What expressions see.
     pub scope: &'a Scope,
     /// The store's clock.
@@ -102,11 +105,39 @@ pub fn verdict(c: &Circumstances<'_>) -> Verdict {
     if let (Some(system), false) = (&c.step.system, c.system_known) {
         return Verdict::Hold(HoldReason::Missing(format!("the configuration has no system called {system}")));
     }
+    if let (Some(Span::BusinessDays(_)), Some(calendar), false) =
+        (&c.step.delay, &c.book.run.workflow.calendar, c.calendar_known)
+    {
+        let what = format!("the configuration has no calendar called {calendar}, by which this step's time counts");
+        return Verdict::Hold(HoldReason::Missing(what));
+    }
     match c.step.action.nature() {
         Nature::Person => asks(c),
         Nature::Grant => grant(c),
         Nature::Destructive => destructive(c),
         Nature::Cut | Nature::Plain => Verdict::Proceed,
+    }
+}
+
+/// What the jurisdiction's policy has against a step with these parameters. It was asked when the plan was made; what
+/// the step's `when`, its reason and the policy itself are now counts.
+pub fn policy_problem(
+    book: &Book,
+    step: &Step,
+    policy: Option<&Policy>,
+    with: &serde_json::Map<String, serde_json::Value>,
+) -> Option<HoldReason> {
+    if step.action != ActionKind::MailRedirect {
+        return None;
+    }
+    match (policy, &book.run.workflow.policy) {
+        (None, name) => {
+            let name = name.as_deref().unwrap_or_default();
+            Some(HoldReason::Missing(format!("the configuration has no policy called {name}")))
+        }
+        (Some(policy), _) => {
+            policy.redirect_problem(with).map(|detail| HoldReason::Guard { name: "policy".to_owned(), detail })
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::advance::lasting;
 use super::book::{Approval, Book, Step};
+use super::business::Holidays;
 use super::capability::{Evidence, EvidenceKind};
 use super::guard;
 use super::journal::Fact;
@@ -251,7 +252,8 @@ pub fn task_done(
     Ok(Progress::Done)
 }
 
-/// Approves what stands behind an approval step, bound to the plan as it is now.
+/// Approves what stands behind an approval step, bound to the plan as it is now. `holidays` are those of the run's
+/// calendar: `valid: 2 business days` counts by them.
 ///
 /// # Errors
 /// When the step is no approval, is not asked for, or the confirmation is not what was asked for.
@@ -262,6 +264,7 @@ pub fn approve(
     typed: &str,
     by: &Arc<str>,
     now: Timestamp,
+    holidays: &Holidays,
 ) -> Result<(), Refusal> {
     live(book)?;
     let Some(step) = book.step(ordinal) else { return rule("there is no such step") };
@@ -275,7 +278,7 @@ pub fn approve(
         return rule(format!("the confirmation does not match: type exactly `{expected}`"));
     }
     let plan_hash = guard::gate_hash(book, ordinal);
-    let valid_until = valid_until(book, ordinal, now);
+    let valid_until = valid_until(book, ordinal, now, holidays);
     book.say(Some(ordinal), Fact::Approved { plan_hash: plan_hash.clone(), valid_until }, by, now);
     let evidence = Evidence { kind: EvidenceKind::Person, detail: format!("approved by {by} until {valid_until}") };
     book.apply(ordinal, StepEvent::PersonDone { at: now, evidence }, by, now)?;
@@ -286,7 +289,7 @@ pub fn approve(
 }
 
 /// `valid:` of the step, 30 days where the file is silent.
-fn valid_until(book: &Book, ordinal: u16, now: Timestamp) -> Timestamp {
+fn valid_until(book: &Book, ordinal: u16, now: Timestamp, holidays: &Holidays) -> Timestamp {
     let days = book.step(ordinal).and_then(|step| book.definition(step)).and_then(|def| match def.with.get("valid") {
         Some(crate::workflow::Param::Template(text)) => Span::parse(text.source()).ok(),
         _ => None,
@@ -294,7 +297,7 @@ fn valid_until(book: &Book, ordinal: u16, now: Timestamp) -> Timestamp {
     let span = days.unwrap_or_else(|| Span::Calendar(crate::workflow::span::FixedSpan(jiff::Span::new().days(30))));
     // A zone that has vanished from the database of zones moves the end by hours at most.
     let zone = super::instant::zone(&book.run.zone).unwrap_or(jiff::tz::TimeZone::UTC);
-    super::instant::after_delay(now, &span, &zone, &super::business::Holidays::default(), false)
+    super::instant::after_delay(now, &span, &zone, holidays, false)
 }
 
 /// Refuses an approval, or says that a task will not be done.

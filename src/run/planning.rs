@@ -34,6 +34,7 @@ use super::business::Holidays;
 use super::inputs::{EventFacts, resolve_inputs};
 use super::instant::zone;
 use super::plan::{Plan, PlannedStep};
+use super::policy::Policy;
 use super::prepare::{RunFacts, scope};
 use super::subject::{Person, Subject, SystemView};
 use crate::workflow::{Scope, StepDef, SubjectKind, Workflow};
@@ -58,8 +59,10 @@ pub struct PlanRequest<'a> {
     pub start: Timestamp,
     /// The configured zone, for workflows and people without one.
     pub default_zone: &'a str,
-    /// The configured working days.
+    /// The working days of the workflow's calendar.
     pub holidays: &'a Holidays,
+    /// What the workflow's jurisdiction allows.
+    pub policy: &'a Policy,
     /// Whether mail can be sent.
     pub mail: bool,
 }
@@ -82,7 +85,7 @@ pub fn plan(request: &PlanRequest<'_>) -> Result<Plan, PlanError> {
         planner.add(def)?;
     }
     let steps = planner.steps;
-    Ok(Plan {
+    let plan = Plan {
         workflow: workflow.name.clone(),
         version: workflow.version.clone(),
         subject: given_subject(request),
@@ -91,7 +94,9 @@ pub fn plan(request: &PlanRequest<'_>) -> Result<Plan, PlanError> {
         inputs,
         urgent: workflow.urgent,
         steps,
-    })
+    };
+    request.policy.judge(workflow, &plan, &scope, request.holidays)?;
+    Ok(plan)
 }
 
 fn given_subject(request: &PlanRequest<'_>) -> SubjectKind {

@@ -16,12 +16,16 @@ use self::moves::{Move, moves, reopened};
 use super::advance::{advance, waits_for};
 use super::book::{Book, Step};
 use super::business::Holidays;
+use super::capability::Capability;
 use super::guard;
 use super::inputs::{EventFacts, resolve_inputs};
 use super::journal::{self, Fact};
 use super::orders::{Refusal, live};
+use super::plan::{Plan, PlannedStep};
 use super::planning::{PlanError, PlanRequest, retime};
+use super::policy::Policy;
 use super::prepare::{RunFacts, scope};
+use super::rules::Rules;
 use super::state::{HoldReason, IllegalTransition, StepEvent, StepState};
 use super::subject::Subject;
 
@@ -34,8 +38,8 @@ pub struct NewInputs<'a> {
     pub event: Option<&'a EventFacts>,
     /// Who or what the run is about, as known now.
     pub subject: &'a Subject,
-    /// The configured working days.
-    pub holidays: &'a Holidays,
+    /// The configured calendars and policies.
+    pub rules: &'a Rules,
     /// Why, where somebody said so.
     pub reason: Option<&'a str>,
 }
@@ -107,6 +111,8 @@ pub fn reschedule(
 ) -> Result<Rescheduled, NotRescheduled> {
     live(book)?;
     let inputs = inputs(book, new)?;
+    let holidays = new.rules.holidays_of(&book.run.workflow);
+    let policy = new.rules.policy(book.run.workflow.policy.as_deref()).cloned().unwrap_or_default();
     let request = PlanRequest {
         workflow: &book.run.workflow,
         subject: new.subject,
@@ -115,7 +121,8 @@ pub fn reschedule(
         event: None,
         start: book.run.start,
         default_zone: &book.run.zone,
-        holidays: new.holidays,
+        holidays,
+        policy: &policy,
         mail: false,
     };
     let retimed = retime(&request, &book.run.inputs, &inputs, now)?;
@@ -131,7 +138,11 @@ pub fn reschedule(
     let before: Vec<Option<Timestamp>> = book.steps.iter().map(expected).collect();
     let mut after = book.clone();
     carry_out(&mut after, inputs, moves, new.reason, by, now)?;
-    advance(&mut after, new.holidays, by, now)?;
+    advance(&mut after, holidays, by, now)?;
+    // HR's word is followed even where it leads beyond the policy: what has not begun is judged again at its claim.
+    if new.event.is_none() {
+        judge(&after, new.subject, &policy, holidays)?;
+    }
     *book = after;
     let shifts = book.steps.iter().zip(before).filter_map(|(step, from)| {
         let to = expected(step);
@@ -235,6 +246,47 @@ fn waits_again(book: &Book, step: &Step) -> bool {
         _ => false,
     };
     ready && !waits_for(book, step).is_empty()
+}
+
+/// What a person asks for must be allowed, as for a new run.
+fn judge(book: &Book, subject: &Subject, policy: &Policy, holidays: &Holidays) -> Result<(), PlanError> {
+    let run = &book.run;
+    let facts = RunFacts { id: Some(run.public_id()), workflow: run.workflow.name.clone(), started: run.start };
+    let plan = Plan {
+        workflow: run.workflow.name.clone(),
+        version: run.workflow.version.clone(),
+        subject: run.subject,
+        zone: run.zone.clone(),
+        start: run.start,
+        inputs: run.inputs.clone(),
+        urgent: run.workflow.urgent,
+        steps: book.steps.iter().map(planned).collect(),
+    };
+    policy.judge(&run.workflow, &plan, &scope(subject, &run.inputs, None, &facts), holidays)
+}
+
+/// A step as a plan has it.
+fn planned(step: &Step) -> PlannedStep {
+    let skip = match &step.state {
+        StepState::Skipped { reason, .. } => Some(reason.clone()),
+        _ => None,
+    };
+    PlannedStep {
+        ordinal: step.ordinal,
+        name: step.name.clone(),
+        action: step.action,
+        system: step.system.clone(),
+        account: step.account,
+        needs: step.needs.clone(),
+        at: step.at.clone(),
+        delay: step.delay.clone(),
+        of: step.of,
+        undoes: step.undoes,
+        late: None,
+        capability: Capability::Supported,
+        when: None,
+        skip,
+    }
 }
 
 /// When a step is due, or due at the earliest, as far as that is known.

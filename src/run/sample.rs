@@ -9,7 +9,7 @@ use jiff::civil::{Date, Time, date};
 use serde_json::Value;
 
 use crate::run::{
-    Account, AccountStatus, Capability, Holidays, Person, Plan, PlanError, PlanRequest, PlannedStep, Subject,
+    Account, AccountStatus, Capability, Holidays, Person, Plan, PlanError, PlanRequest, PlannedStep, Policy, Subject,
     SystemView, plan,
 };
 use crate::workflow::*;
@@ -168,6 +168,8 @@ pub(crate) fn workflow(name: &str, inputs: Vec<Input>, steps: Vec<StepDef>) -> W
         triggers: Triggers::default(),
         inputs,
         timezone: Some(Template::parse("{{ person.timezone }}").unwrap()),
+        calendar: None,
+        policy: None,
         for_each: None,
         steps,
         version: "0".repeat(64),
@@ -244,6 +246,7 @@ pub(crate) struct Case {
     pub(crate) inputs: BTreeMap<String, Value>,
     pub(crate) start: Timestamp,
     pub(crate) zone: String,
+    pub(crate) policy: Policy,
 }
 
 impl Case {
@@ -256,6 +259,7 @@ impl Case {
             inputs: BTreeMap::new(),
             start: instant("2027-01-04T12:00:00Z"),
             zone: "Europe/Zurich".into(),
+            policy: Policy::default(),
         }
     }
 
@@ -279,6 +283,7 @@ impl Case {
             start: self.start,
             default_zone: &self.zone,
             holidays: &Holidays::default(),
+            policy: &self.policy,
             mail: true,
         })
     }

@@ -184,29 +184,6 @@ impl Store {
         }
         self.commit(tx).await
     }
-
-    /// Deleted accounts past their grace that no open run has in hand and whose person, where known, has left.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn accounts_past_grace(&self) -> Result<Vec<Account>, StoreError> {
-        let now = self.now().await?.as_millisecond();
-        let mut conn = self.reader().await?;
-        let rows = sqlx::query(concat!(
-            "SELECT ",
-            account_columns!(),
-            " FROM accounts a LEFT JOIN people p ON p.id = a.person_id
-             WHERE a.status = 'deleted' AND a.purge_due <= $1 AND (p.status IS NULL OR p.status IN ('leaving', 'left'))
-               AND NOT EXISTS (SELECT 1 FROM runs r JOIN steps s ON s.id >= r.id * 1024 AND s.id < r.id * 1024 + 1024
-                    WHERE r.ended_at IS NULL AND s.account_id = a.id
-                      AND (r.person_id = a.person_id OR r.account_id = a.id))
-             ORDER BY a.id LIMIT 1000"
-        ))
-        .bind(now)
-        .fetch_all(&mut *conn)
-        .await?;
-        rows.iter().map(account).collect()
-    }
 }
 
 pub(super) fn account(row: &AnyRow) -> Result<Account, StoreError> {

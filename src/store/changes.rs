@@ -34,7 +34,8 @@ impl Store {
         let mut one = self.take(&mut tx, run).await?;
         let subject = self.subject_of(tx.conn(), &one.book).await?;
         let answer = order(&mut one.book, &subject, tx.now)?;
-        advance(&mut one.book, self.holidays(), &usher(), tx.now)?;
+        let holidays = self.holidays_of(&one.book);
+        advance(&mut one.book, holidays, &usher(), tx.now)?;
         self.flush(&mut tx, std::slice::from_mut(&mut one), None).await?;
         self.commit(tx).await?;
         Ok(answer)
@@ -93,7 +94,8 @@ impl Store {
         if let Some(first) = taken_back_by(tx.conn(), run, &new.plan.workflow).await? {
             return Err(StoreError::Refused(format!("{} takes {} back already", public_id(first), public_id(run))));
         }
-        advance(&mut one.book, self.holidays(), &usher(), tx.now)?;
+        let holidays = self.holidays_of(&one.book);
+        advance(&mut one.book, holidays, &usher(), tx.now)?;
         self.flush(&mut tx, std::slice::from_mut(&mut one), None).await?;
         self.refuse_second(&mut tx, &new).await?;
         let id = self.insert(&mut tx, &new).await?;
@@ -163,7 +165,8 @@ impl Store {
             if stops && book.run.listens_for(HrEvent::Departure) && book.run.state != RunState::Paused {
                 orders::pause(book, why, &by, tx.now)?;
             }
-            advance(book, self.holidays(), &usher(), tx.now)?;
+            let holidays = self.holidays_of(book);
+            advance(book, holidays, &usher(), tx.now)?;
         }
         self.flush(tx, &mut books, None).await
     }

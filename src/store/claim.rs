@@ -77,7 +77,8 @@ impl Store {
         if let Some(event) = without_account(&loaded.book, step, tx.now) {
             report.settled += 1;
             loaded.book.apply(ordinal, event, &usher(), tx.now)?;
-            advance(&mut loaded.book, self.holidays(), &usher(), tx.now)?;
+            let holidays = self.holidays_of(&loaded.book);
+            advance(&mut loaded.book, holidays, &usher(), tx.now)?;
             return Ok(());
         }
         let cut_needed_by = match (step.action.nature(), step.account, loaded.book.run.person) {
@@ -96,19 +97,26 @@ impl Store {
             account,
             freezes: &desk.freezes,
             cut_needed_by,
+            calendar_known: self.rules().calendar(loaded.book.run.workflow.calendar.as_deref()).is_some(),
             system_known: step.system.as_ref().is_none_or(|system| request.systems.contains(system)),
             scope: &scope,
             now: tx.now,
         });
         let event = match verdict {
             Verdict::Proceed => match asked(&loaded.book, step, &scope) {
-                Ok((with, undone)) => match self.fill(tx, &loaded.book, step, person, with).await? {
-                    Filled::With(with) => {
-                        return start(tx, loaded, ordinal, (with, undone), desk, request, report);
+                Ok((with, undone)) => {
+                    let policy = self.rules().policy(loaded.book.run.workflow.policy.as_deref());
+                    match guard::policy_problem(&loaded.book, step, policy, &with) {
+                        Some(reason) => StepEvent::Held { reason },
+                        None => match self.fill(tx, &loaded.book, step, person, with).await? {
+                            Filled::With(with) => {
+                                return start(tx, loaded, ordinal, (with, undone), desk, request, report);
+                            }
+                            Filled::Instead(event) => event,
+                            Filled::Later => return Ok(()),
+                        },
                     }
-                    Filled::Instead(event) => event,
-                    Filled::Later => return Ok(()),
-                },
+                }
                 Err(why) => StepEvent::Held { reason: HoldReason::Missing(why) },
             },
             Verdict::Hold(reason) => StepEvent::Held { reason },
@@ -122,7 +130,8 @@ impl Store {
         if lapsed {
             ask_again(loaded, ordinal, tx.now)?;
         }
-        advance(&mut loaded.book, self.holidays(), &usher(), tx.now)?;
+        let holidays = self.holidays_of(&loaded.book);
+        advance(&mut loaded.book, holidays, &usher(), tx.now)?;
         Ok(())
     }
 }

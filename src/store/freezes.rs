@@ -94,7 +94,8 @@ impl Store {
                 loaded.book.apply(ordinal, StepEvent::Released { due }, &usher(), tx.now)?;
                 released += 1;
             }
-            advance(&mut loaded.book, self.holidays(), &usher(), tx.now)?;
+            let holidays = self.holidays_of(&loaded.book);
+            advance(&mut loaded.book, holidays, &usher(), tx.now)?;
         }
         self.flush(&mut tx, &mut books, None).await?;
         self.commit(tx).await?;

@@ -70,7 +70,8 @@ impl Store {
         let mut count = 0;
         for loaded in &mut books {
             count += abandon(loaded, &still, tx.now)?;
-            advance(&mut loaded.book, self.holidays(), &usher(), tx.now)?;
+            let holidays = self.holidays_of(&loaded.book);
+            advance(&mut loaded.book, holidays, &usher(), tx.now)?;
         }
         self.flush(&mut tx, &mut books, None).await?;
         self.commit(tx).await?;

@@ -32,6 +32,7 @@ mod runs;
 mod schedules;
 mod secrets;
 mod seen;
+mod selections;
 mod sql;
 mod tasks;
 mod turn;
@@ -62,16 +63,18 @@ pub use lock::FileLock;
 pub use mails::{MailEnd, MailRow, NewMail, TakenMail};
 pub use matches::{Candidate, MatchNote};
 pub use runs::{NewRun, RunFilter, RunRow, Started};
+pub use schedules::{SchedulePause, ScheduleRow};
 pub use secrets::NewPassword;
 pub use seen::Seen;
+pub use selections::{PeopleBy, SelectedAccount, SelectedPerson};
 pub use tasks::{Scene, Waiting, reason_words};
 pub use turn::{Claim, Completion, TurnReport, TurnRequest};
 pub use waits::{About, Told, Wait, WaitKind};
 pub use wake::Watch;
 
 use crate::clock::{self, Clock};
-use crate::run::Conventions;
-use crate::run::business::Holidays;
+use crate::run::book::Book;
+use crate::run::{Conventions, Holidays, Rules};
 use crate::secret::{DataKey, KeyRing};
 use crate::workflow::Workflow;
 
@@ -110,7 +113,7 @@ struct Inner {
     reader: AnyPool,
     clock: Clock,
     keys: KeyRing,
-    holidays: Holidays,
+    rules: Rules,
     versions: Mutex<HashMap<i64, Arc<Workflow>>>,
     data_keys: Mutex<HashMap<i64, DataKey>>,
     /// Runs with something that this binary cannot read: passed over, so that they stop nobody else.
@@ -158,7 +161,7 @@ impl Store {
         opening: Opening,
         clock: Clock,
         keys: KeyRing,
-        holidays: Holidays,
+        rules: impl Into<Rules>,
     ) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
         let dialect = dialect_of(url)?;
@@ -186,7 +189,7 @@ impl Store {
                 reader,
                 clock,
                 keys,
-                holidays,
+                rules: rules.into(),
                 versions: Mutex::default(),
                 data_keys: Mutex::default(),
                 unreadable: Mutex::default(),
@@ -378,8 +381,14 @@ impl Store {
         Ok(())
     }
 
-    pub(crate) fn holidays(&self) -> &Holidays {
-        &self.inner.holidays
+    /// The configured calendars and policies.
+    pub(crate) fn rules(&self) -> &Rules {
+        &self.inner.rules
+    }
+
+    /// The working days that a run's spans of business days count by.
+    pub(crate) fn holidays_of(&self, book: &Book) -> &Holidays {
+        self.rules().holidays_of(&book.run.workflow)
     }
 
     /// The data key in its wrapped form, opened once per process.

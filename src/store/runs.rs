@@ -190,7 +190,8 @@ impl Store {
         .bind(new.undoes)
         .execute(tx.conn())
         .await?;
-        begin(&mut loaded.book, &new.plan.steps, self.holidays(), &usher(), tx.now)?;
+        let holidays = self.holidays_of(&loaded.book);
+        begin(&mut loaded.book, &new.plan.steps, holidays, &usher(), tx.now)?;
         self.flush(tx, std::slice::from_mut(&mut loaded), None).await?;
         Ok(id)
     }
@@ -207,7 +208,8 @@ impl Store {
         let mut tx = self.begin().await?;
         let mut one = self.take(&mut tx, run).await?;
         let answer = order(&mut one.book, tx.now)?;
-        advance(&mut one.book, self.holidays(), &usher(), tx.now)?;
+        let holidays = self.holidays_of(&one.book);
+        advance(&mut one.book, holidays, &usher(), tx.now)?;
         self.flush(&mut tx, std::slice::from_mut(&mut one), None).await?;
         self.commit(tx).await?;
         Ok(answer)

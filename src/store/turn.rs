@@ -167,7 +167,8 @@ impl Store {
         let Some(step) = held else { return Ok(false) };
         let event = settle::settle(book, step, completion.fence, completion.outcome.clone(), now);
         book.apply(completion.ordinal, event, &usher(), now)?;
-        advance(book, self.holidays(), &usher(), now)?;
+        let holidays = self.holidays_of(book);
+        advance(book, holidays, &usher(), now)?;
         Ok(true)
     }
 

@@ -145,8 +145,12 @@ fn take_sign(text: &str) -> Option<(Sign, &str)> {
 
 fn split_time(text: &str) -> Result<(&str, Option<Time>), AtError> {
     let last = text.rsplit(char::is_whitespace).next().unwrap_or_default();
-    let Some((hour, minute)) = last.split_once(':') else { return Ok((text, None)) };
     let wrong = || AtError::Time(last.to_owned());
+    let twelve = last.to_ascii_lowercase();
+    if twelve.strip_suffix("am").or_else(|| twelve.strip_suffix("pm")).is_some_and(|hour| hour.parse::<u8>().is_ok()) {
+        return Err(wrong());
+    }
+    let Some((hour, minute)) = last.split_once(':') else { return Ok((text, None)) };
     if hour.is_empty() || hour.len() > 2 || minute.len() != 2 {
         return Err(wrong());
     }
@@ -198,6 +202,7 @@ mod tests {
         assert!(refused("").contains("what it counts from"));
         assert!(refused("last_day 25:00").contains("not a time of day"));
         assert!(refused("last_day 18:5").contains("not a time of day"));
+        assert!(refused("last_day 6pm").contains("`6pm` is not a time of day; write `18:00`"));
         assert!(refused("last_day + -3 days").contains("a span is missing"));
         assert!(refused("last_day +").contains("a span is missing"));
         assert!(refused("last_day + soon").contains("not a span"));

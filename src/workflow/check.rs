@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::at::least;
+use super::codes::Code;
 use super::definition::Input;
 use super::diagnostic::Pos;
 use super::report::Report;
@@ -25,7 +26,7 @@ fn unique(drafts: &[Draft<'_>], report: &mut Report<'_>) {
         match lines.get(draft.id.as_str()) {
             Some(line) => {
                 report
-                    .error(draft.pos, "duplicate-step", format!("a second step is called `{}`", draft.id))
+                    .error(draft.pos, Code::DuplicateStep, format!("a second step is called `{}`", draft.id))
                     .help(format!("the first one stands in line {line}; give this one another name"));
             }
             None => drop(lines.insert(&draft.id, draft.pos.line)),
@@ -39,10 +40,10 @@ fn references(drafts: &[Draft<'_>], report: &mut Report<'_>) {
         for (name, pos) in &draft.after {
             if name == &draft.id {
                 let message = format!("step `{name}` waits for itself");
-                report.error(*pos, "cycle", message).help("name the step it really follows, or write `after: []`");
+                report.error(*pos, Code::Cycle, message).help("name the step it really follows, or write `after: []`");
             } else if !known.contains(&name.as_str()) {
                 let others: Vec<&str> = known.iter().copied().filter(|other| *other != draft.id).collect();
-                report.unknown(*pos, "unknown-step", "step", name, &others);
+                report.unknown(*pos, Code::UnknownStep, "step", name, &others);
             }
         }
     }
@@ -57,7 +58,7 @@ fn cycles(drafts: &[Draft<'_>], report: &mut Report<'_>) {
     for (circle, pos) in search.found {
         let chain: Vec<String> = circle.iter().map(|name| format!("`{name}`")).collect();
         let message = format!("these steps wait for each other: {}", chain.join(" waits for "));
-        report.error(pos, "cycle", message).help("take one of these names out of its `after`");
+        report.error(pos, Code::Cycle, message).help("take one of these names out of its `after`");
     }
 }
 
@@ -97,7 +98,7 @@ fn destructive(draft: &Draft<'_>, inputs: &[Input], report: &mut Report<'_>) {
         report
             .error(
                 draft.fields.key_pos("late"),
-                "destructive",
+                Code::Destructive,
                 format!("`{kind}` is never run at once when it is late"),
             )
             .help("leave `late` out: it then waits until seven days after the start, or write `late: hold`");
@@ -108,7 +109,7 @@ fn destructive(draft: &Draft<'_>, inputs: &[Input], report: &mut Report<'_>) {
         report
             .error(
                 draft.fields.value_pos("at"),
-                "destructive",
+                Code::Destructive,
                 format!("`{kind}` could run on or before the day it counts from: `{}` can be no wait at all", at.text),
             )
             .help("add a span, such as `+ 180 days`, or give the duration input a `min`");
@@ -117,7 +118,11 @@ fn destructive(draft: &Draft<'_>, inputs: &[Input], report: &mut Report<'_>) {
         let nothing = amount.as_ref().and_then(|amount| least(amount, inputs)).is_some_and(|days| days <= 0.0);
         if nothing {
             report
-                .error(draft.fields.value_pos(key), "destructive", format!("`{key}` of `{kind}` can be no wait at all"))
+                .error(
+                    draft.fields.value_pos(key),
+                    Code::Destructive,
+                    format!("`{key}` of `{kind}` can be no wait at all"),
+                )
                 .help("give the duration input a `min` and a default above zero");
         }
     }
@@ -132,7 +137,7 @@ fn endings(draft: &Draft<'_>, report: &mut Report<'_>) {
         report
             .error(
                 draft.fields.value_pos("until"),
-                "until",
+                Code::Until,
                 format!("`{}` is not after `{}`, where the step begins", until.text, at.text),
             )
             .help("move `until` behind `at`");

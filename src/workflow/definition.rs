@@ -11,6 +11,7 @@ use jiff::civil::Time;
 use serde::{Deserialize, Serialize};
 
 use super::action::{ActionKind, Facet};
+use super::select::Selector;
 use super::span::Span;
 use super::template::{Condition, Template};
 
@@ -31,6 +32,10 @@ pub struct Workflow {
     pub inputs: Vec<Input>,
     /// Zone for local times; without it, or where it renders empty, the configured zone.
     pub timezone: Option<Template>,
+    /// The calendar of its business days; without it the configured one (`[time]`).
+    pub calendar: Option<String>,
+    /// The jurisdiction's policy; without it the configured one (`[policy]`).
+    pub policy: Option<String>,
     /// For scheduled workflows of the organisation: one child run per subject.
     pub for_each: Option<Selector>,
     /// Steps in file order.
@@ -44,10 +49,9 @@ pub struct Workflow {
 impl Workflow {
     /// What one run of it is about: with `for_each`, one of the subjects selected.
     pub const fn run_subject(&self) -> SubjectKind {
-        match self.for_each {
+        match &self.for_each {
             None => self.subject,
-            Some(Selector::AccountsPurgeDue) => SubjectKind::Account,
-            Some(Selector::PeopleStartingIn7Days) => SubjectKind::Person,
+            Some(selector) => selector.subject(),
         }
     }
 
@@ -158,15 +162,6 @@ pub enum Missed {
     All,
     /// None.
     Skip,
-}
-
-/// `for_each:`, the closed set of selections a scheduled workflow may run over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Selector {
-    /// Accounts that are deleted, past their grace, and belong to no open run.
-    AccountsPurgeDue,
-    /// People whose start date is within seven days.
-    PeopleStartingIn7Days,
 }
 
 /// A declared input.

@@ -3,6 +3,8 @@
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use serde::Serialize;
 
+use super::codes::Code;
+
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -38,7 +40,7 @@ pub struct Diagnostic {
     /// How much it matters.
     pub severity: Severity,
     /// A stable name for the kind of finding, `unknown-action`.
-    pub code: &'static str,
+    pub code: Code,
     /// What is wrong.
     pub message: String,
     /// The line as written.
@@ -63,7 +65,7 @@ impl Diagnostic {
         };
         let start = byte_of(&self.source_line, self.column.saturating_sub(1));
         let end = byte_of(&self.source_line, self.column.saturating_sub(1) + self.width.max(1)).max(start);
-        let mut group = level.primary_title(self.message.as_str()).id(self.code).element(
+        let mut group = level.primary_title(self.message.as_str()).id(self.code.as_str()).element(
             Snippet::source(self.source_line.as_str())
                 .line_start(self.line)
                 .path(self.file.as_str())
@@ -96,7 +98,7 @@ mod tests {
             column: 13,
             width: 15,
             severity: Severity::Error,
-            code: "unknown-action",
+            code: Code::UnknownAction,
             message: "unknown action `account.disabel`".into(),
             source_line: "    action: account.disabel".into(),
             suggestion: Some("replace it with `account.disable`".into()),

@@ -2,6 +2,7 @@
 
 use jiff::civil::Date;
 
+use super::codes::Code;
 use super::definition::{Input, InputType, SubjectKind};
 use super::diagnostic::Pos;
 use super::names::Names;
@@ -26,7 +27,7 @@ pub const EVENT_FIELDS: [&str; 11] = [
 ];
 /// Most inputs of one workflow.
 const MAX_INPUTS: usize = 100;
-const KEYS: [&str; 10] =
+pub(super) const KEYS: [&str; 10] =
     ["type", "from", "default", "required", "optional", "required_if", "min", "max", "choices", "help"];
 const TYPES: [(&str, InputType); 8] = [
     ("date", InputType::Date),
@@ -63,10 +64,10 @@ impl Declared {
                     [] => format!("declare an input with `type: {word}`"),
                     names => format!("inputs of type {word} are: {}", names.join(", ")),
                 };
-                report.error(pos, "wrong-type", message).help(help);
+                report.error(pos, Code::WrongType, message).help(help);
             }
             Some(_) => {}
-            None => report.unknown(pos, "unknown-input", "input", name, &self.of_type(wanted)),
+            None => report.unknown(pos, Code::UnknownInput, "input", name, &self.of_type(wanted)),
         }
     }
 
@@ -81,13 +82,13 @@ pub(super) fn read(node: Option<&Node>, subject: Option<SubjectKind>, report: &m
     let Some(node) = node else { return declared };
     let Yaml::Map(entries) = &node.value else {
         report
-            .error(node.pos, "wrong-type", format!("`inputs` must be a mapping, not {}", node.kind()))
+            .error(node.pos, Code::WrongType, format!("`inputs` must be a mapping, not {}", node.kind()))
             .help("write for example `inputs: { last_day: { type: date, required: true } }`");
         return declared;
     };
     if entries.len() > MAX_INPUTS {
         let message = format!("{} inputs are too many; a workflow has at most {MAX_INPUTS}", entries.len());
-        report.error(node.pos, "too-large", message).help("split it into several workflows");
+        report.error(node.pos, Code::TooLarge, message).help("split it into several workflows");
         return declared;
     }
     let all = Names::new(subject, entries.iter().map(|entry| entry.key.clone()));
@@ -104,13 +105,13 @@ pub(super) fn read(node: Option<&Node>, subject: Option<SubjectKind>, report: &m
 fn check_name(name: &str, pos: Pos, report: &mut Report<'_>) {
     if name == "start" {
         report
-            .error(pos, "name", "`start` cannot be the name of an input: in `at` it means the start of the run")
+            .error(pos, Code::Name, "`start` cannot be the name of an input: in `at` it means the start of the run")
             .help("name it for example `start_day`");
     }
     let starts = name.starts_with(|c: char| c.is_ascii_lowercase());
     if !starts || name.len() > 64 || !name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_') {
         report
-            .error(pos, "name", format!("`{name}` cannot be the name of an input"))
+            .error(pos, Code::Name, format!("`{name}` cannot be the name of an input"))
             .help("use lower-case letters, digits and `_`, at most 64, starting with a letter");
     }
 }
@@ -120,7 +121,7 @@ fn read_one(name: &str, node: &Node, above: &Names, all: &Names, report: &mut Re
     let Some(kind_node) = fields.get("type") else {
         let types = TYPES.map(|(word, _)| word).join(", ");
         report
-            .error(node.pos, "missing-key", format!("input `{name}` has no `type`"))
+            .error(node.pos, Code::MissingKey, format!("input `{name}` has no `type`"))
             .help(format!("types are: {types}"));
         return None;
     };
@@ -137,7 +138,11 @@ fn read_one(name: &str, node: &Node, above: &Names, all: &Names, report: &mut Re
     let (required, optional) = (flag("required", report), flag("optional", report));
     if required && optional {
         report
-            .error(fields.key_pos("optional"), "contradiction", format!("input `{name}` is both required and optional"))
+            .error(
+                fields.key_pos("optional"),
+                Code::Contradiction,
+                format!("input `{name}` is both required and optional"),
+            )
             .help("keep one of the two");
     }
     let input = Input {
@@ -159,7 +164,7 @@ fn read_one(name: &str, node: &Node, above: &Names, all: &Names, report: &mut Re
 fn known_source(from: &str, fields: &Fields<'_>, report: &mut Report<'_>) -> bool {
     let known = EVENT_FIELDS.contains(&from);
     if !known {
-        report.unknown(fields.value_pos("from"), "unknown-source", "source", from, &EVENT_FIELDS);
+        report.unknown(fields.value_pos("from"), Code::UnknownSource, "source", from, &EVENT_FIELDS);
     }
     known
 }
@@ -178,31 +183,31 @@ fn check(input: &Input, fields: &Fields<'_>, report: &mut Report<'_>) {
             report
                 .error(
                     fields.key_pos(key),
-                    "wrong-type",
+                    Code::WrongType,
                     format!("`{key}` is for durations and numbers, not for a {}", type_word(input.kind)),
                 )
                 .help("leave it out");
         } else if let Err(message) = check_type(input.kind, bound) {
-            report.error(fields.value_pos(key), "wrong-type", format!("`{key}` of input `{name}`: {message}"));
+            report.error(fields.value_pos(key), Code::WrongType, format!("`{key}` of input `{name}`: {message}"));
         }
     }
     if let (Some(min), Some(max)) = (size(input.kind, input.min.as_deref()), size(input.kind, input.max.as_deref()))
         && min > max
     {
         report
-            .error(fields.value_pos("min"), "contradiction", format!("input `{name}` has a `min` above its `max`"))
+            .error(fields.value_pos("min"), Code::Contradiction, format!("input `{name}` has a `min` above its `max`"))
             .help("swap the two");
     }
     if (input.kind == InputType::Choice) == input.choices.is_empty() {
         let message = format!("`choices` belongs to `type: choice`, and only there (input `{name}`)");
-        report.error(fields.pos, "contradiction", message).help("write `{ type: choice, choices: [one, other] }`");
+        report.error(fields.pos, Code::Contradiction, message).help("write `{ type: choice, choices: [one, other] }`");
     }
     if let Some(default) = input.default.as_ref().filter(|default| default.is_constant())
         && let Err(message) = input.check(default.source())
     {
         report.error(
             fields.value_pos("default"),
-            "default",
+            Code::Default,
             format!("the default of input `{name}` does not fit: {message}"),
         );
     }

@@ -1,8 +1,12 @@
 //! What is allowed but probably not meant.
 
+mod cuts;
+mod idle;
+
 use std::collections::BTreeSet;
 
 use super::action::{ActionKind, Nature, Place};
+use super::codes::Code;
 use super::definition::{Amount, HrEvent, Param, StepDef, Systems, Workflow};
 use super::report::{Fields, Report};
 use super::span::Span;
@@ -18,14 +22,17 @@ pub(super) fn warn(workflow: &Workflow, drafts: &[Draft<'_>], top: &Fields<'_>, 
             ActionKind::MailRedirect => redirect(draft, step, report),
             ActionKind::MailAutoReply if step.until.is_none() => {
                 report
-                    .warning(draft.pos, "auto-reply", format!("the auto-reply of `{}` never ends", step.id))
+                    .warning(draft.pos, Code::AutoReply, format!("the auto-reply of `{}` never ends", step.id))
                     .help("add for example `until: last_day + 60 days`");
             }
             ActionKind::Approval => lapsing(&steps, draft, step, report),
             _ => {}
         }
         after_delete(&steps, draft, step, report);
+        cuts::warn(draft, step, report);
+        idle::step(&steps, draft, step, report);
     }
+    idle::inputs(workflow, &steps, top, report);
     open_system(workflow, &steps, top, report);
 }
 
@@ -82,7 +89,7 @@ fn sessions(steps: &Steps<'_, '_>, draft: &Draft<'_>, step: &StepDef, report: &m
         report
             .warning(
                 draft.pos,
-                "sessions",
+                Code::Sessions,
                 "sessions are revoked before the account is disabled: one can sign in again",
             )
             .help("put the step that disables into its `after`");
@@ -100,7 +107,7 @@ fn unprepared(steps: &Steps<'_, '_>, draft: &Draft<'_>, step: &StepDef, report: 
         report
             .warning(
                 draft.pos,
-                "delete",
+                Code::Delete,
                 format!("`{}` deletes without an archive, a checklist or an approval before it", step.id),
             )
             .help("put an `approval` step before it and name it in `after`");
@@ -110,12 +117,12 @@ fn unprepared(steps: &Steps<'_, '_>, draft: &Draft<'_>, step: &StepDef, report: 
 fn redirect(draft: &Draft<'_>, step: &StepDef, report: &mut Report<'_>) {
     if step.until.is_none() {
         report
-            .warning(draft.pos, "redirect", format!("the redirect of `{}` never ends", step.id))
+            .warning(draft.pos, Code::Redirect, format!("the redirect of `{}` never ends", step.id))
             .help("add for example `until: last_day + 90 days`");
     }
     if !step.with.contains_key("reason") {
         report
-            .warning(draft.pos, "redirect", format!("the redirect of `{}` has no reason", step.id))
+            .warning(draft.pos, Code::Redirect, format!("the redirect of `{}` has no reason", step.id))
             .help("add a `reason` to its `with`; some jurisdictions require one");
     }
 }
@@ -141,7 +148,9 @@ fn lapsing(steps: &Steps<'_, '_>, draft: &Draft<'_>, approval: &StepDef, report:
                 "an approval holds {valid:.0} days, but `{}` begins {wait:.0} days after `{}`: it can lapse before",
                 gated.id, approval.id
             );
-            report.warning(draft.pos, "approval", message).help("ask later (`at`), or let it hold longer (`valid`)");
+            report
+                .warning(draft.pos, Code::Approval, message)
+                .help("ask later (`at`), or let it hold longer (`valid`)");
         }
     }
 }
@@ -161,7 +170,7 @@ fn after_delete(steps: &Steps<'_, '_>, draft: &Draft<'_>, step: &StepDef, report
     if let Some((_, delete)) = steps.all().find(|(_, other)| deleted(other)).filter(|_| !restored) {
         let message = format!("`{}` works on an account that `{}` has already deleted", step.id, delete.id);
         report
-            .warning(draft.pos, "conflict", message)
+            .warning(draft.pos, Code::Conflict, message)
             .help("move it before the deletion, or restore the account first");
     }
 }
@@ -174,7 +183,7 @@ fn open_system(workflow: &Workflow, steps: &Steps<'_, '_>, top: &Fields<'_>, rep
         report
             .warning(
                 top.value_pos("workflow"),
-                "open-system",
+                Code::OpenSystem,
                 "this departure leaves systems open: no step disables all accounts",
             )
             .help("add a step with `action: account.disable` and `systems: all`");

@@ -7,6 +7,7 @@
 pub mod action;
 pub mod at;
 mod check;
+pub mod codes;
 pub mod definition;
 pub mod diagnostic;
 pub mod inputs;
@@ -17,9 +18,12 @@ pub mod params;
 pub mod parse;
 mod report;
 pub mod schedule;
+pub mod schema;
+pub mod select;
 pub mod shipped;
 pub mod span;
 mod steps;
+mod syntax;
 mod systems;
 pub mod template;
 #[cfg(test)]
@@ -29,12 +33,14 @@ mod with;
 pub mod yaml;
 
 pub use action::{ActionKind, Class, Facet, Nature, Place};
+pub use codes::Code;
 pub use definition::*;
 pub use diagnostic::{Diagnostic, Severity};
 pub use params::Params;
 pub use parse::{Checked, check_all, parse};
 pub use schedule::next_after;
+pub use select::{AccountSelection, PersonSelection, Selector};
 pub use shipped::SHIPPED;
 pub use span::Span;
-pub use systems::{check_mail_templates, check_systems};
+pub use systems::{Known, check_mail_templates, check_names};
 pub use template::{Condition, Scope, Template, TemplateError};

@@ -1,5 +1,6 @@
 //! What templates and conditions may refer to, checked before anything runs.
 
+use super::codes::Code;
 use super::definition::SubjectKind;
 use super::diagnostic::Pos;
 use super::report::Report;
@@ -60,7 +61,7 @@ impl Names {
         }
         if source.contains("{%") {
             report
-                .error(pos, "template", "blocks (`{% %}`) are not accepted in workflow files")
+                .error(pos, Code::Template, "blocks (`{% %}`) are not accepted in workflow files")
                 .help("write `{{ a if condition else b }}`, or put a longer text into a mail template");
             return None;
         }
@@ -71,7 +72,7 @@ impl Names {
             }
             Err(error) => {
                 report
-                    .error(pos, "template", format!("this template cannot be read: {error}"))
+                    .error(pos, Code::Template, format!("this template cannot be read: {error}"))
                     .help("an expression looks like `{{ person.display_name }}`");
                 None
             }
@@ -85,7 +86,7 @@ impl Names {
         }
         if let Some(inner) = source.trim().strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}")) {
             report
-                .error(pos, "template", "a condition is a bare expression")
+                .error(pos, Code::Template, "a condition is a bare expression")
                 .help(format!("write `{}` without the braces", inner.trim()));
             return None;
         }
@@ -96,7 +97,7 @@ impl Names {
             }
             Err(error) => {
                 report
-                    .error(pos, "template", format!("this condition cannot be read: {error}"))
+                    .error(pos, Code::Template, format!("this condition cannot be read: {error}"))
                     .help("a condition looks like `inputs.redirect` or `person.department == 'Sales'`");
                 None
             }
@@ -112,7 +113,7 @@ impl Names {
             if !super::template::is_known(kind, name) {
                 let message = format!("unknown {kind} `{name}`");
                 let help = "the filters and tests are those of Jinja: `| lower`, `| default('')`, `is none`, …";
-                report.error(report.locate(pos, name), "unknown-name", message).help(help);
+                report.error(report.locate(pos, name), Code::UnknownName, message).help(help);
             }
         }
     }
@@ -125,18 +126,24 @@ impl Names {
         let siblings: Vec<&str> = known.iter().copied().filter(alike).collect();
         if let Some(example) = members.first() {
             report
-                .error(pos, "unknown-name", format!("`{name}` has parts, and one of them must be named"))
+                .error(pos, Code::UnknownName, format!("`{name}` has parts, and one of them must be named"))
                 .help(format!("write for example `{example}`; known are: {}", members.join(", ")));
         } else if siblings.is_empty() && matches!(root, "person" | "account" | "run") {
             report
-                .error(pos, "unknown-name", format!("`{name}` is not known here: there is no {root} at this place"))
+                .error(pos, Code::UnknownName, format!("`{name}` is not known here: there is no {root} at this place"))
                 .help(format!("known are: {}", known.join(", ")));
         } else if known.contains(&format!("inputs.{name}").as_str()) {
             report
-                .error(pos, "unknown-name", format!("unknown variable `{name}`, did you mean `inputs.{name}`?"))
+                .error(pos, Code::UnknownName, format!("unknown variable `{name}`, did you mean `inputs.{name}`?"))
                 .help(format!("replace it with `inputs.{name}`"));
         } else {
-            report.unknown(pos, "unknown-name", "variable", name, if siblings.is_empty() { known } else { &siblings });
+            report.unknown(
+                pos,
+                Code::UnknownName,
+                "variable",
+                name,
+                if siblings.is_empty() { known } else { &siblings },
+            );
         }
     }
 }
@@ -149,7 +156,7 @@ fn short_enough(source: &str, pos: Pos, report: &mut Report<'_>) -> bool {
     let fits = source.len() <= MAX_BYTES;
     if !fits {
         report
-            .error(pos, "too-large", format!("this text is longer than {} KiB", MAX_BYTES / 1024))
+            .error(pos, Code::TooLarge, format!("this text is longer than {} KiB", MAX_BYTES / 1024))
             .help("put it into a mail template and name that");
     }
     fits

@@ -4,17 +4,21 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-use super::definition::{Selector, SubjectKind, Workflow};
+use super::codes::Code;
+use super::definition::{SubjectKind, Workflow};
 use super::diagnostic::{Diagnostic, Pos};
 use super::inputs::{self, Declared};
 use super::names::Names;
 use super::report::{Fields, Report};
+use super::select::Selector;
 use super::steps::{self, Context, Draft};
 use super::template::Template;
 use super::yaml::{self, YamlError};
-use super::{check, lint, triggers};
+use super::{check, lint, select, triggers};
 
-const KEYS: [&str; 9] = ["workflow", "title", "for", "priority", "on", "inputs", "timezone", "for_each", "steps"];
+/// The keys of a file.
+pub(super) const KEYS: [&str; 11] =
+    ["workflow", "title", "for", "priority", "on", "inputs", "timezone", "calendar", "policy", "for_each", "steps"];
 
 /// Several files read together.
 #[derive(Clone, Debug, Default)]
@@ -67,7 +71,7 @@ fn name_taken(file: &str, workflow: &Workflow, first: &str) -> Diagnostic {
     report
         .error(
             name.unwrap_or_default(),
-            "duplicate-workflow",
+            Code::DuplicateWorkflow,
             format!("a second workflow is called `{}`", workflow.name),
         )
         .help(format!("the first one is {first}; give this one another name"))
@@ -92,14 +96,10 @@ fn read(text: &str, report: &mut Report<'_>) -> Option<Workflow> {
     if let Some(subject) = subject {
         triggers::check(&top, subject, &triggers, report);
     }
-    let for_each = triggers::selector(&top, subject, report);
+    let for_each = select::read(&top, subject, report);
     let inputs = inputs::read(top.get("inputs"), subject, report);
     let timezone = timezone(&top, subject, &inputs, report);
-    let about = match for_each {
-        Some(Selector::AccountsPurgeDue) => Some(SubjectKind::Account),
-        Some(Selector::PeopleStartingIn7Days) => Some(SubjectKind::Person),
-        None => subject,
-    };
+    let about = for_each.as_ref().map(Selector::subject).or(subject);
     let context = Context { subject: about, inputs: &inputs, names: Names::new(about, inputs.names()) };
     let drafts = steps::read(&top, &context, report);
     check::steps(&drafts, &inputs.inputs, report);
@@ -112,6 +112,8 @@ fn read(text: &str, report: &mut Report<'_>) -> Option<Workflow> {
         triggers,
         inputs: Vec::new(),
         timezone,
+        calendar: rule_name("calendar", &top, report),
+        policy: rule_name("policy", &top, report),
         for_each,
         steps: Vec::new(),
         version: hex::encode(Sha256::digest(text)),
@@ -150,13 +152,15 @@ pub(super) fn is_name(text: &str) -> bool {
 
 fn name(top: &Fields<'_>, report: &mut Report<'_>) -> Option<String> {
     let Some(node) = top.get("workflow") else {
-        report.error(start(), "missing-key", "this workflow has no name").help("start the file with `workflow: NAME`");
+        report
+            .error(start(), Code::MissingKey, "this workflow has no name")
+            .help("start the file with `workflow: NAME`");
         return None;
     };
     let name = report.text(node, "`workflow`")?;
     if !is_name(name) {
         report
-            .error(node.pos, "name", format!("`{name}` cannot be the name of a workflow"))
+            .error(node.pos, Code::Name, format!("`{name}` cannot be the name of a workflow"))
             .help("use lower-case words joined by hyphens, at most 64 characters, starting with a letter");
     }
     Some(name.to_owned())
@@ -170,7 +174,7 @@ fn subject(top: &Fields<'_>, report: &mut Report<'_>) -> Option<SubjectKind> {
     let known = [SubjectKind::Person, SubjectKind::Account, SubjectKind::Organisation];
     let Some(node) = top.get("for") else {
         report
-            .error(start(), "missing-key", "this workflow does not say what it is about: it has no `for`")
+            .error(start(), Code::MissingKey, "this workflow does not say what it is about: it has no `for`")
             .help("write `for: person`, `for: account` or `for: organisation`");
         return None;
     };
@@ -180,6 +184,18 @@ fn subject(top: &Fields<'_>, report: &mut Report<'_>) -> Option<SubjectKind> {
 fn urgent(top: &Fields<'_>, report: &mut Report<'_>) -> bool {
     let node = top.get("priority");
     node.and_then(|node| report.word(node, "priority", &[("urgent", true), ("normal", false)])).unwrap_or(false)
+}
+
+/// The name of a calendar or policy of the configuration.
+fn rule_name(key: &str, top: &Fields<'_>, report: &mut Report<'_>) -> Option<String> {
+    let node = top.get(key)?;
+    let name = report.text(node, &format!("`{key}`"))?;
+    if !is_name(name) {
+        report
+            .error(node.pos, Code::Name, format!("`{name}` cannot be the name of a {key}"))
+            .help("use lower-case words joined by hyphens, at most 64 characters, starting with a letter");
+    }
+    Some(name.to_owned())
 }
 
 fn timezone(

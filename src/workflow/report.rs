@@ -2,6 +2,7 @@
 //!
 //! Nothing here stops at the first mistake: a reader notes what is wrong and gives `None`, and reading goes on.
 
+use super::codes::Code;
 use super::diagnostic::{Diagnostic, Pos, Severity};
 use super::yaml::{Entry, Node, Yaml};
 
@@ -23,16 +24,16 @@ impl<'t> Report<'t> {
     }
 
     /// Notes a mistake.
-    pub(super) fn error(&mut self, pos: Pos, code: &'static str, message: impl Into<String>) -> &mut Diagnostic {
+    pub(super) fn error(&mut self, pos: Pos, code: Code, message: impl Into<String>) -> &mut Diagnostic {
         self.add(pos, Severity::Error, code, message.into())
     }
 
     /// Notes a warning.
-    pub(super) fn warning(&mut self, pos: Pos, code: &'static str, message: impl Into<String>) -> &mut Diagnostic {
+    pub(super) fn warning(&mut self, pos: Pos, code: Code, message: impl Into<String>) -> &mut Diagnostic {
         self.add(pos, Severity::Warning, code, message.into())
     }
 
-    fn add(&mut self, pos: Pos, severity: Severity, code: &'static str, message: String) -> &mut Diagnostic {
+    fn add(&mut self, pos: Pos, severity: Severity, code: Code, message: String) -> &mut Diagnostic {
         self.found.truncate(MAX_FINDINGS);
         let kept = self.found.len() < MAX_FINDINGS;
         let source_line = self.lines.get(pos.line.saturating_sub(1)).filter(|_| kept).copied().unwrap_or_default();
@@ -45,11 +46,11 @@ impl<'t> Report<'t> {
     }
 
     /// Notes a name that is not known: `unknown action `x`, did you mean `y`?`
-    pub(super) fn unknown(&mut self, pos: Pos, code: &'static str, what: &str, name: &str, known: &[&str]) {
+    pub(super) fn unknown(&mut self, pos: Pos, code: Code, what: &str, name: &str, known: &[&str]) {
         self.suggest(pos, code, format!("unknown {what} `{name}`"), name, known);
     }
 
-    fn suggest(&mut self, pos: Pos, code: &'static str, message: String, name: &str, known: &[&str]) {
+    fn suggest(&mut self, pos: Pos, code: Code, message: String, name: &str, known: &[&str]) {
         match nearest(name, known) {
             Some(near) => self
                 .error(pos, code, format!("{message}, did you mean `{near}`?"))
@@ -87,13 +88,13 @@ impl<'t> Report<'t> {
     /// The entries of a mapping whose keys are all among `known`; others are noted.
     pub(super) fn fields<'n>(&mut self, node: &'n Node, what: &str, known: &[&str]) -> Option<Fields<'n>> {
         let Yaml::Map(entries) = &node.value else {
-            self.error(node.pos, "wrong-type", format!("{what} must be a mapping, not {}", node.kind()))
+            self.error(node.pos, Code::WrongType, format!("{what} must be a mapping, not {}", node.kind()))
                 .help(format!("its keys are: {}", known.join(", ")));
             return None;
         };
         for entry in entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
             let message = format!("unknown key `{}` in {what}", entry.key);
-            self.suggest(entry.key_pos, "unknown-key", message, &entry.key, known);
+            self.suggest(entry.key_pos, Code::UnknownKey, message, &entry.key, known);
         }
         Some(Fields { entries, pos: node.pos })
     }
@@ -104,7 +105,8 @@ impl<'t> Report<'t> {
             Yaml::Scalar(scalar) if !node.is_null() && !scalar.text.trim().is_empty() => Some(scalar.text.trim()),
             _ => {
                 let found = if matches!(node.value, Yaml::Scalar(_)) { "empty" } else { node.kind() };
-                self.error(node.pos, "wrong-type", format!("{what} must be text, but it is {found}"));
+                self.error(node.pos, Code::WrongType, format!("{what} must be text, but it is {found}"))
+                    .help("write a value behind the colon, or leave the key out");
                 None
             }
         }
@@ -117,7 +119,7 @@ impl<'t> Report<'t> {
             _ => None,
         };
         if value.is_none() {
-            self.error(node.pos, "wrong-type", format!("{what} must be `true` or `false`"))
+            self.error(node.pos, Code::WrongType, format!("{what} must be `true` or `false`"))
                 .help("write it without quotes; `yes`, `no`, `on` and `off` are text");
         }
         value
@@ -139,7 +141,7 @@ impl<'t> Report<'t> {
         let found = known.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
         if found.is_none() {
             let words: Vec<&str> = known.iter().map(|(word, _)| *word).collect();
-            self.unknown(node.pos, "unknown-word", what, text, &words);
+            self.unknown(node.pos, Code::UnknownWord, what, text, &words);
         }
         found
     }

@@ -1,5 +1,6 @@
 //! Spans of time as people write them: `60 days`, `P60D`, `2 business days`.
 
+use jiff::fmt::friendly::{Designator, Spacing, SpanPrinter};
 use jiff::{SpanRelativeTo, Unit};
 use serde::{Deserialize, Serialize};
 
@@ -84,6 +85,17 @@ impl Span {
         }
     }
 
+    /// As people say it: `90 days`, `3 months`, `2 business days`.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Calendar(span) => SpanPrinter::new()
+                .designator(Designator::Verbose)
+                .spacing(Spacing::BetweenUnitsAndDesignators)
+                .span_to_string(&span.0),
+            Self::BusinessDays(_) => self.to_string(),
+        }
+    }
+
     /// Whether it has no length.
     pub fn is_zero(&self) -> bool {
         match self {
@@ -141,6 +153,13 @@ mod tests {
             assert!(matches!(Span::parse(absurd), Err(SpanError::Absurd(_))), "{absurd}");
         }
         assert!(Span::parse("30 years").is_ok());
+    }
+
+    #[test]
+    fn spans_are_said_as_people_say_them() {
+        for words in ["90 days", "1 day", "3 months", "2 business days", "1 hour 30 minutes"] {
+            assert_eq!(Span::parse(words).unwrap().words(), words);
+        }
     }
 
     #[test]

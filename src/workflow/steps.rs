@@ -7,6 +7,7 @@ use jiff::{SpanRelativeTo, Unit};
 
 use super::action::{ActionKind, Place};
 use super::at::AtError;
+use super::codes::Code;
 use super::definition::{Amount, Anchor, At, InputType, Late, OnFailure, OnUnknown, Retry, StepDef, SubjectKind};
 use super::diagnostic::Pos;
 use super::inputs::Declared;
@@ -17,7 +18,7 @@ use super::template::Condition;
 use super::yaml::{Node, Yaml};
 use super::{systems, with};
 
-const KEYS: [&str; 15] = [
+pub(super) const KEYS: [&str; 15] = [
     "id",
     "action",
     "systems",
@@ -69,19 +70,19 @@ pub(super) struct Draft<'n> {
 pub(super) fn read<'n>(top: &Fields<'n>, context: &Context<'_>, report: &mut Report<'_>) -> Vec<Draft<'n>> {
     let help = "write `steps:` and below it `- id: disable`, `  action: account.disable`, `  systems: all`";
     let Some(node) = top.get("steps") else {
-        report.error(top.pos, "missing-key", "this workflow has no `steps`").help(help);
+        report.error(top.pos, Code::MissingKey, "this workflow has no `steps`").help(help);
         return Vec::new();
     };
     let items = match &node.value {
         Yaml::List(items) if !items.is_empty() => items,
         _ => {
-            report.error(node.pos, "wrong-type", "`steps` must be a list with at least one step").help(help);
+            report.error(node.pos, Code::WrongType, "`steps` must be a list with at least one step").help(help);
             return Vec::new();
         }
     };
     if items.len() > MAX_STEPS {
         let message = format!("{} steps are too many; a workflow has at most {MAX_STEPS}", items.len());
-        report.error(node.pos, "too-large", message).help("split it into several workflows");
+        report.error(node.pos, Code::TooLarge, message).help("split it into several workflows");
         return Vec::new();
     }
     let mut drafts: Vec<Draft<'n>> = Vec::new();
@@ -100,7 +101,7 @@ fn read_one<'n>(
 ) -> Option<Draft<'n>> {
     let fields = report.fields(node, "a step", &KEYS)?;
     let Some(id_node) = fields.get("id") else {
-        report.error(node.pos, "missing-key", "this step has no `id`").help("give it a short name: `id: disable`");
+        report.error(node.pos, Code::MissingKey, "this step has no `id`").help("give it a short name: `id: disable`");
         return None;
     };
     let id = report.text(id_node, "`id`")?.to_owned();
@@ -117,7 +118,7 @@ fn read_one<'n>(
 fn check_id(id: &str, pos: Pos, report: &mut Report<'_>) {
     if !super::parse::is_name(id) {
         report
-            .error(pos, "name", format!("`{id}` cannot be the name of a step"))
+            .error(pos, Code::Name, format!("`{id}` cannot be the name of a step"))
             .help("use lower-case words joined by hyphens, at most 64 characters, starting with a letter");
     }
 }
@@ -132,7 +133,7 @@ fn after(fields: &Fields<'_>, above: Option<String>, pos: Pos, report: &mut Repo
 fn action(fields: &Fields<'_>, id: &str, report: &mut Report<'_>) -> Option<ActionKind> {
     let Some(node) = fields.get("action") else {
         report
-            .error(fields.value_pos("id"), "missing-key", format!("step `{id}` has no `action`"))
+            .error(fields.value_pos("id"), Code::MissingKey, format!("step `{id}` has no `action`"))
             .help("write for example `action: account.disable`");
         return None;
     };
@@ -140,7 +141,7 @@ fn action(fields: &Fields<'_>, id: &str, report: &mut Report<'_>) -> Option<Acti
     let kind = ActionKind::from_name(name);
     if kind.is_none() {
         let known: Vec<&str> = ActionKind::ALL.iter().map(|kind| kind.name()).collect();
-        report.unknown(node.pos, "unknown-action", "action", name, &known);
+        report.unknown(node.pos, Code::UnknownAction, "action", name, &known);
     }
     kind
 }
@@ -159,8 +160,7 @@ impl Step<'_, '_> {
         let (kind, fields) = (self.kind, &self.fields);
         systems::check(kind, self.context.subject, fields, self.pos, report);
         self.check_keys(report);
-        let task_on_account = kind == ActionKind::Task && fields.get("systems").is_some();
-        let on_account = task_on_account || matches!(kind.place(), Place::Account | Place::On(_));
+        let on_account = matches!(kind.place(), Place::Account | Place::On(_));
         let names = self.context.names.in_step(on_account);
         let late = [("now", Late::Now), ("skip", Late::Skip), ("hold", Late::Hold)];
         let on_failure = [("hold", OnFailure::Hold), ("continue", OnFailure::Continue)];
@@ -198,7 +198,7 @@ impl Step<'_, '_> {
             report
                 .error(
                     fields.key_pos("until"),
-                    "until",
+                    Code::Until,
                     format!("`{kind}` has nothing that takes it back, so it takes no `until`"),
                 )
                 .help(format!("`until` goes with: {}", able.join(", ")));
@@ -207,14 +207,14 @@ impl Step<'_, '_> {
             report
                 .error(
                     fields.key_pos("grace"),
-                    "grace",
+                    Code::Grace,
                     format!("`grace` belongs to `account.delete`, not to `{kind}`"),
                 )
                 .help("leave it out");
         }
         if fields.get("delay").is_some() && fields.get("at").is_some() {
             report
-                .error(fields.key_pos("delay"), "contradiction", "a step takes `at` or `delay`, not both")
+                .error(fields.key_pos("delay"), Code::Contradiction, "a step takes `at` or `delay`, not both")
                 .help("`delay` counts from the end of `after`; `at` counts from a date");
         }
     }
@@ -246,11 +246,11 @@ impl Step<'_, '_> {
             Anchor::Start => {}
             Anchor::Input(name) => self.context.inputs.expect(name, InputType::Date, report.locate(pos, name), report),
             Anchor::Person(_) if self.context.subject.is_some_and(|subject| subject != SubjectKind::Person) => {
-                report.error(pos, "unknown-name", "this workflow is not about a person").help("count from `start`");
+                report.error(pos, Code::UnknownName, "this workflow is not about a person").help("count from `start`");
             }
             Anchor::Person(field) if PERSON_DATES.contains(&field.as_str()) => {}
             Anchor::Person(field) => {
-                report.unknown(report.locate(pos, field), "unknown-name", "date of a person", field, &PERSON_DATES);
+                report.unknown(report.locate(pos, field), Code::UnknownName, "date of a person", field, &PERSON_DATES);
             }
         }
     }
@@ -283,14 +283,14 @@ fn refuse_instant(error: &AtError, pos: Pos, report: &mut Report<'_>) {
         AtError::Span(super::span::SpanError::Absurd(_)) => "check the unit",
         _ => "an instant is `ANCHOR {± SPAN} [HH:MM]`, for example `last_day + 60 days 18:00`",
     };
-    report.error(pos, "span", error.to_string()).help(help);
+    report.error(pos, Code::Span, error.to_string()).help(help);
 }
 
 fn retry(node: &Node, report: &mut Report<'_>) -> Option<Retry> {
     let fields = report.fields(node, "`retry`", &["max", "backoff", "cap"])?;
     let Some(max) = fields.get("max") else {
         let help = "write `retry: { max: 5 }` or `{ max: forever }`";
-        report.error(node.pos, "missing-key", "`retry` needs `max`").help(help);
+        report.error(node.pos, Code::MissingKey, "`retry` needs `max`").help(help);
         return None;
     };
     let max = match report.text(max, "`max`")? {
@@ -299,7 +299,7 @@ fn retry(node: &Node, report: &mut Report<'_>) -> Option<Retry> {
             Ok(times @ 1..=1000) => Some(times),
             _ => {
                 report
-                    .error(max.pos, "wrong-type", format!("`{text}` is not a number of attempts"))
+                    .error(max.pos, Code::WrongType, format!("`{text}` is not a number of attempts"))
                     .help("write a number from 1 to 1000, or `forever`");
                 return None;
             }
@@ -313,7 +313,7 @@ fn retry(node: &Node, report: &mut Report<'_>) -> Option<Retry> {
         report
             .error(
                 fields.key_pos("cap"),
-                "contradiction",
+                Code::Contradiction,
                 "`cap`, the longest wait, is shorter than `backoff`, the first",
             )
             .help("swap the two");
@@ -335,7 +335,7 @@ fn duration(node: &Node, what: &str, report: &mut Report<'_>) -> Option<Duration
     let fits = read.filter(|read| !read.is_zero() && *read <= DAY);
     if fits.is_none() {
         report
-            .error(node.pos, "span", format!("{what} must be a time from 1 second to 1 day, not `{text}`"))
+            .error(node.pos, Code::Span, format!("{what} must be a time from 1 second to 1 day, not `{text}`"))
             .help("write for example `30 seconds` or `5 minutes`");
     }
     fits

@@ -1,6 +1,7 @@
 //! `systems:` where a step takes place, and the check against the configured systems.
 
 use super::action::{ActionKind, Facet, Place};
+use super::codes::Code;
 use super::definition::{SubjectKind, Systems, Workflow};
 use super::diagnostic::{Diagnostic, Pos};
 use super::names::Names;
@@ -13,12 +14,16 @@ pub(super) fn read(node: &Node, names: &Names, report: &mut Report<'_>) -> Optio
         let names = report.texts(node, "a system")?;
         if names.is_empty() {
             report
-                .error(node.pos, "systems", "this list of systems is empty")
+                .error(node.pos, Code::Systems, "this list of systems is empty")
                 .help("write `systems: all`, or name one");
         }
         for (name, pos) in names.iter().filter(|(name, _)| name == "all" || facet(name).is_some()) {
             report
-                .error(*pos, "systems", format!("`{name}` is not the name of a system, so it cannot stand in a list"))
+                .error(
+                    *pos,
+                    Code::Systems,
+                    format!("`{name}` is not the name of a system, so it cannot stand in a list"),
+                )
                 .help(format!("write `systems: {name}` alone, or list names of systems"));
         }
         return Some(Systems::Named(names.into_iter().map(|(name, _)| name).collect()));
@@ -46,9 +51,9 @@ pub(super) fn check(
 ) {
     let given = step.get("systems").is_some();
     match kind.place() {
-        Place::House if given && kind != ActionKind::Task => {
+        Place::House if given => {
             report
-                .error(step.key_pos("systems"), "systems", format!("`{kind}` takes place on no system"))
+                .error(step.key_pos("systems"), Code::Systems, format!("`{kind}` takes place on no system"))
                 .help("leave `systems` out");
         }
         Place::House => {}
@@ -58,12 +63,12 @@ pub(super) fn check(
                 _ => "all",
             };
             report
-                .error(pos, "systems", format!("`{kind}` needs `systems`: where it takes place"))
+                .error(pos, Code::Systems, format!("`{kind}` needs `systems`: where it takes place"))
                 .help(format!("write `systems: {example}`, or the name of a system"));
         }
         Place::Account | Place::On(_) if subject == Some(SubjectKind::Organisation) => {
             report
-                .error(pos, "systems", format!("`{kind}` needs an account, and the organisation has none"))
+                .error(pos, Code::Systems, format!("`{kind}` needs an account, and the organisation has none"))
                 .help("write `for: person`, or select accounts with `for_each`");
         }
         _ => {}
@@ -86,32 +91,62 @@ pub fn check_mail_templates(file: &str, workflow: &Workflow, is_known: impl Fn(&
             && !is_known(&name)
         {
             report
-                .error(node.pos, "unknown-template", format!("there is no mail template called `{name}`"))
+                .error(node.pos, Code::UnknownTemplate, format!("there is no mail template called `{name}`"))
                 .help("docs/MAIL.md lists them; your own stand in the folder that `templates` in [mail] names");
         }
     }
     report.finish()
 }
 
-/// Checks the systems a workflow names against those that are configured. `file` is the name for messages.
-pub fn check_systems(file: &str, workflow: &Workflow, known: &[&str]) -> Vec<Diagnostic> {
+/// What the configuration has, for the names that workflows use.
+#[derive(Clone, Debug, Default)]
+pub struct Known<'a> {
+    /// Systems.
+    pub systems: Vec<&'a str>,
+    /// Calendars.
+    pub calendars: Vec<&'a str>,
+    /// Policies.
+    pub policies: Vec<&'a str>,
+}
+
+/// Checks the systems, the calendar and the policy that a workflow names against the configuration. `file` is the name
+/// for messages.
+pub fn check_names(file: &str, workflow: &Workflow, known: &Known<'_>) -> Vec<Diagnostic> {
     let mut report = Report::new(file, &workflow.source);
-    let tree = yaml::load(&workflow.source).ok();
-    let steps = tree.as_ref().and_then(|(root, _)| root.get("steps"));
-    let Some(Yaml::List(steps)) = steps.map(|steps| &steps.value) else { return Vec::new() };
-    for (step, node) in workflow.steps.iter().zip(steps) {
-        let (Some(Systems::Named(_)), Some(node)) = (&step.systems, node.get("systems")) else { continue };
-        let alone = !matches!(node.value, Yaml::List(_));
-        let mut words = known.to_vec();
-        if alone {
-            words.push("all");
-            words.extend(Facet::ALL.map(Facet::as_str));
+    let Ok((root, _)) = yaml::load(&workflow.source) else { return Vec::new() };
+    for (key, code, name, known) in [
+        ("calendar", Code::UnknownCalendar, &workflow.calendar, &known.calendars),
+        ("policy", Code::UnknownPolicy, &workflow.policy, &known.policies),
+    ] {
+        let (Some(name), Some(node)) = (name, root.get(key)) else { continue };
+        if known.is_empty() {
+            let place = if key == "policy" { "policies" } else { "calendars" };
+            report
+                .error(node.pos, code, format!("unknown {key} `{name}`: the configuration has none"))
+                .help(format!("write it into usher.toml as [{place}.{name}], or leave `{key}` out"));
+        } else if !known.contains(&name.as_str()) {
+            report.unknown(node.pos, code, key, name, known);
         }
-        for (name, pos) in report.texts(node, "a system").unwrap_or_default() {
-            if !known.contains(&name.as_str()) {
-                report.unknown(pos, "unknown-system", "system", &name, &words);
+    }
+    if let Some(Yaml::List(steps)) = root.get("steps").map(|steps| &steps.value) {
+        for (step, node) in workflow.steps.iter().zip(steps) {
+            if let (Some(Systems::Named(_)), Some(node)) = (&step.systems, node.get("systems")) {
+                check_systems(node, &known.systems, &mut report);
             }
         }
     }
     report.finish()
+}
+
+fn check_systems(node: &Node, known: &[&str], report: &mut Report<'_>) {
+    let mut words = known.to_vec();
+    if !matches!(node.value, Yaml::List(_)) {
+        words.push("all");
+        words.extend(Facet::ALL.map(Facet::as_str));
+    }
+    for (name, pos) in report.texts(node, "a system").unwrap_or_default() {
+        if !known.contains(&name.as_str()) {
+            report.unknown(pos, Code::UnknownSystem, "system", &name, &words);
+        }
+    }
 }

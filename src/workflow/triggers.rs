@@ -1,22 +1,28 @@
-//! `on:` and `for_each:`: what starts a workflow, and over what it runs.
+//! `on:` what starts a workflow.
 
 use jiff::tz::TimeZone;
 
-use super::definition::{HrEvent, Missed, Schedule, Selector, SubjectKind, Triggers};
+use super::codes::Code;
+use super::definition::{HrEvent, Missed, Schedule, SubjectKind, Triggers};
 use super::diagnostic::Pos;
 use super::report::{Fields, Report, nearest};
 use super::schedule::Cron;
 use super::yaml::Node;
 
+/// The keys of `on`.
+pub(super) const KEYS: [&str; 4] = ["event", "fields", "manual", "schedule"];
+/// The keys of a schedule.
+pub(super) const SCHEDULE_KEYS: [&str; 3] = ["cron", "timezone", "missed"];
+
 /// Reads `on:`, which every workflow has.
 pub(super) fn read(top: &Fields<'_>, report: &mut Report<'_>) -> Triggers {
     let Some(node) = top.get("on") else {
         report
-            .error(top.pos, "missing-key", "nothing starts this workflow: it has no `on`")
+            .error(top.pos, Code::MissingKey, "nothing starts this workflow: it has no `on`")
             .help("write `on: { manual: true }`");
         return Triggers::default();
     };
-    let Some(fields) = report.fields(node, "`on`", &["event", "fields", "manual", "schedule"]) else {
+    let Some(fields) = report.fields(node, "`on`", &KEYS) else {
         return Triggers::default();
     };
     let events = HrEvent::ALL.map(|event| (event.as_str(), event));
@@ -27,7 +33,7 @@ pub(super) fn read(top: &Fields<'_>, report: &mut Report<'_>) -> Triggers {
         schedule: fields.get("schedule").and_then(|node| schedule(node, report)),
     };
     if fields.entries.iter().all(|entry| entry.key == "manual" && entry.value.is_false()) {
-        report.error(node.pos, "missing-key", "nothing starts this workflow").help("write `on: { manual: true }`");
+        report.error(node.pos, Code::MissingKey, "nothing starts this workflow").help("write `on: { manual: true }`");
     }
     triggers
 }
@@ -51,7 +57,7 @@ pub(super) const CHANGING_FIELDS: [&str; 12] = [
 fn changed_fields(node: &Node, report: &mut Report<'_>) -> Vec<String> {
     let named = report.texts(node, "a field of a person").unwrap_or_default();
     for (name, pos) in named.iter().filter(|(name, _)| !CHANGING_FIELDS.contains(&name.as_str())) {
-        report.unknown(*pos, "unknown-field", "field of a person", name, &CHANGING_FIELDS);
+        report.unknown(*pos, Code::UnknownField, "field of a person", name, &CHANGING_FIELDS);
     }
     named.into_iter().map(|(name, _)| name).collect()
 }
@@ -61,23 +67,23 @@ pub(super) fn check(top: &Fields<'_>, subject: SubjectKind, triggers: &Triggers,
     let pos = top.key_pos("on");
     if triggers.event.is_some() && subject != SubjectKind::Person {
         report
-            .error(pos, "trigger", "an HR event is about a person, this workflow is not")
+            .error(pos, Code::Trigger, "an HR event is about a person, this workflow is not")
             .help("write `for: person`, or start it by a schedule or by hand");
     }
     if !triggers.fields.is_empty() && triggers.event != Some(HrEvent::Changed) {
         report
-            .error(pos, "trigger", "`fields` goes with `event: changed`: it names what must have changed")
+            .error(pos, Code::Trigger, "`fields` goes with `event: changed`: it names what must have changed")
             .help("leave `fields` out, or write `event: changed`");
     }
     if triggers.schedule.is_some() && subject != SubjectKind::Organisation {
         report
-            .error(pos, "trigger", format!("a schedule names no {}", subject.as_str()))
+            .error(pos, Code::Trigger, format!("a schedule names no {}", subject.as_str()))
             .help("write `for: organisation`, with `for_each` to run once per person or account");
     }
 }
 
 fn schedule(node: &Node, report: &mut Report<'_>) -> Option<Schedule> {
-    let fields = report.fields(node, "`schedule`", &["cron", "timezone", "missed"])?;
+    let fields = report.fields(node, "`schedule`", &SCHEDULE_KEYS)?;
     let missed = [("once", Missed::Once), ("all", Missed::All), ("skip", Missed::Skip)];
     let missed = fields.get("missed").and_then(|node| report.word(node, "policy for missed ticks", &missed));
     let timezone = fields.get("timezone").and_then(|node| report.text(node, "`timezone`"));
@@ -86,13 +92,13 @@ fn schedule(node: &Node, report: &mut Report<'_>) -> Option<Schedule> {
     }
     let Some(node) = fields.get("cron") else {
         let help = "write for example `cron: \"0 6 * * 1-5\"` (minute hour day month weekday)";
-        report.error(fields.pos, "missing-key", "`schedule` has no `cron`").help(help);
+        report.error(fields.pos, Code::MissingKey, "`schedule` has no `cron`").help(help);
         return None;
     };
     let cron = report.text(node, "`cron`")?;
     if let Err(error) = Cron::parse(cron) {
         let help = "five fields: minute hour day month weekday, for example `0 6 1 1,4,7,10 *`";
-        report.error(node.pos, "cron", error.to_string()).help(help);
+        report.error(node.pos, Code::Cron, error.to_string()).help(help);
         return None;
     }
     Some(Schedule { cron: cron.to_owned(), timezone: timezone.map(str::to_owned), missed: missed.unwrap_or_default() })
@@ -107,32 +113,10 @@ pub(super) fn zone(name: &str, pos: Pos, report: &mut Report<'_>) {
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
     match nearest(name, &known) {
         Some(near) => report
-            .error(pos, "unknown-zone", format!("unknown time zone `{name}`, did you mean `{near}`?"))
+            .error(pos, Code::UnknownZone, format!("unknown time zone `{name}`, did you mean `{near}`?"))
             .help(format!("replace it with `{near}`")),
         None => report
-            .error(pos, "unknown-zone", format!("unknown time zone `{name}`"))
+            .error(pos, Code::UnknownZone, format!("unknown time zone `{name}`"))
             .help("write an IANA name such as `Europe/Zurich`"),
     };
-}
-
-/// Reads `for_each:`.
-pub(super) fn selector(top: &Fields<'_>, subject: Option<SubjectKind>, report: &mut Report<'_>) -> Option<Selector> {
-    let node = top.get("for_each")?;
-    if subject.is_some_and(|subject| subject != SubjectKind::Organisation) {
-        report
-            .error(top.key_pos("for_each"), "for-each", "`for_each` needs `for: organisation`")
-            .help("its child runs are about the accounts or people it selects");
-    }
-    let fields = report.fields(node, "`for_each`", &["accounts", "people"])?;
-    match (fields.get("accounts"), fields.get("people")) {
-        (Some(node), None) => report.word(node, "selection of accounts", &[("purge_due", Selector::AccountsPurgeDue)]),
-        (None, Some(node)) => {
-            report.word(node, "selection of people", &[("starting_in_7_days", Selector::PeopleStartingIn7Days)])
-        }
-        _ => {
-            let help = "write `for_each: { accounts: purge_due }` or `{ people: starting_in_7_days }`";
-            report.error(node.pos, "for-each", "`for_each` selects either accounts or people").help(help);
-            None
-        }
-    }
 }

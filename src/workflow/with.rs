@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::action::ActionKind;
+use super::codes::Code;
 use super::definition::Param;
 use super::diagnostic::Pos;
 use super::messages;
@@ -25,7 +26,7 @@ pub(super) fn read(
     let mut with = BTreeMap::new();
     if let Some(node) = node {
         if known.is_empty() {
-            report.error(node.pos, "unknown-key", format!("`{kind}` takes no parameters")).help("leave `with` out");
+            report.error(node.pos, Code::UnknownKey, format!("`{kind}` takes no parameters")).help("leave `with` out");
             return with;
         }
         let Some(fields) = report.fields(node, &format!("`{kind}`"), &known) else { return with };
@@ -46,18 +47,18 @@ pub(super) fn read(
 fn missing(kind: ActionKind, given: impl Fn(&str) -> bool, pos: Pos, report: &mut Report<'_>) {
     for field in Params::fields(kind).iter().filter(|field| field.required && !given(field.name)) {
         report
-            .error(pos, "missing-key", format!("`{kind}` needs `{}`", field.name))
+            .error(pos, Code::MissingKey, format!("`{kind}` needs `{}`", field.name))
             .help(format!("write `with: {{ {}: … }}`", field.name));
     }
     match Params::either(kind) {
         Some((a, b)) if given(a) && given(b) => {
             report
-                .error(pos, "contradiction", format!("`{kind}` takes `{a}` or `{b}`, not both"))
+                .error(pos, Code::Contradiction, format!("`{kind}` takes `{a}` or `{b}`, not both"))
                 .help("keep one of them");
         }
         Some((a, b)) if !given(a) && !given(b) => {
             report
-                .error(pos, "missing-key", format!("`{kind}` needs `{a}` or `{b}`"))
+                .error(pos, Code::MissingKey, format!("`{kind}` needs `{a}` or `{b}`"))
                 .help(format!("`{a}` names a template of the mail room, `{b}` is the text itself"));
         }
         _ => {}
@@ -69,7 +70,7 @@ fn check_type(kind: ActionKind, key: &str, param: &Param, pos: Pos, report: &mut
     let Some(field) = Params::fields(kind).iter().find(|field| field.name == key) else { return };
     let Some(value) = constant(param) else { return };
     if let Err(expected) = (field.accepts)(&value) {
-        let found = report.error(pos, "wrong-type", format!("`{key}` of `{kind}` does not fit: {expected}"));
+        let found = report.error(pos, Code::WrongType, format!("`{key}` of `{kind}` does not fit: {expected}"));
         if !value.is_string() && (field.accepts)(&Value::from(value.to_string())).is_ok() {
             found.help(format!("put it into quotes: `{key}: \"{value}\"`"));
         }
@@ -82,7 +83,7 @@ fn check_message(param: &Param, pos: Pos, report: &mut Report<'_>) {
     else {
         return;
     };
-    let found = report.error(pos, "unknown-template", format!("there is no template called `{name}`"));
+    let found = report.error(pos, Code::UnknownTemplate, format!("there is no template called `{name}`"));
     match nearest(&name, &messages::NAMES) {
         Some(near) => found.help(format!("did you mean `{near}`?")),
         None => found.help(format!("there are {}; or write the text itself as `message`", messages::NAMES.join(", "))),

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, StrInput};
 use serde_json::Value;
 
+use super::codes::Code;
 use super::diagnostic::Pos;
+use super::syntax;
 
 /// Deepest nesting.
 pub const MAX_DEPTH: usize = 32;
@@ -61,7 +63,7 @@ pub struct YamlError {
     /// Where.
     pub pos: Pos,
     /// The kind of mistake.
-    pub code: &'static str,
+    pub code: Code,
     /// What is wrong.
     pub message: String,
     /// The way out.
@@ -69,7 +71,8 @@ pub struct YamlError {
 }
 
 impl YamlError {
-    fn new(pos: Pos, code: &'static str, message: impl Into<String>, help: &str) -> Self {
+    /// A mistake with its way out.
+    pub(super) fn new(pos: Pos, code: Code, message: impl Into<String>, help: &str) -> Self {
         Self { pos, code, message: message.into(), help: Some(help.to_owned()) }
     }
 }
@@ -139,10 +142,11 @@ impl Node {
 /// When the text is too large, is no YAML, or uses what is refused here.
 pub fn load(text: &str) -> Result<(Node, Vec<YamlError>), YamlError> {
     if text.len() > MAX_BYTES {
-        let message = format!("the file has {} KiB; a workflow has at most {}", text.len() / 1024, MAX_BYTES / 1024);
-        return Err(YamlError::new(start_of_file(), "too-large", message, "split it into several workflows"));
+        let message = format!("the file is too large: a workflow has at most {} KiB", MAX_BYTES / 1024);
+        return Err(YamlError::new(start_of_file(), Code::TooLarge, message, "split it into several workflows"));
     }
-    let mut loader = Loader { parser: Parser::new_from_str(text), found: Vec::new() };
+    syntax::look(text)?;
+    let mut loader = Loader { parser: Parser::new_from_str(text), text, found: Vec::new() };
     let root = loader.document()?;
     Ok((root, loader.found))
 }
@@ -152,6 +156,7 @@ const fn start_of_file() -> Pos {
 }
 
 struct Loader<'t> {
+    text: &'t str,
     parser: Parser<'t, StrInput<'t>>,
     found: Vec<YamlError>,
 }
@@ -163,7 +168,7 @@ impl<'t> Loader<'t> {
                 (Event::StreamStart | Event::DocumentStart(_) | Event::Nothing, _) => {}
                 (Event::StreamEnd, _) => {
                     let help = "a workflow starts with `workflow: NAME`";
-                    return Err(YamlError::new(start_of_file(), "empty", "the file is empty", help));
+                    return Err(YamlError::new(start_of_file(), Code::Empty, "the file is empty", help));
                 }
                 (event, pos) => {
                     let root = self.node(event, pos, 0)?;
@@ -180,7 +185,7 @@ impl<'t> Loader<'t> {
                 (Event::StreamEnd, _) => return Ok(()),
                 (Event::DocumentStart(_), pos) => {
                     let help = "write each workflow into its own file";
-                    return Err(YamlError::new(pos, "documents", "a second document starts here", help));
+                    return Err(YamlError::new(pos, Code::Documents, "a second document starts here", help));
                 }
                 _ => {}
             }
@@ -196,14 +201,14 @@ impl<'t> Loader<'t> {
                 let pos = Pos { line: span.start.line().max(1), column: span.start.col() + 1, width: width.max(1) };
                 Ok((event, pos))
             }
-            Some(Err(error)) => Err(syntax(&error)),
+            Some(Err(error)) => Err(not_yaml(self.text, &error)),
         }
     }
 
     fn node(&mut self, event: Event<'t>, pos: Pos, depth: usize) -> Result<Node, YamlError> {
         if depth > MAX_DEPTH {
             let message = format!("nested more than {MAX_DEPTH} levels deep");
-            return Err(YamlError::new(pos, "too-deep", message, "no key of a workflow needs that"));
+            return Err(YamlError::new(pos, Code::TooDeep, message, "no key of a workflow needs that"));
         }
         let value = match event {
             Event::Scalar(text, style, anchor, tag) => {
@@ -219,7 +224,7 @@ impl<'t> Loader<'t> {
                 Yaml::Map(self.map(depth)?)
             }
             Event::Alias(_) => return Err(references(pos)),
-            _ => return Err(YamlError::new(pos, "syntax", "a value was expected here", "check the indentation")),
+            _ => return Err(YamlError::new(pos, Code::Syntax, "a value was expected here", "check the indentation")),
         };
         Ok(Node { value, pos })
     }
@@ -244,7 +249,7 @@ impl<'t> Loader<'t> {
             }
             let Yaml::Scalar(Scalar { text: key, .. }) = self.node(event, key_pos, depth + 1)?.value else {
                 let help = "put a text value that contains `{{ }}` into quotes";
-                return Err(YamlError::new(key_pos, "syntax", "a list or mapping cannot be a key", help));
+                return Err(YamlError::new(key_pos, Code::Syntax, "a list or mapping cannot be a key", help));
             };
             let (event, pos) = self.next()?;
             let mut value = self.node(event, pos, depth + 1)?;
@@ -254,7 +259,7 @@ impl<'t> Loader<'t> {
             match lines.get(&key) {
                 Some(line) => self.found.push(YamlError {
                     pos: key_pos,
-                    code: "duplicate-key",
+                    code: Code::DuplicateKey,
                     message: format!("`{key}` appears twice"),
                     help: Some(format!("it stands in line {line} already; keep one of them")),
                 }),
@@ -273,25 +278,19 @@ fn refuse(pos: Pos, anchor: usize, tagged: bool) -> Result<(), YamlError> {
     }
     if tagged {
         let help = "write the plain value; its type follows from the key";
-        return Err(YamlError::new(pos, "tag", "YAML tags (`!…`) are not accepted", help));
+        return Err(YamlError::new(pos, Code::Tag, "YAML tags (`!…`) are not accepted", help));
     }
     Ok(())
 }
 
 fn references(pos: Pos) -> YamlError {
     let message = "YAML anchors and aliases (`&…`, `*…`) are not accepted";
-    YamlError::new(pos, "alias", message, "write the value out; put text that starts with `*` or `&` into quotes")
+    YamlError::new(pos, Code::Alias, message, "write the value out; put text that starts with `*` or `&` into quotes")
 }
 
-fn syntax(error: &ScanError) -> YamlError {
+fn not_yaml(text: &str, error: &ScanError) -> YamlError {
     let at = error.marker();
-    let pos = Pos { line: at.line().max(1), column: at.col() + 1, width: 1 };
-    YamlError {
-        pos,
-        code: "syntax",
-        message: format!("this is not valid YAML: {}", error.info()),
-        help: Some("check the indentation, the colons and the quotes of this line and the one above".to_owned()),
-    }
+    syntax::explain(text, Pos { line: at.line().max(1), column: at.col() + 1, width: 1 }, error.info())
 }
 
 #[cfg(test)]
@@ -322,7 +321,7 @@ mod tests {
             bomb += &format!("a{i}: &a{i} [*a{0}, *a{0}, *a{0}]\n", i - 1);
         }
         let error = refused(&bomb);
-        assert_eq!((error.code, error.pos.line), ("alias", 1));
+        assert_eq!((error.code.as_str(), error.pos.line), ("alias", 1));
     }
 
     #[test]
@@ -344,7 +343,7 @@ mod tests {
     fn tags_second_documents_and_empty_files_are_refused() {
         assert_eq!(refused("a: !!python/object x").code, "tag");
         let second = refused("a: 1\n---\nb: 2\n");
-        assert_eq!((second.code, second.pos.line), ("documents", 2));
+        assert_eq!((second.code.as_str(), second.pos.line), ("documents", 2));
         assert_eq!(refused("").code, "empty");
         assert_eq!(refused("# only a comment\n").code, "empty");
     }
@@ -352,7 +351,7 @@ mod tests {
     #[test]
     fn a_duplicate_key_names_the_first_one() {
         let (_, found) = load("a: 1\nb: 2\na: 3\n").unwrap();
-        assert_eq!((found[0].code, found[0].pos.line), ("duplicate-key", 3));
+        assert_eq!((found[0].code.as_str(), found[0].pos.line), ("duplicate-key", 3));
         assert_eq!(found[0].message, "`a` appears twice");
         assert!(found[0].help.as_deref().unwrap().contains("line 1"));
     }

@@ -88,3 +88,42 @@ fn accounts_are_bound_by_hand_for_good() {
     assert_eq!(house.json(&["systems", "list"])[0]["name"], "badges");
     assert_eq!(house.json(&["schedule", "list"])[0]["workflow"], "grace-purge");
 }
+
+#[test]
+fn a_schedule_is_paused_run_by_hand_and_resumed() {
+    let house = House::with_people();
+    let row = |house: &House| {
+        let rows = house.json(&["schedule", "list"]);
+        rows.as_array().unwrap().iter().find(|row| row["workflow"] == "grace-purge").unwrap().clone()
+    };
+    assert_eq!(row(&house)["next"].as_array().unwrap().len(), 3);
+    house.run(&["schedule", "pause", "grace-purge", "--reason", "audit"]).ends(0).shows("starts nothing by itself");
+    house.run(&["schedule", "pause", "grace-purge", "--reason", "audit"]).ends(4).says("paused already");
+    let paused = row(&house);
+    assert_eq!((paused["paused"]["reason"].as_str(), paused["next"].as_array().unwrap().len()), (Some("audit"), 0));
+    house.run(&["schedule", "list"]).ends(0).shows("audit");
+    house.run(&["schedule", "run", "grace-purge"]).ends(0).shows("there is nothing to do");
+    assert_eq!(row(&house)["last"]["runs"], 0);
+    house.run(&["schedule", "resume", "grace-purge"]).ends(0).shows("goes on with its next tick");
+    house.run(&["schedule", "resume", "grace-purge"]).ends(4).says("is not paused");
+    house.run(&["schedule", "run", "departure"]).ends(3).says("has no schedule");
+}
+
+#[test]
+fn a_policy_of_the_configuration_refuses_a_plan_and_is_named_by_one() {
+    let house = House::with_people();
+    let settings = std::fs::read_to_string(house.path("usher.toml")).unwrap();
+    let policy =
+        |keys: &str| house.write("usher.toml", &settings.replacen("[policy]\n", &format!("[policy]\n{keys}\n"), 1));
+    let plan = ["plan", "departure", "--person", "1006", "--set", "last_day=2027-06-30"];
+    policy("auto_reply_max = \"90 days\"");
+    house.run(&plan).ends(0).shows("Allowed by [policy]: redirect allowed, auto-reply at most 90 days.");
+    assert_eq!(house.json(&plan)["policy"]["redirect"], "allowed");
+    policy("auto_reply_max = \"30 days\"");
+    house.run(&plan).ends(4).says("step `auto-reply`: [policy] allows an auto-reply for 30 days");
+    policy("redirect = \"forbidden\"");
+    house.run(&plan).ends(0);
+    let redirected =
+        [&plan[..], &["--set", "redirect=soren@alpine-instruments.example", "--set", "redirect_reason=x"]].concat();
+    house.run(&redirected).ends(4).says("step `redirect`: [policy] forbids to redirect mail");
+}

@@ -16,7 +16,7 @@ use super::{CliError, Context, Exit, moment};
 use crate::engine::trigger::{Request, SubjectRef};
 use crate::run::guard::Freeze;
 use crate::run::plan::maker;
-use crate::run::{Person, Plan, PlannedStep, project, zone};
+use crate::run::{Person, Plan, PlannedStep, Policy, project, zone};
 
 pub(super) use notes::left_out;
 
@@ -48,6 +48,9 @@ struct View<'a> {
     person: Option<Person>,
     due: Vec<Option<Timestamp>>,
     freezes: Vec<Freeze>,
+    /// What the jurisdiction allows, where that is less than everything.
+    policy: Option<Policy>,
+    calendar: Option<String>,
     accounts: BTreeMap<i64, String>,
     /// What deserves to be read twice.
     warnings: Vec<String>,
@@ -95,12 +98,14 @@ impl<'a> View<'a> {
             SubjectRef::Person(number) => house.store().person(number).await?,
             _ => None,
         };
+        let rules = house.engine.house_rules();
+        let workflow = std::sync::Arc::clone(house.workflow(&plan.workflow)?);
         let words = match (subject, &person) {
             (SubjectRef::Person(number), Some(person)) => format!("{number} {}", person.display_name),
             (SubjectRef::Account { system, id }, _) => format!("{system}:{id}"),
             _ => "the organisation".to_owned(),
         };
-        let projected = project(plan, house.engine.holidays());
+        let projected = project(plan, rules.holidays_of(&workflow));
         let projected = projected.map_err(|error| CliError::environment("zone", error.to_string()))?;
         let mut accounts = BTreeMap::new();
         for id in plan.steps.iter().filter_map(|step| step.account) {
@@ -124,6 +129,8 @@ impl<'a> View<'a> {
             warnings,
             address,
             due: projected.into_iter().map(|step| step.due).collect(),
+            policy: rules.policy(workflow.policy.as_deref()).filter(|policy| policy.limits()).cloned(),
+            calendar: workflow.calendar.clone(),
             freezes: house.store().freezes().await?.into_iter().map(|row| row.freeze).collect(),
             accounts,
         })
@@ -162,6 +169,8 @@ impl<'a> View<'a> {
         });
         document["steps"] = steps.collect();
         document["about"] = json!(self.subject);
+        document["policy"] = json!(self.policy);
+        document["calendar"] = json!(self.calendar);
         document["new_address"] = json!(self.address);
         document["warnings"] = json!(self.warnings);
         document

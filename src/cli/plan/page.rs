@@ -45,6 +45,12 @@ impl View<'_> {
         if !inputs.is_empty() {
             out.line(inputs.join(", "))?;
         }
+        if let Some(policy) = &self.policy {
+            out.line(format!("Allowed by {policy}."))?;
+        }
+        if let Some(calendar) = &self.calendar {
+            out.line(format!("Business days are those of the calendar {calendar}."))?;
+        }
         if let Some(address) = &self.address {
             out.line(format!("New accounts are called {address}, if nobody takes that until then."))?;
         }

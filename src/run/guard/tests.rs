@@ -43,6 +43,22 @@ fn judged(story: &Story, label: &str) -> &'static str {
     code(&story.verdict(label))
 }
 
+#[test]
+fn business_days_of_a_calendar_that_is_gone_hold_the_step_that_counts_by_them_and_no_other() {
+    let mut story = of(vec![
+        step("a", "directory.hide").on(&["ldap"]),
+        step("b", "directory.show").on(&["ldap"]).after(&["a"]).delay("2 business days"),
+    ]);
+    let calendar = std::sync::Arc::make_mut(&mut story.book.run.workflow);
+    calendar.calendar = Some("geneva".into());
+    story.calendar_known = false;
+    assert_eq!(judged(&story, "a@ldap"), "proceed");
+    story.done("a@ldap").when_due("b@ldap");
+    assert_eq!(judged(&story, "b@ldap"), "missing");
+    story.calendar_known = true;
+    assert_eq!(judged(&story, "b@ldap"), "proceed");
+}
+
 fn freeze(system: Option<&str>, workflow: Option<&str>, all: bool) -> Freeze {
     Freeze { system: system.map(str::to_owned), workflow: workflow.map(str::to_owned), all, reason: "audit".into() }
 }

@@ -216,7 +216,9 @@ fn a_task_has_no_points() {
 fn an_approval_takes_the_right_words_at_the_right_time() {
     let mut story = of(vec![step("approve", "approval"), step("task", "task").after(&[])]);
     let typed = |story: &mut Story, label: &str, words: &str| {
-        story.order(label, |book, ordinal, now| approve(book, ordinal, Some("Ada Lovelace"), words, &person(), now))
+        story.order(label, |book, ordinal, now| {
+            approve(book, ordinal, Some("Ada Lovelace"), words, &person(), now, &Holidays::default())
+        })
     };
     let early = words(typed(&mut story, "approve", "Ada Lovelace"));
     assert_eq!(early, "approve is waiting: no approval is asked for now");

@@ -5,6 +5,28 @@ use crate::run::anchor::AnchorError;
 use crate::run::inputs::InputError;
 use crate::run::instant::UnknownZone;
 
+impl PlanError {
+    /// A stable word for scripts and `usher help CODE`.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::WrongSubject { .. } => "wrong_subject",
+            Self::Inputs(_) => "inputs",
+            Self::ZoneExpression { .. } => "zone_expression",
+            Self::Zone { .. } => "zone",
+            Self::UnknownSystem { .. } => "unknown_system",
+            Self::When { .. } => "when",
+            Self::EndsFirst { .. } => "ends_first",
+            Self::NoRule { .. } => "no_rule",
+            Self::Policy { .. } => "policy",
+            Self::NoWait { .. } => "no_wait",
+            Self::NoEnding { .. } => "no_ending",
+            Self::Order(_) => "order",
+            Self::TooManySteps(_) => "too_many_steps",
+            Self::Systems { .. } => "systems",
+        }
+    }
+}
+
 /// Why there is no plan. Nothing has happened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
@@ -74,6 +96,28 @@ pub enum PlanError {
         end: String,
         /// Its local begin.
         begin: String,
+    },
+    /// The configuration has no calendar or policy that the workflow names.
+    #[error("workflow `{workflow}` names the {kind} `{name}`, which is not configured; {way_out}")]
+    NoRule {
+        /// The workflow.
+        workflow: String,
+        /// `calendar` or `policy`.
+        kind: &'static str,
+        /// The name.
+        name: String,
+        /// The nearest name, or where to write it.
+        way_out: String,
+    },
+    /// The jurisdiction's policy does not allow it.
+    #[error("step `{step}`: {why}; {way_out}")]
+    Policy {
+        /// The step.
+        step: String,
+        /// What is not allowed, and by which policy.
+        why: String,
+        /// The way out.
+        way_out: String,
     },
     /// A destructive step may not follow at once.
     #[error("step `{step}`: `{field}` is zero, but `{action}` loses data; give it a span of at least an hour")]

@@ -15,6 +15,7 @@ use crate::run::guard::{self, Circumstances, Freeze, Verdict};
 use crate::run::journal::{Fact, join, replay, split};
 use crate::run::orders::{self, Refusal};
 use crate::run::reschedule::{NewInputs, NotRescheduled, Rescheduled, reschedule};
+use crate::run::rules::Rules;
 use crate::run::settle::{self, Outcome};
 use crate::run::{
     Account, Evidence, EvidenceKind, Holidays, Person, PersonStatus, RunState, StepEvent, StepState, Subject, asking,
@@ -35,6 +36,7 @@ pub(crate) struct Story {
     pub(crate) freezes: Vec<Freeze>,
     pub(crate) cut_needed_by: Option<String>,
     pub(crate) system_known: bool,
+    pub(crate) calendar_known: bool,
     /// How many facts have been through the journal.
     written: Cell<usize>,
 }
@@ -88,6 +90,7 @@ impl Story {
             freezes: vec![],
             cut_needed_by: None,
             system_known: true,
+            calendar_known: true,
             written: Cell::new(0),
         };
         story.check();
@@ -178,6 +181,7 @@ impl Story {
             freezes: &self.freezes,
             cut_needed_by: self.cut_needed_by.clone(),
             system_known: self.system_known,
+            calendar_known: self.calendar_known,
             scope: &scope,
             now: self.now,
         })
@@ -223,9 +227,8 @@ impl Story {
     pub(crate) fn reschedule(&mut self, inputs: &[(&str, &str)]) -> Result<Rescheduled, NotRescheduled> {
         let given = inputs.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
         let subject = super::ada();
-        let holidays = Holidays::default();
-        let new =
-            NewInputs { given: &given, event: None, subject: &subject, holidays: &holidays, reason: Some("moved") };
+        let rules = Rules::default();
+        let new = NewInputs { given: &given, event: None, subject: &subject, rules: &rules, reason: Some("moved") };
         let said = self.book.said.len();
         let answer = reschedule(&mut self.book, &new, &person(), self.now);
         if answer.is_err() {
@@ -244,7 +247,9 @@ impl Story {
     }
 
     pub(crate) fn approve(&mut self, label: &str) -> Result<(), Refusal> {
-        self.order(label, |book, ordinal, now| orders::approve(book, ordinal, None, "", &person(), now))
+        self.order(label, |book, ordinal, now| {
+            orders::approve(book, ordinal, None, "", &person(), now, &Holidays::default())
+        })
     }
 
     pub(crate) fn deny(&mut self, label: &str) -> Result<(), Refusal> {

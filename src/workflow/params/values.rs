@@ -10,7 +10,7 @@ use crate::workflow::Span;
 /// mail address. At least one of the two fields is there; whether there is such a person is not known here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Written")]
-#[schemars(with = "String")]
+#[schemars(with = "Addressed")]
 pub struct Recipient {
     /// The mail address.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -18,6 +18,15 @@ pub struct Recipient {
     /// The employee number, where a person is meant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub employee_number: Option<String>,
+}
+
+/// A recipient as a file writes it: an address, an employee number, or a mapping with one of them.
+#[derive(JsonSchema)]
+#[schemars(untagged, inline)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum Addressed {
+    Text(#[schemars(regex(pattern = r"^(?:[^\s@]+@[^\s@.](?:[^\s@]*[^\s@.])?|[^\s@]{1,64})$"))] String),
+    Person { email: Option<String>, employee_number: Option<String> },
 }
 
 #[derive(Deserialize)]
@@ -144,8 +153,13 @@ impl TryFrom<Vec<String>> for Items {
 /// A span of time that is longer than nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Span", into = "Span")]
-#[schemars(with = "String")]
+#[schemars(with = "Lasting")]
 pub struct Length(pub Span);
+
+#[derive(JsonSchema)]
+#[schemars(inline)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Lasting(#[schemars(regex(pattern = r"^\s*(?:[0-9]|P)[0-9A-Za-z., :]*$"))] String);
 
 impl TryFrom<Span> for Length {
     type Error = String;
@@ -164,10 +178,18 @@ impl From<Length> for Span {
 /// An amount of storage in bytes: a number, or text such as `5 GB` or `512 MiB`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Size")]
-#[schemars(with = "String")]
+#[schemars(with = "Sized")]
 pub struct Quota {
     /// Bytes.
     pub bytes: u64,
+}
+
+#[derive(JsonSchema)]
+#[schemars(untagged, inline)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum Sized {
+    Bytes(#[schemars(range(min = 1))] u64),
+    Text(#[schemars(regex(pattern = r"^\s*[0-9]+\s*(?:[kmgtKMGT]?i?[bB])?\s*$"))] String),
 }
 
 #[derive(Deserialize)]

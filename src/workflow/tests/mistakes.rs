@@ -1,6 +1,6 @@
 //! Each rule, broken once: the message, the place, the way out.
 
-use super::super::{check_all, check_systems};
+use super::super::{Known, check_all, check_names};
 use super::*;
 
 #[track_caller]
@@ -29,7 +29,7 @@ fn every_mistake_is_reported_at_once_in_file_order() {
     let found = mistakes(
         "workflow: Bad Name\nfor: persn\non: { manual: perhaps, evnt: departure }\ncolour: red\nsteps:\n  - id: a\n    action: account.disable\n  - action: exec\n",
     );
-    let codes: Vec<&str> = found.iter().map(|found| found.code).collect();
+    let codes: Vec<&str> = found.iter().map(|found| found.code.as_str()).collect();
     assert_eq!(codes, ["name", "unknown-word", "wrong-type", "unknown-key", "unknown-key", "systems", "missing-key"]);
     assert!(found.is_sorted_by_key(|found| (found.line, found.column)));
 }
@@ -80,7 +80,8 @@ fn an_action_on_accounts_needs_systems_and_one_in_the_house_takes_none() {
     let found = mistake(&file("  - id: a\n    action: approval\n    systems: all\n    with: { role: approver }\n"));
     says(&found, "`approval` takes place on no system", "leave `systems` out");
     at(&found, 11, 5);
-    good(&file("  - id: a\n    action: task\n    systems: all\n    with: { title: Collect the key }\n"));
+    let found = mistake(&file("  - id: a\n    action: task\n    systems: all\n    with: { title: Collect the key }\n"));
+    says(&found, "`task` takes place on no system", "leave `systems` out");
 }
 
 #[test]
@@ -95,12 +96,27 @@ fn a_system_that_is_not_configured_names_the_nearest_name_or_capability() {
     let text = file(
         "  - id: a\n    action: account.disable\n    systems: mailz\n  - id: b\n    action: account.disable\n    systems: [ldap, nextclud]\n",
     );
-    let found = check_systems("test.yaml", &good(&text), &["ldap", "nextcloud"]);
+    let known = Known { systems: vec!["ldap", "nextcloud"], ..Known::default() };
+    let found = check_names("test.yaml", &good(&text), &known);
     assert_eq!(found[0].message, "unknown system `mailz`, did you mean `mail`?");
     at(&found[0], 11, 14);
     assert_eq!(found[1].message, "unknown system `nextclud`, did you mean `nextcloud`?");
     at(&found[1], 14, 21);
     assert_eq!(found.len(), 2);
+}
+
+#[test]
+fn a_calendar_and_a_policy_are_those_of_the_configuration() {
+    let text = file("  - id: a\n    action: account.disable\n    systems: all\n    at: last_day\n")
+        .replace("title: A test", "calendar: genva\npolicy: belgium");
+    let known = Known { calendars: vec!["geneva"], ..Known::default() };
+    let found = check_names("test.yaml", &good(&text), &known);
+    assert_eq!(found[0].message, "unknown calendar `genva`, did you mean `geneva`?");
+    at(&found[0], 2, 11);
+    says(&found[1], "unknown policy `belgium`: the configuration has none", "[policies.belgium]");
+    let known = Known { calendars: vec!["genva"], policies: vec!["belgium"], ..Known::default() };
+    assert!(check_names("test.yaml", &good(&text), &known).is_empty());
+    says(&mistake(&text.replace("genva", "Genf CH")), "cannot be the name of a calendar", "hyphens");
 }
 
 #[test]
@@ -270,6 +286,16 @@ fn triggers_fit_what_the_workflow_is_about() {
         "did you mean `purge_due`?",
         "",
     );
+    let each =
+        |selection: &str| mistake(&text(&format!("for: organisation\non: {{ manual: true }}\nfor_each: {selection}")));
+    says(&each("{ accounts: inactive }"), "`inactive` needs `for`", "for: 90 days");
+    says(&each("{ accounts: inactive, for: soon }"), "not a span", "7 days");
+    says(&each("{ accounts: inactive, for: 3 business days }"), "is no length for `for`", "2 weeks");
+    says(&each("{ accounts: unbound, for: 90 days }"), "`unbound` takes no `for`", "accounts: inactive");
+    says(&each("{ people: leaving }"), "`leaving` needs `within`", "within: 7 days");
+    says(&each("{ people: starting_in_7_days, within: 7 days }"), "takes no `within`", "people: starting");
+    says(&each("{ people: starting_in_900_days }"), "unknown selection of people", "starting_in_7_days");
+    says(&each("{ people: active, accounts: unbound }"), "either accounts or people", "within: 7 days");
 }
 
 #[test]
@@ -338,8 +364,8 @@ fn hostile_files_are_refused_soon_and_briefly() {
 
 #[test]
 fn two_files_with_one_name_are_a_mistake_of_the_second() {
-    let text = file("  - id: a\n    action: task\n    with: { title: x }\n");
-    let checked = check_all([("one.yaml", text.as_str()), ("two.yaml", text.as_str()), ("three.yaml", "")]);
+    let text = "workflow: test\nfor: person\non: { manual: true }\nsteps:\n  - id: a\n    action: task\n    with: { title: x }\n";
+    let checked = check_all([("one.yaml", text), ("two.yaml", text), ("three.yaml", "")]);
     assert_eq!(checked.workflows.len(), 1);
     says(&checked.diagnostics[0], "a second workflow is called `test`", "one.yaml");
     assert_eq!((checked.diagnostics[0].file.as_str(), checked.diagnostics[0].column), ("two.yaml", 11));
@@ -350,6 +376,6 @@ fn two_files_with_one_name_are_a_mistake_of_the_second() {
 fn a_reply_names_a_text_that_there_is() {
     let text = "workflow: reply\ntitle: x\nfor: person\non: { manual: true }\nsteps:\n  - id: reply\n    action: mail.auto_reply\n    systems: mail\n    until: start + 30 days\n    with: { subject: x, template: left-compny }\n";
     let mistakes = crate::workflow::parse("test.yaml", text).unwrap_err();
-    assert_eq!((mistakes.len(), mistakes[0].code, mistakes[0].line), (1, "unknown-template", 10));
+    assert_eq!((mistakes.len(), mistakes[0].code.as_str(), mistakes[0].line), (1, "unknown-template", 10));
     assert_eq!(mistakes[0].suggestion.as_deref(), Some("did you mean `left-company`?"));
 }

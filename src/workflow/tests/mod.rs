@@ -6,7 +6,7 @@ mod warnings;
 
 use super::{Diagnostic, Workflow, parse};
 
-/// A file about a person with three inputs, whose steps begin in line 9.
+/// A file about a person with two inputs, whose steps begin in line 9.
 fn file(steps: &str) -> String {
     format!(
         "workflow: test\ntitle: A test\nfor: person\non: {{ manual: true }}\ninputs:\n  \

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::super::{
-    ActionKind, Amount, Anchor, Facet, HrEvent, InputType, Late, Missed, OnFailure, OnUnknown, Param, Retry, Selector,
-    Span, SubjectKind, Systems,
+    AccountSelection, ActionKind, Amount, Anchor, Facet, HrEvent, InputType, Late, Missed, OnFailure, OnUnknown, Param,
+    Retry, Selector, Span, SubjectKind, Systems,
 };
 use super::*;
 
@@ -78,9 +78,35 @@ fn every_field_of_a_step_is_kept() {
 #[test]
 fn the_nightly_purge_selects_accounts_on_a_schedule() {
     let purge = shipped("grace-purge");
-    assert_eq!((purge.subject, purge.for_each), (SubjectKind::Organisation, Some(Selector::AccountsPurgeDue)));
+    assert_eq!(purge.subject, SubjectKind::Organisation);
+    assert_eq!(purge.for_each, Some(Selector::Accounts(AccountSelection::PurgeDue)));
     let schedule = purge.triggers.schedule.unwrap();
     assert_eq!((schedule.cron.as_str(), schedule.missed), ("15 4 * * *", Missed::Once));
+}
+
+#[test]
+fn a_schedule_runs_over_a_closed_set_of_accounts_and_people() {
+    let selects = |selection: &str| {
+        let text = format!(
+            "workflow: a\nfor: organisation\non: {{ manual: true }}\nfor_each: {selection}\nsteps:\n  - id: a\n    action: task\n    with: {{ title: x }}\n"
+        );
+        let workflow = good(&text);
+        (workflow.run_subject(), workflow.for_each.unwrap().to_string())
+    };
+    let account = |words: &str| (SubjectKind::Account, words.to_owned());
+    let person = |words: &str| (SubjectKind::Person, words.to_owned());
+    assert_eq!(selects("{ accounts: purge_due }"), account("each deleted account past its grace period"));
+    assert_eq!(selects("{ accounts: unbound }"), account("each account that is bound to nobody"));
+    assert_eq!(selects("{ accounts: disabled }"), account("each disabled account"));
+    assert_eq!(
+        selects("{ accounts: inactive, for: 90 days }"),
+        account("each enabled account where nobody has signed in for 90 days")
+    );
+    assert_eq!(selects("{ people: starting, within: 2 weeks }"), person("each person who starts within 2 weeks"));
+    assert_eq!(selects("{ people: starting_in_7_days }"), selects("{ people: starting, within: 7 days }"));
+    assert_eq!(selects("{ people: leaving_in_1_day }"), person("each person who leaves within 1 day"));
+    assert_eq!(selects("{ people: active }"), person("each person who is active"));
+    assert_eq!(selects("{ people: departed }"), person("each person who has left"));
 }
 
 #[test]

@@ -2,6 +2,12 @@
 
 use super::*;
 
+/// The warnings, but for those about inputs that these short files do not use.
+#[track_caller]
+fn warnings(text: &str) -> Vec<Diagnostic> {
+    super::warnings(text).into_iter().filter(|found| found.code != "unused-input").collect()
+}
+
 #[track_caller]
 fn warns(text: &str, message: &str) {
     let found = warnings(text);
@@ -73,9 +79,66 @@ fn work_on_an_account_that_is_already_deleted() {
 }
 
 #[test]
+fn cuts_that_are_left_out_when_late_or_given_up() {
+    let disable = |more: &str| step("disable", "account.disable", "all", more);
+    warns(&file(&disable("    at: last_day\n    late: skip\n")), "left out when it is late");
+    silent(&file(&disable("    at: last_day\n    late: hold\n")));
+    warns(&file(&disable("    retry: { max: 5 }\n")), "tried for ever whatever `max` says");
+    silent(&file(&disable("    retry: { max: forever, cap: 1 hour }\n")));
+    silent(&file(&step(
+        "archive",
+        "mail.archive",
+        "mail",
+        "    at: last_day\n    late: skip\n    retry: { max: 5 }\n",
+    )));
+}
+
+#[test]
+fn an_approval_that_nothing_waits_for() {
+    let approval = "  - id: ask\n    action: approval\n    with: { role: approver }\n";
+    warns(&file(approval), "no step waits for the approval `ask`");
+    let archive = |after: &str| step("archive", "mail.archive", "mail", after);
+    warns(&file(&format!("{approval}{}", archive("    after: []\n"))), "no step waits for the approval");
+    silent(&file(&format!("{approval}{}", archive(""))));
+}
+
+#[test]
+fn a_condition_that_is_the_same_for_everybody() {
+    let disable = |when: &str| file(&step("disable", "account.disable", "all", &format!("    when: {when}\n")));
+    warns(&disable("false"), "`false` never holds: `disable` is never done");
+    warns(&disable("1 > 2"), "never holds");
+    warns(&disable("true"), "`true` holds always");
+    silent(&disable("person.department == 'Sales'"));
+}
+
+#[test]
+fn inputs_that_nothing_uses_and_inputs_that_nobody_fills() {
+    let codes = |text: &str| {
+        let found = super::warnings(text);
+        found
+            .iter()
+            .map(|found| (found.code.as_str(), found.line, found.source_line.trim().to_owned()))
+            .collect::<Vec<_>>()
+    };
+    let used = step("delete", "account.disable", "all", "    at: last_day + inputs.retention\n");
+    assert_eq!(codes(&file(&used)), []);
+    let found = codes(&file(&step("disable", "account.disable", "all", "    at: last_day\n")));
+    assert_eq!((found.len(), found[0].0, found[0].1), (1, "unused-input", 7));
+    let told = file(&used).replace("on: { manual: true }", "on: { event: departure }").replace("all", "all");
+    assert_eq!(codes(&told).iter().map(|found| found.0).collect::<Vec<_>>(), ["unfilled-input"]);
+    silent(&told.replace("required: true", "from: event.effective"));
+    let nightly = "workflow: a\nfor: organisation\non: { schedule: { cron: \"0 6 * * *\" } }\ninputs:\n  who: { type: text }\n\
+                   steps:\n  - id: a\n    action: task\n    with: { title: \"{{ inputs.who }}\" }\n";
+    warns(nightly, "a schedule cannot start this workflow: nothing gives `who` a value then");
+    silent(&nightly.replace("type: text", "type: text, default: nobody"));
+}
+
+#[test]
 fn a_departure_that_leaves_a_system_open() {
     let departure = |systems: &str| {
-        file(&step("disable", "account.disable", systems, "")).replace("on: { manual", "on: { event: departure, manual")
+        file(&step("disable", "account.disable", systems, ""))
+            .replace("on: { manual", "on: { event: departure, manual")
+            .replace("required: true", "from: event.effective")
     };
     warns(&departure("mail"), "leaves systems open");
     silent(&departure("all"));

@@ -6,7 +6,7 @@ use usher::clock::Clock;
 use usher::run::{Account, AccountStatus, EventFacts, Holidays, Person, PersonStatus};
 use usher::secret::KeyRing;
 use usher::store::{Binding, EventState, NewEvent, Opening, Store, StoreError};
-use usher::workflow::HrEvent;
+use usher::workflow::{AccountSelection, HrEvent};
 
 use crate::harness::App;
 
@@ -20,6 +20,11 @@ fn person(number: &str, family_name: &str) -> Person {
         status: PersonStatus::Leaving,
         ..Person::default()
     }
+}
+
+async fn selected(app: &App, selection: &AccountSelection) -> Vec<String> {
+    let found = app.store.accounts_selected(selection, app.now(), 0).await.unwrap();
+    found.into_iter().map(|account| account.external_id).collect()
 }
 
 fn departure(key: &str, number: &str) -> NewEvent {
@@ -114,10 +119,8 @@ both! {
             let person = app.store.person(number).await.unwrap().unwrap().id;
             app.store.bind(&[Binding { account, person: Some(person), by: "os:test".into() }]).await.unwrap();
         }
-        let mut past: Vec<String> =
-            app.store.accounts_past_grace().await.unwrap().into_iter().map(|account| account.external_id).collect();
-        past.sort();
-        assert_eq!(past, ["nobodys", "past"]);
+        let past = selected(app, &AccountSelection::PurgeDue).await;
+        assert_eq!(past, ["past", "nobodys"]);
         // The end of the grace, once known, is not moved by a later reading.
         app.store.save_accounts(&[account("past", AccountStatus::Deleted, Some(now + 99))]).await.unwrap();
         assert_eq!(app.store.accounts(None, None, Some("past")).await.unwrap()[0].purge_due, Some(now));
@@ -126,12 +129,15 @@ both! {
     };
 
     a_tick_is_dealt_with_once, async |app: &App| {
-        let first = app.store.last_tick("nightly").await.unwrap();
+        assert_eq!(app.store.known_schedule("nightly").await.unwrap(), None);
+        let first = app.store.schedule("nightly").await.unwrap().last_tick;
         assert_eq!(first, app.now());
         let next = first + SignedDuration::from_hours(1);
-        assert!(app.store.tick("nightly", first, next).await.unwrap());
-        assert!(!app.another_store().await.tick("nightly", first, next).await.unwrap(), "somebody was there before");
-        assert_eq!(app.store.last_tick("nightly").await.unwrap(), next);
+        assert!(app.store.tick("nightly", first, next, Some(next)).await.unwrap());
+        let other = app.another_store().await;
+        assert!(!other.tick("nightly", first, next, None).await.unwrap(), "somebody was there before");
+        let known = app.store.schedule("nightly").await.unwrap();
+        assert_eq!((known.last_tick, known.fired, known.paused), (next, Some(next), None));
     };
 
     a_database_is_refused_by_another_key_and_by_an_older_binary, async |app: &App| {

@@ -44,6 +44,7 @@ fn hr_gives_the_date_and_a_person_may_have_their_own_zone() {
         start: case.start,
         default_zone: "Europe/Zurich",
         holidays: &Holidays::default(),
+        policy: &crate::run::Policy::default(),
         mail: true,
     };
     let plan = plan(&request).unwrap();

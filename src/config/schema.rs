@@ -1,0 +1,234 @@
+//! The JSON Schema of `usher.toml` (draft 2020-12), for editors. Made from the list of known keys, so that nothing that
+//! is taken is missing in it.
+
+use serde_json::{Map, Value, json};
+
+use super::keys::{self, Key, Kind};
+
+/// What each key is for. A test asks that none is missing.
+const DESCRIPTIONS: &[(&str, &str)] = &[
+    ("database", "The record: one SQLite file, or a PostgreSQL database that several daemons may share."),
+    ("database.url", "`sqlite:PATH` or `postgres://USER@HOST/NAME`; default `usher.db` in the data directory."),
+    ("database.password", "PostgreSQL's password, as a reference: { env = \"NAME\" } or { file = \"PATH\" }."),
+    ("keys", "The master key, which seals what is personal in the record."),
+    ("keys.file", "The key's file, made at first use; default `usher.key` beside the SQLite file."),
+    ("keys.secret", "Reference to 64 hexadecimal digits, instead of a file."),
+    ("time", "Local times and working days, where neither workflow nor person says otherwise."),
+    ("time.zone", "IANA zone of times such as `last_day 18:00`; default the machine's."),
+    ("time.holidays", "No business days, besides Saturdays and Sundays."),
+    ("workflows", "Where your own workflows are."),
+    ("workflows.folder", "Files here come to those built in; one of the same name takes its place."),
+    ("serve", "The daemon."),
+    ("serve.listen", "Address of the health routes; default `127.0.0.1:7627`."),
+    ("serve.workers", "Steps at work at once, 1 to 1024; default 32."),
+    ("serve.lease", "How soon the steps of a dead daemon go on, 5 to 35 seconds; default `30 s`."),
+    ("people", "How HR's files are read."),
+    ("people.columns", "How HR's file calls its columns: { \"HEADING\" = \"field\" }."),
+    ("people.dates", "How dates with slashes are meant."),
+    ("mail", "The mail room: how usher's own mails leave the house."),
+    ("mail.transport", "How mails leave: to a server, or into files of a folder."),
+    ("mail.host", "The mail server."),
+    ("mail.port", "Its port."),
+    ("mail.tls", "How the connection is secured."),
+    ("mail.user", "The user to sign in as."),
+    ("mail.password", "That user's password, as a reference."),
+    ("mail.ca", "A certificate authority to trust besides the machine's."),
+    ("mail.timeout", "How long the server may take to answer."),
+    ("mail.folder", "The folder that mails are written into."),
+    ("mail.from", "The sender of usher's mails."),
+    ("mail.reply_to", "Where answers go."),
+    ("mail.administrators", "Who receives alerts."),
+    ("mail.language", "The language of mails to people who have none."),
+    ("mail.templates", "Your own templates."),
+    ("mail.remind", "How often those are reminded for whom something waits."),
+    ("people.key_from", "Which column the key of people without an employee number comes from."),
+    ("people.match", "By which fields accounts find their person, in order."),
+    ("systems.match", "By which fields accounts of this system find their person."),
+    ("naming", "How sign-in names and addresses of new accounts are made."),
+    ("naming.pattern", "What a name is made of, as `{given}.{family}`."),
+    ("naming.domain", "The domain of new addresses."),
+    ("naming.on_collision", "What happens when a name is taken."),
+    ("naming.reserve", "How long a name that was in use stays reserved."),
+    ("naming.reserved", "Names that nobody gets."),
+    ("access", "Who may ask for what concerns everybody."),
+    ("access.administrators", "Who may block and unblock products."),
+    ("departments", "What people of a department get."),
+    ("departments.groups", "Their groups."),
+    ("departments.role", "Their role."),
+    ("departments.quota", "Their storage limit, as `5 GB`."),
+    ("departments.licences", "Their licences, by system."),
+    ("policy", "What the law allows, for workflows that name no other policy."),
+    ("policy.redirect", "Whether a leaver's mail may be sent on to somebody else; default `allowed`."),
+    ("policy.auto_reply_max", "Longest auto-reply, as `90 days`; default without limit."),
+    ("policies", "Policies that workflows name (`policy: belgium`)."),
+    ("policies.redirect", "Whether a leaver's mail may be sent on to somebody else; default `allowed`."),
+    ("policies.auto_reply_max", "Longest auto-reply, as `90 days`; default without limit."),
+    ("calendars", "Calendars that workflows name (`calendar: geneva`)."),
+    ("calendars.days", "No business days, besides the weekend."),
+    ("calendars.weekend", "The days of the week on which nobody works; default Saturday and Sunday."),
+    ("systems", "The systems where people have accounts."),
+    ("systems.kind", "What kind of system it is."),
+    ("systems.sign_in", "What sign-in names of new accounts are made of there, where that is not [naming]."),
+    ("systems.company", "For a sandbox: the file that describes the company."),
+    ("systems.state", "For a sandbox: where what happens to it is written down."),
+    ("systems.system", "For a sandbox: the system's name in the company; default its name here."),
+];
+
+/// The schema of the configuration.
+pub fn schema() -> Value {
+    let mut sections = Map::new();
+    for (name, known) in keys::SECTIONS {
+        sections.insert((*name).to_owned(), section(name, known));
+    }
+    for (name, known) in keys::NAMED {
+        sections.insert((*name).to_owned(), several(name, &section(name, known)));
+    }
+    let mut system = section(keys::SYSTEMS, &keys::system_keys(None));
+    system["required"] = json!(["kind"]);
+    sections.insert(keys::SYSTEMS.to_owned(), several(keys::SYSTEMS, &system));
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "usher configuration",
+        "type": "object",
+        "additionalProperties": false,
+        "properties": sections,
+    })
+}
+
+/// `[NAME.…]`, each named by whoever writes it.
+fn several(name: &str, each: &Value) -> Value {
+    json!({ "type": "object", "description": description(name), "additionalProperties": each })
+}
+
+fn section(name: &str, known: &[Key]) -> Value {
+    let keys = known.iter().map(|(key, kind)| ((*key).to_owned(), one(&format!("{name}.{key}"), *kind)));
+    json!({
+        "type": "object",
+        "description": description(name),
+        "additionalProperties": false,
+        "properties": keys.collect::<Map<_, _>>(),
+    })
+}
+
+fn one(path: &str, kind: Kind) -> Value {
+    let mut schema = match kind {
+        Kind::Text | Kind::Path => json!({ "type": "string" }),
+        Kind::Database => json!({ "type": "string", "pattern": "^(?:sqlite:|postgres(?:ql)?://)" }),
+        Kind::Number => json!({ "type": "integer" }),
+        Kind::Texts => json!({ "type": "array", "items": { "type": "string" } }),
+        Kind::Named => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
+        Kind::Secret => {
+            json!({ "type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": false,
+            "properties": { "env": { "type": "string" }, "file": { "type": "string" }, "stored": { "type": "string" } } })
+        }
+    };
+    narrow(path, &mut schema);
+    schema["description"] = json!(description(path));
+    schema
+}
+
+/// Keys that take a closed set, a range or a form.
+fn narrow(path: &str, schema: &mut Value) {
+    let day = json!({ "type": "string", "pattern": r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}\s*$" });
+    match path {
+        "policy.redirect" | "policies.redirect" => {
+            schema["enum"] = json!(crate::run::RedirectRule::ALL.map(crate::run::RedirectRule::as_str));
+        }
+        "mail.transport" => schema["enum"] = json!(["smtp", "file"]),
+        "people.dates" => schema["enum"] = json!(["day-first", "month-first"]),
+        "systems.kind" => {
+            schema["enum"] = json!(keys::SYSTEM_KINDS.iter().map(|(kind, _)| kind).collect::<Vec<_>>());
+        }
+        "serve.workers" => {
+            schema["minimum"] = json!(1);
+            schema["maximum"] = json!(1024);
+        }
+        "time.holidays" | "calendars.days" => schema["items"] = day,
+        "calendars.weekend" => {
+            let day = "^ *(?:[Mm]on|[Tt]ues|[Ww]ednes|[Tt]hurs|[Ff]ri|[Ss]atur|[Ss]un)day *$";
+            schema["items"] = json!({ "type": "string", "pattern": day });
+        }
+        _ => {}
+    }
+}
+
+fn description(path: &str) -> &'static str {
+    DESCRIPTIONS.iter().find(|(known, _)| *known == path).map_or("", |(_, text)| text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, EXAMPLE, Surroundings};
+
+    fn mistakes(text: &str) -> Vec<String> {
+        let document: Value = serde_json::to_value(toml::from_str::<toml::Table>(text).unwrap()).unwrap();
+        let validator = jsonschema::draft202012::new(&schema()).unwrap();
+        validator.iter_errors(&document).map(|error| error.to_string()).collect()
+    }
+
+    /// Whether usher itself finds a mistake of form in it.
+    fn refused(text: &str) -> bool {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("usher.toml"), text).unwrap();
+        let around = Surroundings { folder: folder.path().to_owned(), variables: Default::default(), root: false };
+        !Config::inspect(&[], None, &around).1.is_empty()
+    }
+
+    #[test]
+    fn the_example_is_right_as_it_stands_and_with_everything_it_shows() {
+        assert_eq!(mistakes(EXAMPLE), [""; 0]);
+        let shown: String = EXAMPLE
+            .lines()
+            .map(|line| {
+                line.strip_prefix("# ")
+                    .filter(|rest| rest.starts_with('[') || (rest.contains(" = ") && !rest.contains(". ")))
+                    .unwrap_or(line)
+            })
+            .filter(|line| !line.starts_with("url = \"sqlite") && !line.starts_with("secret ="))
+            .collect::<Vec<_>>()
+            .join("\n");
+        assert!(shown.contains("\nzone = "), "{shown}");
+        assert_eq!(mistakes(&shown), [""; 0], "{shown}");
+    }
+
+    #[test]
+    fn every_key_is_described_and_nothing_else() {
+        let sections = keys::SECTIONS.iter().chain(keys::NAMED).map(|(name, known)| (*name, known.to_vec()));
+        let mut known: Vec<String> = Vec::new();
+        for (section, keys) in sections.chain([(keys::SYSTEMS, keys::system_keys(None))]) {
+            known.push(section.to_owned());
+            known.extend(keys.iter().map(|(key, _)| format!("{section}.{key}")));
+        }
+        for path in &known {
+            assert!(!description(path).is_empty(), "`{path}` has no description in src/config/schema.rs");
+        }
+        for (path, _) in DESCRIPTIONS {
+            assert!(known.iter().any(|known| known == path), "there is no key `{path}`");
+        }
+    }
+
+    #[test]
+    fn both_refuse_what_is_wrong_in_form() {
+        for text in [
+            "[tiem]\nzone = \"UTC\"",
+            "[time]\nzon = \"UTC\"",
+            "[time]\nzone = 7",
+            "[time]\nholidays = [\"1.1.2027\"]",
+            "[serve]\nworkers = \"many\"",
+            "[serve]\nworkers = 0",
+            "[database]\nurl = \"mysql://x\"",
+            "[database]\nurl = \"postgres://x/y\"\npassword = \"s3cret\"",
+            "[policy]\nredirect = \"never\"",
+            "[policies.belgium]\nredirekt = \"allowed\"",
+            "[calendars.geneva]\ndays = \"2027-01-01\"",
+            "[calendars.geneva]\nweekend = [\"fryday\"]",
+            "[people]\ndates = \"year-first\"",
+            "[systems.a]\nkind = \"ldpa\"",
+            "[systems.a]\ncompany = \"x\"",
+        ] {
+            assert!(refused(text), "usher takes this: {text}");
+            assert!(!mistakes(text).is_empty(), "the schema takes this: {text}");
+        }
+    }
+}
