@@ -91,7 +91,7 @@ impl Config {
         let config = Self {
             keys: judge.keys(&database.place),
             database,
-            rules: judge.rules(&time.holidays),
+            rules: judge.house_rules(&time.holidays),
             time,
             workflows: judge.workflows(),
             serve: judge.serve(),

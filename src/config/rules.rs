@@ -22,7 +22,7 @@ const WEEKDAYS: [(&str, Weekday); 7] = [
 
 impl Judge<'_> {
     /// Calendars and policies. `holidays` are those of `[time]`.
-    pub(super) fn rules(&mut self, holidays: &std::collections::BTreeSet<Date>) -> Rules {
+    pub(super) fn house_rules(&mut self, holidays: &std::collections::BTreeSet<Date>) -> Rules {
         let raw = &self.merged.raw;
         let (calendars, policies) = (&raw.calendars, &raw.policies);
         Rules {

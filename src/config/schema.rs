@@ -185,7 +185,9 @@ mod tests {
                     .filter(|rest| rest.starts_with('[') || (rest.contains(" = ") && !rest.contains(". ")))
                     .unwrap_or(line)
             })
-            .filter(|line| !line.starts_with("url = \"sqlite") && !line.starts_with("secret ="))
+            .filter(|line| {
+                ["url = \"sqlite", "secret =", "transport = \"file"].iter().all(|other| !line.starts_with(other))
+            })
             .collect::<Vec<_>>()
             .join("\n");
         assert!(shown.contains("\nzone = "), "{shown}");

@@ -233,30 +233,13 @@ fn conventions_are_read_and_their_mistakes_named() {
     assert!(variable.contains("departments are not set by the environment"), "{variable}");
 }
 
-#[test]
-fn rules_of_matching_are_read_for_all_systems_and_for_one() {
-    let config = |text: &str| Place::new().file("usher.toml", text);
-    let read = config("[people]\nmatch = ['uid=employee_number']\nkey_from = 'name'").load().unwrap();
-    assert_eq!(read.matching.0[0].to_string(), "uid=employee_number");
-    assert_eq!(read.people.key_from, Some(crate::intake::people::KeyFrom::Name));
-    for (text, wrong) in [
-        ("match = ['aliases=email']", "no identity"),
-        ("match = []", "without any rule"),
-        ("match = ['shoe_size']", "nothing that people are matched by"),
-        ("key_from = 'phone'", "write `email` or `name`"),
-    ] {
-        let problems = config(&format!("[people]\n{text}")).mistakes();
-        assert!(problems.contains(wrong), "{text}: {problems}");
-    }
-}
-
 /// The list of known keys and the settings that are read cannot drift apart.
 #[test]
 fn every_known_key_is_read() {
     let sections = keys::SECTIONS.iter().map(|(section, known)| ((*section).to_owned(), known.to_vec()));
     let system = ("systems.x".to_owned(), keys::system_keys(None));
     let named = keys::NAMED.iter().map(|(section, known)| (format!("{section}.x"), known.to_vec()));
-    for (section, known) in sections.chain(named).chain([system]) {
+    for (section, known) in sections.chain([system]).chain(named) {
         for (key, kind) in known {
             let value = match kind {
                 keys::Kind::Secret => "{ env = 'X' }",

@@ -154,7 +154,9 @@ pub fn retry(book: &mut Book, ordinal: u16, reason: &str, by: &Arc<str>, now: Ti
     live(book)?;
     let Some(step) = book.step(ordinal) else { return rule("there is no such step") };
     let event = match &step.state {
-        StepState::Waiting { .. } | StepState::Unknown { .. } if step.attempts > 0 => StepEvent::Moved { due: now },
+        StepState::Waiting { .. } | StepState::Unknown { .. } if step.attempts > 0 => {
+            StepEvent::Moved { due: step.not_before(now) }
+        }
         StepState::Waiting { due } => {
             return rule(format!(
                 "it has not been tried yet: it waits for its time, {due}; the plan says when steps run"

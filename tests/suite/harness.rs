@@ -10,11 +10,12 @@ use usher::clock::Clock;
 use usher::config::{Config, Surroundings};
 use usher::connectors::Connector;
 use usher::connectors::sandbox::{Knobs, SandboxAccount, SandboxCompany, shipped};
-use usher::engine::Engine;
 use usher::engine::library::Library;
 use usher::engine::trigger::{Request, SubjectRef, TriggerError};
+use usher::engine::{Engine, Fittings};
 use usher::intake::people::{Mapping, read_people};
 use usher::intake::{events, feed};
+use usher::mail::{MailRoom, MailSettings, Means};
 use usher::run::book::Book;
 use usher::run::settle::Outcome;
 use usher::run::{Conventions, Evidence, EvidenceKind, Holidays, RunState, StepState};
@@ -368,6 +369,19 @@ pub fn conventions() -> Conventions {
 pub fn systems_of(company: &Arc<SandboxCompany>) -> BTreeMap<String, Connector> {
     let names = company.description().systems.keys();
     names.map(|name| (name.clone(), Connector::Sandbox(company.system(name).expect("the system")))).collect()
+}
+
+/// An engine on this store that sends mail, kept in memory.
+pub fn posting(store: Store, company: &Arc<SandboxCompany>) -> Engine {
+    let settings = MailSettings {
+        administrators: vec!["admin@alpine-instruments.example".to_owned()],
+        ..MailSettings::of(Means::Memory, "usher <usher@alpine-instruments.example>")
+    };
+    let (room, mistakes) = MailRoom::open(settings);
+    assert!(mistakes.is_empty());
+    let fittings = Fittings { mail: Some(room), ..Fittings::default() };
+    let library = Library::shipped().workflows;
+    Engine::with(store, systems_of(company), library, "Europe/Zurich", Holidays::default(), fittings)
 }
 
 fn engine(store: &Store, systems: BTreeMap<String, Connector>, library: BTreeMap<String, Arc<Workflow>>) -> Engine {

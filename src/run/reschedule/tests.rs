@@ -93,6 +93,9 @@ fn a_cut_that_certainly_had_no_effect_waits_for_the_new_day() {
     story.end("disable@ldap", Outcome::Retry { reason: "busy".into(), after: None });
     story.reschedule(&[("last_day", "2027-02-28")]).unwrap();
     assert_eq!(story.due("disable@ldap"), instant("2027-02-28T17:00:00Z"));
+    // Trying it again makes nothing early.
+    story.retry("disable@ldap").unwrap();
+    assert_eq!(story.due("disable@ldap"), instant("2027-02-28T17:00:00Z"));
     // A cut behind it was to wait ten minutes at most: it is not early either.
     story.follow();
     assert!(story.step("rotate-password@ldap").state.due().is_none_or(|due| due > instant("2027-02-28T17:00:00Z")));

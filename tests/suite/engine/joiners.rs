@@ -12,7 +12,7 @@ use usher::secret::Secret;
 use usher::store::Completion;
 use usher::workflow::ActionKind;
 
-use crate::harness::{App, conventions, zurich};
+use crate::harness::{App, conventions, posting, zurich};
 
 const HEAD: &str = "employee_number,given_name,family_name,department,language,start_date,status,email";
 const DOMAIN: &str = "alpine-instruments.example";
@@ -53,7 +53,7 @@ async fn by_hand(app: &App, accounts: &[(&str, &str)], actions: &[ActionKind]) {
 both! {
     a_newcomer_has_closed_accounts_some_days_before_and_comes_in_on_the_first_day, async |app: &App| {
         app.staffed().await;
-        joins(app, &["1030,Jürg,Müller,Sales,de,2027-02-15,prehire,"]).await;
+        app.import(&format!("{HEAD},private_email\n1030,Jürg,Müller,Sales,de,2027-02-15,prehire,,j@example.org\n")).await;
         let run = app.run_of("onboarding", "1030").await;
         // Five working days before Monday the 15th is Monday the 8th.
         app.walk_to(zurich("2027-02-08T08:59")).await;
@@ -95,8 +95,11 @@ both! {
         assert_eq!(mailbox(app, "1030").await.unwrap().1, AccountStatus::Disabled);
         app.walk_to(zurich("2027-02-15T00:00")).await;
         assert_eq!(mailbox(app, "1030").await.unwrap().1, AccountStatus::Enabled);
-        app.walk_to(zurich("2027-02-15T06:00")).await;
+        app.clock.set(zurich("2027-02-15T06:00"));
+        let engine = posting(app.store.clone(), &app.company);
+        engine.work_off(8).await.unwrap();
         assert_eq!(app.account("mailhost", &id("mailhost")).unwrap().credentials_sent, 1);
+        assert_eq!(engine.mail().unwrap().transport().kept().len(), 4, "one link for each account");
         assert_eq!(app.run_state(run).await, RunState::Completed, "{:#?}", app.states(run).await);
         app.no_effect_twice(&[]);
 
@@ -222,7 +225,8 @@ both! {
         app.sync().await;
         assert_eq!(app.store.accounts(None, None, None).await.unwrap().len(), before, "no second account");
         app.no_effect_twice(&[]);
-        assert_ne!(app.run_state(run).await, RunState::NeedsAttention, "{:#?}", app.states(run).await);
+let open = app.steps_that_are(run, "held").await;
+        assert!(open.iter().all(|step| step.starts_with("credentials")), "without mail no link goes out: {open:?}");
     };
 
     a_return_is_done_once_though_every_answer_is_lost, async |app: &App| {
