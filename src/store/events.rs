@@ -229,13 +229,21 @@ impl Store {
         Ok(accepted)
     }
 
-    /// Events that have been accepted and not yet dealt with.
+    /// Events that have been accepted and not yet dealt with. Those of a file that is being taken in wait for its end
+    /// (the manager may stand further down), or until it has been left for five minutes.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn open_events(&self) -> Result<Vec<EventRow>, StoreError> {
+        let now = self.now().await?.as_millisecond();
         let mut conn = self.reader().await?;
-        let rows = sqlx::query(select!("WHERE e.state = 'accepted' ORDER BY e.id LIMIT 1000"));
+        let rows = sqlx::query(select!(
+            "WHERE e.state = 'accepted' AND NOT EXISTS (
+                SELECT 1 FROM import_events i JOIN imports m ON m.id = i.import_id
+                WHERE i.event_id = e.id AND m.state = 'running' AND m.updated_at > $1)
+             ORDER BY e.id LIMIT 1000"
+        ))
+        .bind(now - super::imports::LEFT_MS);
         rows.fetch_all(&mut *conn).await?.iter().map(event).collect()
     }
 
