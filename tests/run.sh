@@ -2,8 +2,8 @@
 #
 # All checks and tests, on SQLite and on PostgreSQL: format, lints, tests.
 #
-# Needs Rust and PostgreSQL's programs. As root on Debian or Ubuntu it installs PostgreSQL by itself where it is
-# missing; elsewhere it says what to install. The tests get a PostgreSQL server of their own on a free port, in a
+# Needs Rust and PostgreSQL's programs. As root on Debian or Ubuntu it installs PostgreSQL (and Postfix, for a test of the
+# mail) by itself where it is missing; elsewhere it says what to install. The tests get a PostgreSQL server of their own on a free port, in a
 # temporary folder, which is stopped and removed whatever happens. USHER_TEST_POSTGRES=postgres://… uses another one.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -55,16 +55,12 @@ postgres_programs() {
     fi
 }
 
-install_postgres() {
-    if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-        fail 'PostgreSQL (initdb, postgres) is missing, and the tests need it.' \
-            'Debian, Ubuntu: sudo apt-get install postgresql' \
-            'Fedora: sudo dnf install postgresql-server' \
-            'macOS: brew install postgresql' \
-            'or name a server of yours, whose databases the tests may make and drop: USHER_TEST_POSTGRES=postgres://…'
-    fi
-    say 'Installing PostgreSQL with apt-get, because initdb and postgres are missing'
-    # The package would start a server of its own, which nobody needs here.
+# What the packages' servers would start by themselves, nobody needs here.
+install_packages() {
+    local what=$1
+    shift
+    command -v apt-get >/dev/null || fail "$what: missing, and there is no apt-get."
+    say "Installing $what with apt-get"
     local policy=/usr/sbin/policy-rc.d made=''
     if [ ! -e "$policy" ]; then
         printf '#!/bin/sh\nexit 101\n' >"$policy"
@@ -74,16 +70,44 @@ install_postgres() {
     local code=0
     {
         apt-get update -qq &&
-            DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql
+            DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
     } </dev/null >"$work/apt.log" 2>&1 || code=$?
     if [ -n "$made" ]; then
         rm -f "$policy"
     fi
     if [ "$code" -ne 0 ]; then
         cat "$work/apt.log" >&2
-        fail 'PostgreSQL could not be installed.'
+        fail "$what: it could not be installed."
     fi
-    echo 'Installed the package postgresql.'
+    echo "Installed $*."
+}
+
+install_postgres() {
+    if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+        fail 'PostgreSQL (initdb, postgres) is missing, and the tests need it.' \
+            'Debian, Ubuntu: sudo apt-get install postgresql' \
+            'Fedora: sudo dnf install postgresql-server' \
+            'macOS: brew install postgresql' \
+            'or name a server of yours, whose databases the tests may make and drop: USHER_TEST_POSTGRES=postgres://…'
+    fi
+    install_packages 'PostgreSQL, because initdb and postgres are missing' postgresql
+}
+
+# Postfix runs as root only; where we are somebody else, it is left out, saying so.
+postfix_test() {
+    if [ "$(id -u)" -ne 0 ]; then
+        say 'Postfix needs root: the test against a real mail server is left out'
+        return
+    fi
+    local name missing=''
+    for name in postfix dovecot openssl; do
+        command -v "$name" >/dev/null || missing=yes
+    done
+    if [ -n "$missing" ]; then
+        install_packages 'Postfix, Dovecot and openssl, for the mail test' postfix dovecot-core openssl
+    fi
+    run cargo build --locked
+    run tests/postfix.sh "${CARGO_TARGET_DIR:-target}/debug/usher"
 }
 
 # PostgreSQL refuses to run as root: then somebody else is found for it.
@@ -189,3 +213,4 @@ fi
 run cargo fmt --check
 run cargo clippy --locked --all-targets -- -D warnings
 run cargo test --locked --all-targets
+postfix_test

@@ -279,6 +279,25 @@ impl Store {
         Ok(sqlx::query_scalar("SELECT COUNT(*) FROM steps WHERE lease_until IS NOT NULL").fetch_one(&mut *conn).await?)
     }
 
+    /// Whether nothing is due and nothing under way, steps and mails: one look, because between two of them an outcome
+    /// may make the next step due.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn at_rest(&self) -> Result<bool, StoreError> {
+        let mut conn = self.reader().await?;
+        let now = self.times(&mut conn).await?.0.as_millisecond();
+        let busy: i64 = sqlx::query_scalar(
+            "SELECT (SELECT COUNT(*) FROM steps WHERE lease_until IS NOT NULL)
+                  + (SELECT COUNT(*) FROM steps WHERE due_at IS NOT NULL AND due_at <= $1)
+                  + (SELECT COUNT(*) FROM mails WHERE due_at IS NOT NULL AND due_at <= $1)",
+        )
+        .bind(now)
+        .fetch_one(&mut *conn)
+        .await?;
+        Ok(busy == 0)
+    }
+
     /// How long until the next step is due: zero when one is due now, `None` when none has a time.
     ///
     /// # Errors

@@ -45,6 +45,33 @@ macro_rules! both {
     )* };
 }
 
+/// As `both!`, in a house with a mail room.
+macro_rules! both_posting {
+    ($($(#[$meta:meta])* $name:ident, $story:expr;)*) => { $(
+        $(#[$meta])*
+        mod $name {
+            use super::*;
+
+            #[tokio::test]
+            async fn on_sqlite() {
+                $crate::harness::play_posting($crate::database::Db::Sqlite, $story).await;
+            }
+
+            #[tokio::test]
+            async fn on_postgres() {
+                $crate::harness::play_posting($crate::database::Db::Postgres, $story).await;
+            }
+        }
+    )* };
+}
+
+/// As [`play`], in a house with a mail room.
+pub async fn play_posting(db: Db, story: impl AsyncFnOnce(&App)) {
+    let app = App::posting(db).await;
+    story(&app).await;
+    app.end().await;
+}
+
 /// Plays a story, then looks whether it left the house in order.
 pub async fn play(db: Db, story: impl AsyncFnOnce(&App)) {
     let app = App::new(db).await;
@@ -69,6 +96,8 @@ pub struct App {
     pub company: Arc<SandboxCompany>,
     pub home: Home,
     pub keys: KeyRing,
+    /// Whether there is a mail room: its mails stay in memory.
+    pub posts: bool,
     pub folder: tempfile::TempDir,
 }
 
@@ -86,8 +115,15 @@ impl App {
         let store = open(&home, &clock, &keys).await;
         let company = SandboxCompany::from_text(company, &folder.path().join("ledger.jsonl")).expect("a company");
         let library = Library::shipped().workflows;
-        let engine = engine(&store, systems_of(&company), library);
-        Self { engine, store, clock, company, home, keys, folder }
+        let engine = engine(&store, systems_of(&company), library, None);
+        Self { engine, store, clock, company, home, keys, posts: false, folder }
+    }
+
+    /// As [`App::new`], with a mail room.
+    pub async fn posting(db: Db) -> Self {
+        let app = Self::new(db).await;
+        let engine = engine(&app.store, app.systems(), Library::shipped().workflows, Some(mail_room()));
+        Self { engine, posts: true, ..app }
     }
 
     /// The shipped people, known and dispatched; every account read.
@@ -126,7 +162,7 @@ impl App {
             let (workflow, _) = usher::workflow::parse(name, text).unwrap_or_else(|why| panic!("{why:?}"));
             workflows.insert(workflow.name.clone(), Arc::new(workflow));
         }
-        engine(&self.another_store().await, systems, workflows)
+        engine(&self.another_store().await, systems, workflows, self.posts.then(mail_room))
     }
 
     pub fn systems(&self) -> BTreeMap<String, Connector> {
@@ -371,19 +407,25 @@ pub fn systems_of(company: &Arc<SandboxCompany>) -> BTreeMap<String, Connector> 
     names.map(|name| (name.clone(), Connector::Sandbox(company.system(name).expect("the system")))).collect()
 }
 
-/// An engine on this store that sends mail, kept in memory.
+fn engine(
+    store: &Store,
+    systems: BTreeMap<String, Connector>,
+    library: BTreeMap<String, Arc<Workflow>>,
+    mail: Option<MailRoom>,
+) -> Engine {
+    let fittings = Fittings { mail, ..Fittings::default() };
+    Engine::with(store.clone(), systems, library, "Europe/Zurich", Holidays::default(), fittings)
+}
+
+/// An engine of the shipped workflows on this store, which sends mail.
 pub fn posting(store: Store, company: &Arc<SandboxCompany>) -> Engine {
+    engine(&store, systems_of(company), Library::shipped().workflows, Some(mail_room()))
+}
+
+fn mail_room() -> MailRoom {
     let settings = MailSettings {
         administrators: vec!["admin@alpine-instruments.example".to_owned()],
         ..MailSettings::of(Means::Memory, "usher <usher@alpine-instruments.example>")
     };
-    let (room, mistakes) = MailRoom::open(settings);
-    assert!(mistakes.is_empty());
-    let fittings = Fittings { mail: Some(room), ..Fittings::default() };
-    let library = Library::shipped().workflows;
-    Engine::with(store, systems_of(company), library, "Europe/Zurich", Holidays::default(), fittings)
-}
-
-fn engine(store: &Store, systems: BTreeMap<String, Connector>, library: BTreeMap<String, Arc<Workflow>>) -> Engine {
-    Engine::new(store.clone(), systems, library, "Europe/Zurich", Holidays::default())
+    MailRoom::open(settings).0
 }

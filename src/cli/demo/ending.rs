@@ -112,13 +112,13 @@ impl Ending {
         }
         let steps: usize = self.runs.iter().map(|run| run.steps.len()).sum();
         context.out.line(format!(
-            "\n{} steps of {} departures and {} mails to managers over {} days in {:.1} s, {:.2} commits a step. Every \
-             effect was read back where the system can be read.",
+            "\n{} steps of {} departures over {} days in {:.1} s, {} mails to managers, {:.2} commits a step. Every effect \
+             was read back where the system can be read.",
             steps,
             self.runs.len(),
-            self.mails,
             self.days,
             took.as_secs_f64(),
+            self.mails,
             self.commits_per_step,
         ))?;
         let later = if keep { "" } else { "`usher demo --keep` leaves them to look at; " };

@@ -131,8 +131,7 @@ async fn unless<T>(
 async fn settle(stage: &Stage) -> Result<(), CliError> {
     let began = Instant::now();
     loop {
-        let due = stage.store().until_due().await?.is_some_and(|until| until.is_zero());
-        if !due && stage.store().in_flight().await? == 0 {
+        if stage.store().at_rest().await? {
             return Ok(());
         }
         if began.elapsed() > PATIENCE {

@@ -164,7 +164,9 @@ both! {
         engine.start(request("password-reset", "1006", &[])).await.expect("this is nobody's privilege");
         app.drain().await;
     };
+}
 
+both_posting! {
     a_password_is_reset_by_a_link_or_set, async |app: &App| {
         app.staffed().await;
         let mail = || app.account("mailhost", "m-0006").unwrap();

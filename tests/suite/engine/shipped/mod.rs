@@ -14,7 +14,7 @@ use usher::workflow::SHIPPED;
 use self::playing::{Deaths, play};
 use self::scenes::{Scene, scene};
 use crate::database::Db;
-use crate::harness::{App, posting};
+use crate::harness::App;
 
 /// What a scene left behind.
 struct Ending {
@@ -25,8 +25,7 @@ struct Ending {
 
 /// A scene on a stage of its own, up to its end.
 async fn end_of(db: Db, scene: &Scene, deaths: Deaths) -> Ending {
-    let mut app = App::new(db).await;
-    app.engine = posting(app.store.clone(), &app.company);
+    let app = App::posting(db).await;
     scene.prepare(&app).await;
     let plan = app.engine.plan(&scene.request()).await.unwrap_or_else(|why| panic!("{}: {why}", scene.workflow));
     let run = app.engine.start(scene.request()).await.unwrap_or_else(|why| panic!("{}: {why}", scene.workflow)).id();
@@ -84,7 +83,7 @@ fn open(book: &Book) -> Vec<(String, StepState)> {
 
 /// What differs between two worlds, apart from what is drawn anew with each attempt and from when it happened.
 fn differences(one: &Snapshot, other: &Snapshot) -> Vec<String> {
-    const DRAWN: [&str; 5] = ["password", "password_set", "trash.since", "credentials_sent", "setup_link"];
+    const DRAWN: [&str; 5] = ["password", "password_set", "setup_link", "trash.since", "credentials_sent"];
     let found = one.changes_since(other).into_iter().filter(|change| !DRAWN.contains(&change.field.as_str()));
     found.map(|change| format!("{change:?}")).collect()
 }

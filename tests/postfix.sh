@@ -1,0 +1,210 @@
+#!/usr/bin/env bash
+#
+# usher's mail against a real server: Postfix, with STARTTLS required and logins checked by Dovecot, in a temporary
+# folder, on free ports of 127.0.0.1. Needs root (Postfix does), postfix, dovecot-core and openssl; tests/run.sh installs
+# them. The first argument is the usher program.
+set -euo pipefail
+usher=$(realpath "${1:?which usher program?}")
+work=$(mktemp -d "${TMPDIR:-/tmp}/usher-postfix.XXXXXX")
+chmod 755 "$work"
+dovecot=''
+started=''
+
+fail() {
+    printf 'tests/postfix.sh: %s\n' "$*" >&2
+    cat "$work"/*.log "$work"/*.out >&2 2>/dev/null || true
+    exit 1
+}
+
+finish() {
+    local code=$?
+    trap - EXIT
+    if [ -n "$started" ]; then
+        postfix -c "$work/etc" stop >/dev/null 2>&1 || true
+    fi
+    if [ -n "$dovecot" ]; then
+        kill "$dovecot" 2>/dev/null || true
+        wait "$dovecot" 2>/dev/null || true
+    fi
+    rm -rf "$work"
+    exit "$code"
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# A port that bash can connect to is taken.
+free_port() {
+    local port
+    for _ in $(seq 50); do
+        port=$((20000 + RANDOM % 12000))
+        if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+            echo "$port"
+            return
+        fi
+    done
+    fail 'no free port was found'
+}
+
+wait_for_port() {
+    for _ in $(seq 200); do
+        if (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; then
+            return
+        fi
+        sleep 0.05
+    done
+    fail "nothing answers on port $1"
+}
+
+certificates() {
+    mkdir "$work/tls"
+    (
+        cd "$work/tls"
+        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3 -subj '/CN=usher test CA' \
+            -addext basicConstraints=critical,CA:TRUE -keyout ca.key -out ca.pem
+        openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=localhost \
+            -keyout key.pem -out leaf.csr
+        printf 'basicConstraints=critical,CA:FALSE\nextendedKeyUsage=serverAuth\nsubjectAltName=IP:127.0.0.1\n' >ext
+        openssl x509 -req -in leaf.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 3 -extfile ext -out cert.pem
+    ) 2>"$work/openssl.log" || fail 'no certificates'
+}
+
+start_dovecot() {
+    auth=$(free_port)
+    echo 'usher:{PLAIN}s3cret' >"$work/users"
+    mkdir "$work/dovecot"
+    cat >"$work/dovecot.conf" <<C
+protocols =
+base_dir = $work/dovecot
+log_path = $work/dovecot.log
+ssl = no
+auth_mechanisms = plain login
+passdb {
+  driver = passwd-file
+  args = $work/users
+}
+userdb {
+  driver = static
+  args = uid=nobody gid=nogroup home=/nonexistent
+}
+service auth {
+  inet_listener {
+    address = 127.0.0.1
+    port = $auth
+  }
+}
+service stats {
+  unix_listener stats-writer {
+    mode = 0666
+  }
+}
+C
+    dovecot -F -c "$work/dovecot.conf" >"$work/dovecot.out" 2>&1 &
+    dovecot=$!
+    wait_for_port "$auth"
+}
+
+start_postfix() {
+    submission=$(free_port)
+    mkdir -p "$work/etc" "$work/queue" "$work/data" "$work/mail"
+    chown postfix:root "$work/data"
+    chown nobody "$work/mail"
+    echo 'ada@example.org ada/' >"$work/etc/mailboxes"
+    cat >"$work/etc/main.cf" <<C
+compatibility_level = 3.6
+queue_directory = $work/queue
+data_directory = $work/data
+maillog_file = $work/postfix.log
+maillog_file_prefixes = $work
+mail_owner = postfix
+setgid_group = postdrop
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+myhostname = mx.example.org
+mydestination =
+mynetworks =
+alias_maps =
+local_transport = error:no local delivery
+default_transport = error:nothing leaves this machine
+virtual_mailbox_domains = example.org
+virtual_mailbox_base = $work/mail
+virtual_mailbox_maps = texthash:$work/etc/mailboxes
+virtual_uid_maps = static:$(id -u nobody)
+virtual_gid_maps = static:$(id -g nobody)
+smtpd_tls_security_level = encrypt
+smtpd_tls_cert_file = $work/tls/cert.pem
+smtpd_tls_key_file = $work/tls/key.pem
+smtpd_sasl_auth_enable = yes
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = inet:127.0.0.1:$auth
+smtpd_relay_restrictions = permit_sasl_authenticated, reject
+C
+    {
+        echo "127.0.0.1:$submission inet n - n - - smtpd"
+        cat <<'C'
+cleanup   unix  n - n -     0 cleanup
+qmgr      unix  n - n 300   1 qmgr
+tlsmgr    unix  - - n 1000? 1 tlsmgr
+rewrite   unix  - - n -     - trivial-rewrite
+bounce    unix  - - n -     0 bounce
+defer     unix  - - n -     0 bounce
+trace     unix  - - n -     0 bounce
+proxymap  unix  - - n -     - proxymap
+error     unix  - - n -     - error
+retry     unix  - - n -     - error
+virtual   unix  - n n -     - virtual
+anvil     unix  - - n -     1 anvil
+postlog   unix-dgram n - n - 1 postlogd
+C
+    } >"$work/etc/master.cf"
+    postfix -c "$work/etc" start >"$work/postfix.out" 2>&1 || fail 'Postfix does not start'
+    started=yes
+    wait_for_port "$submission"
+}
+
+configure() {
+    cat >"$work/usher.toml" <<C
+[database]
+url = "sqlite:usher.db"
+[mail]
+transport = "smtp"
+host = "127.0.0.1"
+port = $submission
+user = "usher"
+password = { env = "USHER_TEST_PASSWORD" }
+ca = "tls/ca.pem"
+from = "usher <usher@example.org>"
+C
+}
+
+certificates
+start_dovecot
+start_postfix
+configure
+cd "$work"
+
+said=$(USHER_TEST_PASSWORD=s3cret "$usher" mail test --to ada@example.org) || fail "not sent: $said"
+case $said in
+    *'accepted by 127.0.0.1: 250 '*'queued as'*) ;;
+    *) fail "another answer: $said" ;;
+esac
+for _ in $(seq 200); do
+    mail=$(find "$work/mail/ada/new" -type f 2>/dev/null | head -n 1)
+    [ -n "$mail" ] && break
+    sleep 0.05
+done
+[ -n "$mail" ] || fail 'the mail did not arrive'
+for line in 'with ESMTPSA' 'Auto-Submitted: auto-generated' 'Subject: A test from usher' 'Message-ID: <'; do
+    grep -q "$line" "$mail" || fail "the mail has no: $line"
+done
+
+code=0
+said=$(USHER_TEST_PASSWORD=wrong "$usher" mail test --to ada@example.org 2>&1) || code=$?
+[ "$code" -eq 5 ] || fail "a wrong password ended with $code: $said"
+case $said in
+    *535*) ;;
+    *) fail "a wrong password was answered: $said" ;;
+esac
+USHER_TEST_PASSWORD=s3cret "$usher" doctor --json >"$work/doctor.out" || true
+grep -q "(starttls, as usher) answers" "$work/doctor.out" || fail 'doctor does not find the server'
+echo "Postfix $(postconf -c "$work/etc" -h mail_version): STARTTLS, login, delivery, refusal of a wrong password"
