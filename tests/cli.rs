@@ -2,6 +2,8 @@
 
 #![cfg(test)]
 
+#[path = "cli/changes.rs"]
+mod changes;
 #[path = "cli/house.rs"]
 mod house;
 #[path = "cli/journey.rs"]

@@ -38,15 +38,23 @@ impl About {
 
     /// The inputs, as text.
     pub(super) fn inputs(&self) -> Result<BTreeMap<String, Value>, CliError> {
-        let mut inputs = BTreeMap::new();
-        for text in &self.inputs {
-            let (name, value) = text.split_once('=').ok_or_else(|| {
-                CliError::usage(format!("--set {text}: NAME=VALUE is expected")).help("as in --set last_day=2027-01-29")
-            })?;
-            if inputs.insert(name.trim().to_owned(), Value::String(value.to_owned())).is_some() {
-                return Err(CliError::usage(format!("--set {} is given twice", name.trim())));
-            }
-        }
-        Ok(inputs)
+        inputs(&self.inputs)
     }
+}
+
+/// `--set NAME=VALUE …`
+///
+/// # Errors
+/// When one is not of that form, or is given twice.
+pub(super) fn inputs(given: &[String]) -> Result<BTreeMap<String, Value>, CliError> {
+    let mut inputs = BTreeMap::new();
+    for text in given {
+        let (name, value) = text.split_once('=').ok_or_else(|| {
+            CliError::usage(format!("--set {text}: NAME=VALUE is expected")).help("as in --set last_day=2027-01-29")
+        })?;
+        if inputs.insert(name.trim().to_owned(), Value::String(value.to_owned())).is_some() {
+            return Err(CliError::usage(format!("--set {} is given twice", name.trim())));
+        }
+    }
+    Ok(inputs)
 }

@@ -2,9 +2,11 @@
 
 use super::error::{CliError, Exit};
 use crate::daemon::StartError;
+use crate::engine::changes::ChangeError;
 use crate::engine::trigger::TriggerError;
 use crate::intake::feed::TakeError;
 use crate::run::PlanError;
+use crate::run::book::public_id;
 use crate::run::nearest::way_out;
 use crate::store::StoreError;
 use crate::workflow::Diagnostic;
@@ -15,6 +17,9 @@ impl From<StoreError> for CliError {
         let way_out = error.way_out().map(str::to_owned);
         let base = match error {
             StoreError::NotFound { kind: "run", .. } => Self::not_found(message).help("`usher run list` shows them"),
+            StoreError::NotFound { kind: "event", .. } => {
+                Self::not_found(message).help("`usher events list` shows them")
+            }
             StoreError::NotFound { .. } => Self::not_found(message),
             StoreError::Refused(_) => Self::refused("refused", message),
             StoreError::Illegal(_) => {
@@ -63,6 +68,21 @@ impl From<TriggerError> for CliError {
                 .help("unbind those that are not theirs: `usher accounts unbind SYSTEM:ID`"),
             TriggerError::Plan(error) => error.into(),
             TriggerError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ChangeError> for CliError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Plan(error) => error.into(),
+            ChangeError::Store(error) => error.into(),
+            ChangeError::CutDone { run, why } => {
+                let run = public_id(run);
+                Self::refused("cut_done", why)
+                    .help(format!("`usher run undo {run} --reason TEXT` takes back what is done"))
+                    .help("then start it again with the new inputs")
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::engine::trigger::TriggerError;
 use crate::run::book::{Book, parse_public_id};
 use crate::run::nearest::{nearest, way_out};
 use crate::run::{Account, Person};
+use crate::store::parse_event_id;
 
 /// The key of a run: `run_12`, or `12`.
 ///
@@ -14,6 +15,17 @@ use crate::run::{Account, Person};
 pub(super) fn run_key(typed: &str) -> Result<i64, CliError> {
     parse_public_id(typed).ok_or_else(|| {
         CliError::usage(format!("`{typed}` is no run: runs are called run_12")).help("`usher run list` shows them")
+    })
+}
+
+/// The key of an event of HR's: `evt_12`, or `12`.
+///
+/// # Errors
+/// When it is none.
+pub(super) fn event_key(typed: &str) -> Result<i64, CliError> {
+    parse_event_id(typed).ok_or_else(|| {
+        CliError::usage(format!("`{typed}` is no event: events are called evt_12"))
+            .help("`usher events list` shows them")
     })
 }
 

@@ -18,6 +18,7 @@ mod credentials;
 mod demo;
 mod doctor;
 mod error;
+mod events;
 mod failures;
 mod finding;
 mod freeze;
@@ -91,7 +92,7 @@ pub enum Command {
     Serve(serve::Serve),
     /// Shows what a workflow would do, and when; changes nothing
     Plan(plan::PlanCommand),
-    /// Starts runs, shows them, stops them
+    /// Starts runs, shows them, moves them, stops them, takes them back
     Run(run::Run),
     /// Tries a step again, or leaves it out
     Step(step::Step),
@@ -111,6 +112,8 @@ pub enum Command {
     Freeze(freeze::FreezeCommand),
     /// Lifts the freezes of a scope, and lets go what they held
     Unfreeze(freeze::Unfreeze),
+    /// Shows what HR said and what became of it, and deals with what is parked
+    Events(events::Events),
     /// Shows credentials that are kept sealed for handing over
     Credentials(credentials::Credentials),
     /// Shows the outbox, sends a test, tries a mail again
@@ -154,6 +157,7 @@ impl Command {
             Self::Unblock(command) => command.run(context).await,
             Self::Freeze(command) => command.run(context).await,
             Self::Unfreeze(command) => command.run(context).await,
+            Self::Events(command) => command.run(context).await,
             Self::Credentials(command) => command.run(context).await,
             Self::Mail(command) => command.run(context).await,
             Self::People(command) => command.run(context).await,

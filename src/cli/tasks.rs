@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::finding::{run_key, step_label};
 use super::table::{Cell, Table, Tone};
 use super::{CliError, Context, Exit, tones};
 use crate::run::orders::Progress;
-use crate::store::Waiting;
+use crate::store::{EventFilter, EventRow, EventState, Waiting};
 
-/// Shows what waits for a person: tasks, checklists, approvals, and what has stopped
+/// Shows what waits for a person: tasks, checklists, approvals, what has stopped, and what HR said that is parked
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -67,19 +67,40 @@ impl Tasks {
     pub(super) async fn run(self, context: &mut Context) -> Result<Exit, CliError> {
         let house = context.record().await?;
         let waiting = house.store().waiting(self.limit).await?;
+        let parked = EventFilter { state: Some(EventState::Parked), limit: Some(self.limit), ..EventFilter::default() };
+        let parked = house.store().events(&parked).await?;
         if context.out.is_json() {
-            context.out.document(&waiting, false)?;
-        } else if waiting.is_empty() {
+            let tasks = waiting.iter().map(|task| json!(task)).chain(parked.iter().map(event)).collect::<Vec<_>>();
+            context.out.document(&tasks, false)?;
+        } else if waiting.is_empty() && parked.is_empty() {
             context.out.aside("Nothing waits for a person.");
         } else {
-            context.out.table(&table(&waiting))?;
+            context.out.table(&table(&waiting, &parked))?;
         }
         Ok(Exit::Done)
     }
 }
 
-fn table(waiting: &[Waiting]) -> Table {
+/// A parked event among the tasks.
+fn event(row: &EventRow) -> Value {
+    json!({ "event": row.public_id(), "kind": row.kind, "person": row.employee_number, "state": row.state,
+        "what": row.note, "proposes": row.proposes })
+}
+
+fn table(waiting: &[Waiting], parked: &[EventRow]) -> Table {
     let mut table = Table::new(["run", "workflow", "step", "state", "what", "then"]);
+    for event in parked {
+        let then =
+            event.proposes.first().cloned().unwrap_or_else(|| format!("usher events show {}", event.public_id()));
+        table.row([
+            event.public_id().into(),
+            event.kind.as_str().into(),
+            event.employee_number.as_str().into(),
+            Cell::toned(event.state.as_str(), Tone::Bad),
+            event.note.as_deref().unwrap_or_default().into(),
+            Cell::toned(then, Tone::Faint),
+        ]);
+    }
     for task in waiting {
         table.row([
             task.run.as_str().into(),

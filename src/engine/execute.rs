@@ -78,6 +78,9 @@ impl Engine {
         if let Some(outcome) = looked(claim, connector, call).await {
             return outcome;
         }
+        if let Some(outcome) = changed_since(claim, connector, call).await {
+            return outcome;
+        }
         if claim.action.nature() == Nature::Destructive
             && let Some(outcome) = fresh_read(claim, connector).await
         {
@@ -180,6 +183,30 @@ fn still_in_grace(found: &Account, claim: &Claim) -> Option<Outcome> {
         let until = crate::clock::from_millis(due);
         Outcome::Held(HoldReason::FreshRead(format!("the system keeps it in its grace period until {until}")))
     })
+}
+
+/// What is taken back must still be what usher set; what somebody has changed since, or what cannot be seen, is left
+/// alone.
+async fn changed_since(claim: &Claim, connector: &Connector, call: &Call) -> Option<Outcome> {
+    let (action, with) = claim.undone.clone()?;
+    let original = Call { action, with, ..call.clone() };
+    let system = claim.system.as_deref().unwrap_or_default();
+    match within(claim.timeout, connector.observe(&original)).await {
+        Ok(Observation::Reached(_)) => None,
+        Ok(Observation::NotReached(seen)) => Some(Outcome::NotApplicable(format!(
+            "{system} does not show what {action} had set ({seen}): it is left as it is"
+        ))),
+        Ok(Observation::Unobservable) => Some(Outcome::NotApplicable(format!(
+            "{system} does not show whether {action} still holds: it is left as it is"
+        ))),
+        // A target that says for certain that it cannot show it (no such account any more) is left alone too.
+        Err(ActionError::Fail { reason }) => {
+            Some(Outcome::NotApplicable(format!("{system} cannot show whether {action} still holds ({reason})")))
+        }
+        Err(error) => {
+            Some(Outcome::Retry { reason: format!("the look at what is taken back failed: {error}"), after: None })
+        }
+    }
 }
 
 /// What the inventory should know after an action that changes an account's standing or its names.

@@ -1,7 +1,8 @@
 //! THE FLOW. One file per arrow: [`trigger`] starts a run once per key, [`execute`] carries out one attempt,
-//! [`orders`] is what people ask of a run, [`inventory`] reads systems into the record. What follows from what is
-//! decided in [`crate::run`], and made durable by [`crate::store`].
+//! [`orders`] is what people ask of a run, [`changes`] gives one new dates or takes it back, [`inventory`] reads
+//! systems into the record. What follows from what is decided in [`crate::run`], and made durable by [`crate::store`].
 
+pub mod changes;
 mod create;
 mod credentials;
 pub mod execute;

@@ -144,16 +144,17 @@ impl Engine {
                         format!("{} of {} ({}{about}): {}, {}", task.step, task.run, task.title, task.state, task.what);
                     (words, task.way_on(), task.goes_on)
                 }),
-                About::Event(id) => self.store().events_between(id, id).await?.first().map(|event| {
+                About::Event(id) => {
+                    let event = self.store().event(id).await?;
                     let note = event.note.as_deref().unwrap_or("no reason");
                     let words = format!(
                         "HR's event {} ({} of {}) is parked: {note}",
-                        event.id,
+                        event.public_id(),
                         event.kind.as_str(),
                         event.employee_number
                     );
-                    (words, String::new(), false)
-                }),
+                    Some((words, format!("usher events show {}", event.public_id()), false))
+                }
             };
             found.extend(described.map(|described| (wait.id, described)));
         }

@@ -146,6 +146,7 @@ impl Engine {
             plan,
             person: found.person,
             account: found.account,
+            undoes: None,
             key: request.key,
             trigger: request.trigger,
             asked_by: request.asked_by,

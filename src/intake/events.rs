@@ -1,13 +1,19 @@
-//! From an accepted HR event to a run: every workflow that listens for it is started, once per event.
+//! From an accepted HR event to a run: every workflow that listens for it is started, once per event, unless the person
+//! has an open run of it, which then follows what HR says now.
+//!
+//! What an event leads to depends on the person as known now, not on the order in which events are dealt with: one
+//! that HR has overtaken since is only noted (guarantee 10).
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::{moved, standing};
 use crate::engine::Engine;
 use crate::engine::trigger::{Request, SubjectRef, TriggerError};
+use crate::run::Person;
 use crate::run::book::public_id;
-use crate::store::{EventRow, StoreError};
+use crate::store::{EventRow, EventState, StoreError};
 use crate::workflow::{HrEvent, Triggers, Workflow};
 
 /// What became of an event.
@@ -19,12 +25,16 @@ pub struct Dispatched {
     pub employee_number: String,
     /// The runs it started.
     pub runs: Vec<String>,
+    /// What it changed without a new run.
+    pub noted: Vec<String>,
     /// Why it is parked for a person, where it is.
     pub parked: Option<String>,
+    /// Commands that a person may choose from.
+    pub proposes: Vec<String>,
 }
 
-/// Starts what accepted events ask for. An event without a workflow that listens for it is dropped; one that cannot
-/// be carried out is parked for a person, and says why.
+/// Does what accepted events ask for. An event that nothing follows from is dropped; one that cannot be carried out is
+/// parked for a person, and says why.
 ///
 /// # Errors
 /// When the database cannot be used; events that are not dealt with stay accepted and are taken up again.
@@ -96,36 +106,110 @@ pub fn listeners<'e>(
 }
 
 async fn deal_with(engine: &Engine, event: &EventRow) -> Result<Option<Dispatched>, StoreError> {
-    let names: Vec<String> =
-        listeners(engine, event.kind, &event.facts.fields).map(|workflow| workflow.name.clone()).collect();
-    if names.is_empty() {
-        engine.store().close_event(event.id, "dropped", "no workflow listens for it").await?;
+    let Some(person) = engine.store().person(&event.employee_number).await? else {
+        let note = format!("{} is not known", event.employee_number);
+        engine.store().close_event(event, EventState::Dropped, &note, &[]).await?;
         return Ok(None);
-    }
-    let mut told = Dispatched {
-        event: event.kind,
-        employee_number: event.employee_number.clone(),
-        runs: Vec::new(),
-        parked: None,
     };
-    for workflow in names {
-        match engine.start(request(event, workflow)).await {
-            Ok(started) => told.runs.push(public_id(started.id())),
-            Err(TriggerError::Store(error)) if error.is_outage() => return Err(error),
-            Err(error) => told.parked = Some(error.to_string()),
+    let mut came = Outcome::default();
+    match standing::overtaken(event, &person) {
+        Some(why) => came.notes.push(why),
+        None => {
+            start_or_follow(engine, event, &person, &mut came).await?;
+            standing::beyond_listeners(engine, event, &person, &mut came).await?;
         }
     }
-    let (state, note) = match &told.parked {
-        Some(why) => ("parked", why.clone()),
-        None => ("started", told.runs.join(", ")),
-    };
-    engine.store().close_event(event.id, state, &note).await?;
-    Ok(Some(told))
+    let (state, note) = came.said();
+    engine.store().close_event(event, state, &note, &came.proposes).await?;
+    Ok((state != EventState::Dropped).then(|| Dispatched {
+        event: event.kind,
+        employee_number: event.employee_number.clone(),
+        runs: came.runs,
+        noted: came.notes,
+        parked: (!came.parked.is_empty()).then(|| came.parked.join("; ")),
+        proposes: came.proposes,
+    }))
+}
+
+/// What an event has come to so far.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    pub(super) runs: Vec<String>,
+    pub(super) notes: Vec<String>,
+    pub(super) parked: Vec<String>,
+    pub(super) proposes: Vec<String>,
+}
+
+impl Outcome {
+    fn said(&self) -> (EventState, String) {
+        let all = [&self.runs, &self.notes, &self.parked].into_iter().flatten().cloned().collect::<Vec<_>>().join("; ");
+        match self {
+            _ if !self.parked.is_empty() => (EventState::Parked, all),
+            _ if !self.runs.is_empty() => (EventState::Started, all),
+            _ if !self.notes.is_empty() => (EventState::Noted, all),
+            _ => (EventState::Dropped, "no workflow listens for it".to_owned()),
+        }
+    }
+
+    pub(super) fn park(&mut self, why: impl Into<String>) {
+        self.parked.push(why.into());
+    }
+
+    /// Proposes to take a run back.
+    pub(super) fn propose_undo(&mut self, run: &str) {
+        self.proposes.push(format!("usher run undo {run} --reason TEXT"));
+    }
+}
+
+/// Every workflow that listens is started; one that the person has an open run of follows what HR says now.
+async fn start_or_follow(
+    engine: &Engine,
+    event: &EventRow,
+    person: &Person,
+    came: &mut Outcome,
+) -> Result<(), StoreError> {
+    let mut names: Vec<String> =
+        listeners(engine, event.kind, &event.facts.fields).map(|workflow| workflow.name.clone()).collect();
+    // A run keeps following HR when its workflow is gone from the library.
+    let mut follow = Vec::new();
+    for book in engine.store().books_of(person.id, true).await? {
+        let listens = book.run.listens_for(event.kind) && event.kind != HrEvent::Changed;
+        if listens || (book.run.undoes.is_none() && names.contains(&book.run.name)) {
+            names.retain(|name| *name != book.run.name);
+            follow.push(book);
+        }
+    }
+    for book in follow {
+        let key = key(event, &book.run.name);
+        if engine.store().run_with_key(&key).await? == Some(book.run.id) {
+            came.runs.push(book.run.public_id());
+        } else {
+            moved::follow(engine, &book, &event.facts, &said(event), came).await?;
+        }
+    }
+    for workflow in names {
+        match engine.start(request(event, workflow)).await {
+            Ok(started) => came.runs.push(public_id(started.id())),
+            Err(TriggerError::Store(error)) if error.is_outage() => return Err(error),
+            Err(error) => came.park(error.to_string()),
+        }
+    }
+    Ok(())
+}
+
+/// What HR said, for the journal.
+pub(super) fn said(event: &EventRow) -> String {
+    let when = event.effective.map(|date| format!(" on {date}")).unwrap_or_default();
+    format!("HR says {}{when} ({})", event.kind.as_str(), event.public_id())
+}
+
+fn key(event: &EventRow, workflow: &str) -> String {
+    format!("hr:{}:{workflow}", event.id)
 }
 
 fn request(event: &EventRow, workflow: String) -> Request {
     Request {
-        key: Some(format!("hr:{}:{workflow}", event.id)),
+        key: Some(key(event, &workflow)),
         workflow,
         subject: SubjectRef::Person(event.employee_number.clone()),
         inputs: BTreeMap::new(),

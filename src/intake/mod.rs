@@ -3,6 +3,8 @@
 
 pub mod events;
 pub mod feed;
+mod moved;
 pub mod people;
 pub mod schedules;
+mod standing;
 mod subjects;

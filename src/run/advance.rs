@@ -207,6 +207,7 @@ fn again(book: &Book, revoke: &Step, late: &Step) -> Option<PlannedStep> {
         at: None,
         delay: None,
         of: None,
+        undoes: None,
         late: None,
         capability: Capability::Supported,
         when: None,
@@ -228,6 +229,13 @@ fn cuts_before<'a>(book: &'a Book, step: &Step) -> Vec<&'a Step> {
         }
     }
     found
+}
+
+/// Whether a finished step's effect is still in force: it can be taken back, and its ending has not run.
+pub fn lasting(book: &Book, step: &Step) -> bool {
+    let done = |step: &Step| matches!(step.state, StepState::Done { .. });
+    let ended = book.steps.iter().any(|other| other.of == Some(step.ordinal) && done(other));
+    done(step) && step.action.inverse().is_some() && !ended && step.of.is_none()
 }
 
 /// Where the run stands, from where its steps stand.

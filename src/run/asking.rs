@@ -44,6 +44,16 @@ pub fn parameters(book: &Book, step: &Step, scope: &Scope) -> Result<Map<String,
     Ok(rendered)
 }
 
+/// In a run that undoes another: what the undone step asked for, rendered as it would be today.
+///
+/// # Errors
+/// As [`parameters`].
+pub fn undone(book: &Book, step: &Step, scope: &Scope) -> Result<Option<(ActionKind, Map<String, Value>)>, String> {
+    let Some(definition) = book.definition(step).filter(|_| step.undoes.is_some()) else { return Ok(None) };
+    let original = Step { action: definition.action, ..step.clone() };
+    Ok(Some((definition.action, parameters(book, &original, scope)?)))
+}
+
 /// The text that a reply's template gives takes the template's place: a target is told words, not names.
 fn write_out(reply: &mut Map<String, Value>, scope: &Scope) -> Result<(), String> {
     let Some(name) = reply.remove("template") else { return Ok(()) };

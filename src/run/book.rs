@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::journal::Fact;
 use super::plan::{Lateness, LocalInstant, PlannedStep};
 use super::state::{HoldReason, IllegalTransition, RunState, StepEvent, StepState};
-use crate::workflow::{ActionKind, Span, StepDef, SubjectKind, Workflow};
+use crate::workflow::{ActionKind, HrEvent, Span, StepDef, SubjectKind, Workflow};
 
 /// The most steps a run may ever have; the store numbers steps by it.
 pub const MOST_STEPS: usize = 1024;
@@ -23,6 +23,10 @@ pub const MOST_STEPS: usize = 1024;
 pub struct Run {
     /// Row key; shown as `run_ID`.
     pub id: i64,
+    /// What people call it: the workflow's name, or `undo-NAME`.
+    pub name: String,
+    /// The run whose effects it takes back.
+    pub undoes: Option<i64>,
     /// The definition it is pinned to.
     pub workflow: Arc<Workflow>,
     /// What kind of subject.
@@ -53,6 +57,11 @@ impl Run {
     /// The id that people see.
     pub fn public_id(&self) -> String {
         public_id(self.id)
+    }
+
+    /// Whether it is a run of a workflow that HR's `event` starts; one that takes a run back is not.
+    pub fn listens_for(&self, event: HrEvent) -> bool {
+        self.undoes.is_none() && self.workflow.triggers.event == Some(event)
     }
 }
 
@@ -87,6 +96,8 @@ pub struct Step {
     pub delay: Option<Span>,
     /// The step whose effect it ends or follows up.
     pub of: Option<u16>,
+    /// In a run that undoes another: the step, by ordinal in that run, whose effect this one takes back.
+    pub undoes: Option<u16>,
     /// Where it stands.
     pub state: StepState,
     /// Attempts so far; also the last fence.
@@ -135,6 +146,7 @@ impl Step {
             at: planned.at.clone(),
             delay: planned.delay.clone(),
             of: planned.of,
+            undoes: planned.undoes,
             state: StepState::Blocked,
             attempts: 0,
             first_due: None,
@@ -147,7 +159,7 @@ impl Step {
         self.first_due.map_or(now, |due| due.max(now))
     }
 
-    /// The name of the step in the file: without `.end`, `.purge`, `.again`.
+    /// The name of the step in the file: without `.end`, `.purge`, `.again`, `.undo`.
     pub fn file_name(&self) -> &str {
         self.name.split('.').next().unwrap_or(&self.name)
     }
@@ -224,6 +236,10 @@ impl Book {
             StepEvent::Claimed { fence } => step.attempts = *fence,
             StepEvent::Ready { due } if step.first_due.is_none() => step.first_due = Some(*due),
             StepEvent::Moved { due } if step.attempts == 0 => step.first_due = Some(*due),
+            StepEvent::Reblocked => {
+                step.first_due = None;
+                step.decision.approval = None;
+            }
             StepEvent::Released { .. } if matches!(step.state, StepState::Held { reason: HoldReason::Late, .. }) => {
                 step.decision.late = false;
             }

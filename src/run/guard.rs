@@ -28,7 +28,7 @@ pub struct Freeze {
 impl Freeze {
     /// Whether it stops this step.
     pub fn covers(&self, book: &Book, step: &Step) -> bool {
-        self.stops(&book.run.workflow.name, step.system.as_deref(), step.action)
+        self.stops(&book.run.name, step.system.as_deref(), step.action)
     }
 
     /// Whether it stops such a step.
@@ -142,9 +142,9 @@ pub fn policy_problem(
 }
 
 /// `when:` is decided now, with the person as they are now. An ending asks nothing: what was
-/// applied is ended. Nor does an ambiguous attempt: it may have had its effect.
+/// applied is ended, or taken back. Nor does an ambiguous attempt: it may have had its effect.
 fn condition(c: &Circumstances<'_>) -> Option<Verdict> {
-    if c.step.of.is_some() || matches!(c.step.state, StepState::Unknown { .. }) {
+    if c.step.of.is_some() || c.step.undoes.is_some() || matches!(c.step.state, StepState::Unknown { .. }) {
         return None;
     }
     let Some(definition) = c.book.definition(c.step) else {
@@ -167,6 +167,10 @@ fn asks(c: &Circumstances<'_>) -> Verdict {
 }
 
 fn grant(c: &Circumstances<'_>) -> Verdict {
+    // Taking a deletion back opens nothing: the account is then what it was right before.
+    if c.step.action == ActionKind::AccountRestore && c.step.undoes.is_some() {
+        return Verdict::Proceed;
+    }
     if let Some(why) = c.account.filter(|_| c.step.action == ActionKind::AccountCreate).and_then(in_use)
         && !matches!(c.step.state, StepState::Unknown { .. })
     {
@@ -306,6 +310,14 @@ pub fn gate_hash(book: &Book, approval: u16) -> String {
         field(&step.delay.as_ref().map(ToString::to_string).unwrap_or_default());
     }
     hex::encode(sha.finalize())
+}
+
+/// Whether an approval was given for another plan than the one it gates now, with something of it still to come.
+pub fn is_stale(book: &Book, approval: &Step) -> bool {
+    let open = |step: &&Step| !step.state.is_final();
+    approval.action == ActionKind::Approval
+        && gated(book, approval.ordinal).iter().any(open)
+        && approval.decision.approval.as_ref().is_some_and(|given| given.plan_hash != gate_hash(book, approval.ordinal))
 }
 
 /// The destructive steps that stand behind an approval.

@@ -32,7 +32,7 @@ impl EventFacts {
     }
 
     /// The fact that `from:` names: `event.effective`, or any other by its name.
-    fn fact(&self, from: &str) -> Option<Value> {
+    pub(super) fn fact(&self, from: &str) -> Option<Value> {
         match from.strip_prefix("event.").unwrap_or(from) {
             "effective" => self.effective.map(|date| Value::String(date.to_string())),
             other => self.facts.get(other).cloned().map(Value::String),

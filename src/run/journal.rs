@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::plan::PlannedStep;
+use super::plan::{LocalInstant, PlannedStep};
 use super::state::{RunState, StepEvent, StepState};
+use crate::workflow::Span;
 
 /// The hash before the first entry of a run.
 pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -68,6 +69,16 @@ pub enum Fact {
         /// Why.
         why: String,
     },
+    /// The run has new inputs, and the steps that have not started new times.
+    Rescheduled {
+        /// The inputs, complete and frozen again.
+        inputs: Value,
+        /// The steps that count from them.
+        moved: Vec<Retimed>,
+        /// Why, where somebody said so.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        reason: Option<String>,
+    },
     /// The run's state changed.
     Run {
         /// To what.
@@ -98,6 +109,17 @@ pub enum Fact {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         note: Option<String>,
     },
+}
+
+/// The times that a step has from now on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Retimed {
+    /// Which, by ordinal.
+    pub ordinal: u16,
+    /// Not before this instant.
+    pub at: Option<LocalInstant>,
+    /// Time between the end of what it needs and this step.
+    pub delay: Option<Span>,
 }
 
 /// An entry as the store keeps it.
@@ -245,12 +267,16 @@ fn put_back(value: &mut Value, words: Option<&[Value]>) {
 }
 
 /// A run as its journal tells it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Replayed {
     /// The run's state.
     pub run: RunState,
+    /// Its inputs.
+    pub inputs: Value,
     /// Each step's state, by ordinal.
     pub steps: Vec<StepState>,
+    /// Each step's own times, by ordinal.
+    pub times: Vec<(Option<LocalInstant>, Option<Span>)>,
 }
 
 /// Why a journal cannot be replayed.
@@ -268,11 +294,28 @@ pub struct ReplayError {
 /// # Errors
 /// The first entry that the table does not allow.
 pub fn replay<'a>(facts: impl IntoIterator<Item = (i64, Option<usize>, &'a Fact)>) -> Result<Replayed, ReplayError> {
-    let mut replayed = Replayed { run: RunState::Open, steps: Vec::new() };
+    let mut replayed = Replayed { run: RunState::Open, inputs: Value::Null, steps: Vec::new(), times: Vec::new() };
     for (seq, step, fact) in facts {
         match fact {
-            Fact::Started { steps, .. } => replayed.steps = vec![StepState::Blocked; steps.len()],
-            Fact::Added { .. } => replayed.steps.push(StepState::Blocked),
+            Fact::Started { steps, inputs, .. } => {
+                replayed.steps = vec![StepState::Blocked; steps.len()];
+                replayed.times = steps.iter().map(|step| (step.at.clone(), step.delay.clone())).collect();
+                replayed.inputs = inputs.clone();
+            }
+            Fact::Added { step, .. } => {
+                replayed.steps.push(StepState::Blocked);
+                replayed.times.push((step.at.clone(), step.delay.clone()));
+            }
+            Fact::Rescheduled { inputs, moved, .. } => {
+                replayed.inputs = inputs.clone();
+                for step in moved {
+                    let slot = replayed
+                        .times
+                        .get_mut(usize::from(step.ordinal))
+                        .ok_or_else(|| ReplayError { seq, why: "it moves a step that the run does not have".into() })?;
+                    *slot = (step.at.clone(), step.delay.clone());
+                }
+            }
             Fact::Run { state, .. } => replayed.run = *state,
             Fact::Step { change } => {
                 let slot = step

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use jiff::civil::date;
 use proptest::prelude::*;
 
 use super::orders;
@@ -12,7 +13,7 @@ use super::settle::Outcome;
 use super::{Evidence, EvidenceKind, HoldReason, PersonStatus, RunState, SkipReason, StepEvent, StepState, SystemView};
 use crate::clock::plus;
 use crate::run::guard::{Freeze, Verdict};
-use crate::workflow::{ActionKind, Facet, Late, OnFailure, OnUnknown, Place, Retry, StepDef};
+use crate::workflow::{ActionKind, Facet, InputType, Late, OnFailure, OnUnknown, Place, Retry, StepDef};
 
 const ACTIONS: [&str; 14] = [
     "account.disable",
@@ -47,13 +48,13 @@ fn build(n: usize, (action, links, systems, days, dice): &Draft) -> StepDef {
         built = built.on(&systems.iter().map(|system| ["ldap", "mailhost", "cloud"][*system]).collect::<Vec<_>>());
     }
     match days {
-        Some(days) if *days < 0 => built = built.at(from("start").minus(&format!("{} days", -days))),
-        Some(days) if dice[0] % 2 == 0 => built = built.at(from("start").plus(&format!("{days} days"))),
+        Some(days) if *days < 0 => built = built.at(from("day").minus(&format!("{} days", -days))),
+        Some(days) if dice[0] % 2 == 0 => built = built.at(from("day").plus(&format!("{days} days"))),
         Some(days) => built = built.delay(&format!("{} hours", days + 1)),
         None => {}
     }
     if built.action == ActionKind::MailAutoReply && dice[0] % 4 < 2 {
-        built = built.until(from("start").plus("60 days"));
+        built = built.until(from("day").plus("60 days"));
     }
     if built.action == ActionKind::AccountDelete && dice[0] % 4 < 2 {
         built = built.grace("30 days");
@@ -80,7 +81,8 @@ fn systems() -> Vec<SystemView> {
 
 fn start(drafts: &[Draft]) -> Story {
     let steps = drafts.iter().enumerate().map(|(n, draft)| build(n, draft)).collect();
-    let mut case = Case::of(workflow("random", vec![], steps));
+    let day = input("day", InputType::Date).default("2027-01-04");
+    let mut case = Case::of(workflow("random", vec![day], steps));
     case.systems = systems();
     Story::of(&case)
 }
@@ -90,7 +92,7 @@ type Happening = (u8, usize, u8);
 
 fn happen(story: &mut Story, (what, which, how): Happening) {
     let label = story.book.steps[which % story.book.steps.len()].label();
-    match what % 24 {
+    match what % 26 {
         0 => drop(story.skip(&label)),
         1 => drop(story.retry(&label)),
         2 => drop(story.deny(&label)),
@@ -113,7 +115,45 @@ fn happen(story: &mut Story, (what, which, how): Happening) {
         }
         12 => drop(story.pass(u64::from(how) * 3600).follow()),
         13 => stale(story, &label),
+        14 => reschedule(story, how),
+        15 => hr(story, how),
         _ => go_on(story, &label, how),
+    }
+}
+
+/// The day that everything counts from is another one. What has cut access, or may have, stays where it is.
+fn reschedule(story: &mut Story, how: u8) {
+    let cuts = |story: &Story| -> Vec<super::book::Step> {
+        story.book.steps.iter().filter(|step| step.action.is_cut()).cloned().collect()
+    };
+    let (before, starts) = (cuts(story), story.now);
+    let day = date(2027, 1, 4).checked_add(jiff::Span::new().days(i64::from(how % 90))).unwrap().to_string();
+    if story.reschedule(&[("day", &day)]).is_err() {
+        assert_eq!(before, cuts(story));
+        return;
+    }
+    for step in &story.book.steps {
+        let over = step.state.is_final() || matches!(step.state, StepState::Leased { .. });
+        let Some(due) = step.state.due().filter(|_| !over && step.attempts == 0) else { continue };
+        assert!(step.at.as_ref().is_none_or(|at| at.at <= due), "{} is early", step.label());
+    }
+    for was in before.iter().filter(|step| matches!(step.state, StepState::Done { .. } | StepState::Leased { .. })) {
+        let is = story.step(&was.label());
+        assert_eq!(was.state, is.state, "what is done stays");
+        assert!(is.at.as_ref().is_none_or(|at| at.at <= starts), "{} would be done before its time", is.label());
+    }
+}
+
+/// HR takes something back, or says it again.
+fn hr(story: &mut Story, how: u8) {
+    if how.is_multiple_of(2) {
+        drop(story.all(|book, now| orders::hold_for_hr(book, "HR", &person(), now)));
+        let destroys = |step: &&super::book::Step| step.action.is_destructive() && !step.state.is_final();
+        let stopped =
+            |step: &super::book::Step| matches!(step.state, StepState::Held { .. } | StepState::Leased { .. });
+        assert!(story.run() == RunState::Cancelled || story.book.steps.iter().filter(destroys).all(stopped));
+    } else {
+        drop(story.all(|book, now| orders::let_go_for_hr(book, &person(), now)));
     }
 }
 

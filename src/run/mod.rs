@@ -21,12 +21,14 @@ pub mod plan;
 pub mod planning;
 pub mod policy;
 pub mod prepare;
+pub mod reschedule;
 pub mod rules;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod settle;
 pub mod state;
 pub mod subject;
+pub mod undo;
 
 pub use business::Holidays;
 pub use capability::{Capability, Evidence, EvidenceKind};

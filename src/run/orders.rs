@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::advance::lasting;
 use super::book::{Approval, Book, Step};
 use super::business::Holidays;
 use super::capability::{Evidence, EvidenceKind};
@@ -50,7 +51,7 @@ pub fn cancel(book: &mut Book, reason: &str, by: &Arc<str>, now: Timestamp) -> R
             StepState::Leased { .. } | StepState::Unknown { .. } | StepState::Held { observe: true, .. } => {
                 left.in_flight.push(step.label());
             }
-            StepState::Done { .. } if lasting(book, step) => left.stays.push(step.label()),
+            _ if lasting(book, step) => left.stays.push(step.label()),
             _ => {}
         }
         if !step.state.is_final() && !matches!(step.state, StepState::Leased { .. }) {
@@ -62,13 +63,6 @@ pub fn cancel(book: &mut Book, reason: &str, by: &Arc<str>, now: Timestamp) -> R
         book.apply(ordinal, StepEvent::Cancelled, by, now)?;
     }
     Ok(left)
-}
-
-/// Whether a finished step's effect is still in force: it can be taken back, and its ending has not run.
-fn lasting(book: &Book, step: &Step) -> bool {
-    let ended =
-        book.steps.iter().any(|other| other.of == Some(step.ordinal) && matches!(other.state, StepState::Done { .. }));
-    step.action.inverse().is_some() && !ended && step.of.is_none()
 }
 
 /// Pauses a run; answers what is in flight.
@@ -102,6 +96,56 @@ pub fn resume(book: &mut Book, reason: &str, by: &Arc<str>, now: Timestamp) -> R
     Ok(stopped.len())
 }
 
+/// What a run must not do any more by HR's word, and what of it was under way.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stopped {
+    /// Destructive steps that are held.
+    pub held: Vec<String>,
+    /// Destructive attempts under way: they may still have their effect.
+    pub in_flight: Vec<String>,
+}
+
+/// Holds every destructive step that is still to come: HR has taken back what it was planned for.
+///
+/// # Errors
+/// Only when the transition table forbids it, which is a mistake in the rules.
+pub fn hold_for_hr(book: &mut Book, why: &str, by: &Arc<str>, now: Timestamp) -> Result<Stopped, Refusal> {
+    let mut stopped = Stopped::default();
+    let mut hold = Vec::new();
+    for step in book.steps.iter().filter(|step| step.action.is_destructive()) {
+        match &step.state {
+            StepState::Leased { .. } => stopped.in_flight.push(step.label()),
+            state if state.is_final() => {}
+            StepState::Held { reason: HoldReason::Hr(_), .. } => stopped.held.push(step.label()),
+            _ => {
+                stopped.held.push(step.label());
+                hold.push(step.ordinal);
+            }
+        }
+    }
+    for ordinal in hold {
+        book.apply(ordinal, StepEvent::Held { reason: HoldReason::Hr(why.to_owned()) }, by, now)?;
+    }
+    Ok(stopped)
+}
+
+/// Lets go what HR's word had held: HR says again what the run is about. Each step is due as its plan says.
+///
+/// # Errors
+/// As [`hold_for_hr`].
+pub fn let_go_for_hr(book: &mut Book, by: &Arc<str>, now: Timestamp) -> Result<usize, Refusal> {
+    let held = book.steps.iter().filter_map(|step| match &step.state {
+        StepState::Held { reason: HoldReason::Hr(_), observe } => Some((step.ordinal, *observe)),
+        _ => None,
+    });
+    let held: Vec<(u16, bool)> = held.collect();
+    for (ordinal, observe) in &held {
+        let event = if *observe { StepEvent::Released { due: now } } else { StepEvent::Reblocked };
+        book.apply(*ordinal, event, by, now)?;
+    }
+    Ok(held.len())
+}
+
 /// Tries a failed or held step again, now.
 ///
 /// # Errors
@@ -110,14 +154,18 @@ pub fn retry(book: &mut Book, ordinal: u16, reason: &str, by: &Arc<str>, now: Ti
     live(book)?;
     let Some(step) = book.step(ordinal) else { return rule("there is no such step") };
     let event = match &step.state {
-        StepState::Waiting { .. } | StepState::Unknown { .. } if step.attempts > 0 => StepEvent::Moved { due: now },
+        StepState::Waiting { .. } | StepState::Unknown { .. } if step.attempts > 0 => {
+            StepEvent::Moved { due: step.not_before(now) }
+        }
         StepState::Waiting { due } => {
             return rule(format!(
                 "it has not been tried yet: it waits for its time, {due}; the plan says when steps run"
             ));
         }
-        StepState::Held { reason, .. } => match still_stopped(book, step, reason, now) {
+        StepState::Held { reason, observe } => match still_stopped(book, step, reason, now) {
             Some(why) => return rule(why),
+            // It may have been stopped before its turn.
+            None if matches!(reason, HoldReason::Hr(_)) && !observe => StepEvent::Reblocked,
             None => StepEvent::Released { due: step.not_before(now) },
         },
         _ => StepEvent::Released { due: step.not_before(now) },
@@ -267,7 +315,7 @@ pub fn deny(book: &mut Book, ordinal: u16, reason: &str, by: &Arc<str>, now: Tim
     Ok(())
 }
 
-fn live(book: &Book) -> Result<(), Refusal> {
+pub(super) fn live(book: &Book) -> Result<(), Refusal> {
     if book.run.state.is_over() {
         return rule(format!("{} is over: {}", book.run.public_id(), book.run.state.as_str()));
     }

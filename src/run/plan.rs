@@ -49,6 +49,9 @@ pub struct PlannedStep {
     pub delay: Option<Span>,
     /// The step whose effect this one ends or follows up (`.end`, `.purge`).
     pub of: Option<u16>,
+    /// In a run that undoes another: the step, by ordinal in that run, whose effect this one takes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<u16>,
     /// Whether its time had passed before the start, and what becomes of it.
     pub late: Option<Lateness>,
     /// The system's answer.

@@ -9,6 +9,7 @@ mod error;
 mod joins;
 mod order;
 mod project;
+mod retime;
 mod sites;
 mod timing;
 
@@ -21,6 +22,7 @@ use serde_json::{Map, Value};
 pub use endings::{END, PURGE};
 pub use error::PlanError;
 pub use project::{Projected, project};
+pub(super) use retime::{Retimed, retime};
 pub use sites::NO_MAIL;
 pub use timing::DESTRUCTIVE_WAIT_DAYS;
 
@@ -78,8 +80,7 @@ pub fn plan(request: &PlanRequest<'_>) -> Result<Plan, PlanError> {
     let scope = scope(request.subject, &inputs, None, &facts);
     let zone = zone_of(request, &scope)?;
 
-    let mut planner =
-        Planner { request, zone: &zone, inputs: &inputs, scope: &scope, steps: vec![], joins: Joins::default() };
+    let mut planner = Planner::new(request, &zone, &inputs, &scope, request.start);
     for def in order::by_need(&workflow.steps)? {
         planner.add(def)?;
     }
@@ -142,11 +143,23 @@ struct Planner<'a> {
     zone: &'a TimeZone,
     inputs: &'a Map<String, Value>,
     scope: &'a Scope,
+    /// What has passed by then is late.
+    judged: Timestamp,
     steps: Vec<PlannedStep>,
     joins: Joins,
 }
 
 impl<'a> Planner<'a> {
+    fn new(
+        request: &'a PlanRequest<'a>,
+        zone: &'a TimeZone,
+        inputs: &'a Map<String, Value>,
+        scope: &'a Scope,
+        judged: Timestamp,
+    ) -> Self {
+        Self { request, zone, inputs, scope, judged, steps: vec![], joins: Joins::default() }
+    }
+
     /// Plans one step of the file: on each of its sites, then what ends it or follows it up.
     fn add(&mut self, def: &StepDef) -> Result<(), PlanError> {
         let sites = sites::of(def, self.request, self.scope)?;
@@ -177,6 +190,7 @@ impl<'a> Planner<'a> {
             at: timing.at.clone(),
             delay: timing.delay.clone(),
             of: None,
+            undoes: None,
             late: if answer.skip.is_some() { None } else { timing.late },
             capability: answer.capability,
             when: def.when.as_ref().map(|when| when.source().to_owned()),

@@ -104,7 +104,14 @@ impl StepState {
             (S::Blocked, E::Ready { due }) => S::Waiting { due: *due },
             (S::Waiting { .. }, E::Moved { due }) => S::Waiting { due: *due },
             (S::Unknown { .. }, E::Moved { due }) => S::Unknown { due: *due },
-            (S::Waiting { .. }, E::Reblocked) => S::Blocked,
+            // Its time, or what it waits for, is computed anew. What an attempt may have changed stays where it is.
+            (
+                S::Waiting { .. } | S::Held { observe: false, .. } | S::AwaitingApproval | S::AwaitingPerson { .. },
+                E::Reblocked,
+            ) => S::Blocked,
+            // An approval for another plan; a step that was left out for its time or its condition.
+            (S::Done { .. }, E::Reblocked) => S::Blocked,
+            (S::Skipped { reason, .. }, E::Reblocked) if reason.may_change() => S::Blocked,
 
             (S::Waiting { .. }, E::Claimed { fence }) => S::Leased { fence: *fence, observe: false },
             (S::Unknown { .. }, E::Claimed { fence }) => S::Leased { fence: *fence, observe: true },
@@ -125,6 +132,10 @@ impl StepState {
             }
 
             (S::Waiting { .. }, E::Held { reason }) => S::Held { reason: reason.clone(), observe: false },
+            // HR has taken back what the run is about.
+            (S::Blocked | S::AwaitingApproval | S::AwaitingPerson { .. }, E::Held { reason }) => {
+                S::Held { reason: reason.clone(), observe: false }
+            }
             (S::Unknown { .. }, E::Held { reason }) => S::Held { reason: reason.clone(), observe: true },
             (S::Leased { observe, .. } | S::Held { observe, .. }, E::Held { reason }) => {
                 S::Held { reason: reason.clone(), observe: *observe }

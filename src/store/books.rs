@@ -47,6 +47,8 @@ pub(super) enum Key {
 #[derive(FromRow)]
 struct RunColumns {
     id: i64,
+    workflow: String,
+    undoes: Option<i64>,
     version_id: i64,
     subject: String,
     person_id: Option<i64>,
@@ -64,7 +66,7 @@ struct RunColumns {
 }
 
 const RUNS: Text = keys!(
-    "SELECT r.id, r.version_id, r.subject, r.person_id, r.account_id, r.state, r.inputs, r.zone, r.started_at,
+    "SELECT r.id, r.workflow, r.undoes, r.version_id, r.subject, r.person_id, r.account_id, r.state, r.inputs, r.zone, r.started_at,
             r.started_by, r.asked_by, r.lane, r.seq, r.head, p.data_key
      FROM runs r LEFT JOIN people p ON p.id = r.person_id WHERE r.id",
     "ORDER BY r.id"
@@ -72,7 +74,7 @@ const RUNS: Text = keys!(
 
 /// The run's row is the lock of the run: PostgreSQL takes it, SQLite has one writer.
 const RUNS_LOCKED: Text = keys!(
-    "SELECT r.id, r.version_id, r.subject, r.person_id, r.account_id, r.state, r.inputs, r.zone, r.started_at,
+    "SELECT r.id, r.workflow, r.undoes, r.version_id, r.subject, r.person_id, r.account_id, r.state, r.inputs, r.zone, r.started_at,
             r.started_by, r.asked_by, r.lane, r.seq, r.head, p.data_key
      FROM runs r LEFT JOIN people p ON p.id = r.person_id WHERE r.id",
     "ORDER BY r.id",
@@ -81,7 +83,7 @@ const RUNS_LOCKED: Text = keys!(
 
 /// As [`RUNS_LOCKED`], but passes over runs that another daemon has in hand.
 const RUNS_FREE: Text = keys!(
-    "SELECT r.id, r.version_id, r.subject, r.person_id, r.account_id, r.state, r.inputs, r.zone, r.started_at,
+    "SELECT r.id, r.workflow, r.undoes, r.version_id, r.subject, r.person_id, r.account_id, r.state, r.inputs, r.zone, r.started_at,
             r.started_by, r.asked_by, r.lane, r.seq, r.head, p.data_key
      FROM runs r LEFT JOIN people p ON p.id = r.person_id WHERE r.id",
     "ORDER BY r.id",
@@ -171,6 +173,8 @@ impl Store {
         let key = self.key_of(row.person_id, row.data_key.as_deref())?;
         let run = Run {
             id: row.id,
+            name: row.workflow,
+            undoes: row.undoes,
             workflow: self.version(conn, row.version_id).await?,
             subject: subject(&row.subject)?,
             person: row.person_id,

@@ -12,11 +12,11 @@ use super::turn::{Claim, TurnReport, TurnRequest, usher};
 use super::{Store, StoreError, Tx};
 use crate::clock::plus;
 use crate::run::advance::advance;
-use crate::run::book::Step;
+use crate::run::book::{Book, Step};
 use crate::run::guard::{self, Circumstances, Verdict};
 use crate::run::journal::Fact;
 use crate::run::{HoldReason, StepEvent, StepState, asking, prepare, settle};
-use crate::workflow::{ActionKind, Nature};
+use crate::workflow::{ActionKind, Nature, Scope};
 
 impl Store {
     pub(super) async fn claim(
@@ -103,13 +103,15 @@ impl Store {
             now: tx.now,
         });
         let event = match verdict {
-            Verdict::Proceed => match asking::parameters(&loaded.book, step, &scope) {
-                Ok(with) => {
+            Verdict::Proceed => match asked(&loaded.book, step, &scope) {
+                Ok((with, undone)) => {
                     let policy = self.rules().policy(loaded.book.run.workflow.policy.as_deref());
                     match guard::policy_problem(&loaded.book, step, policy, &with) {
                         Some(reason) => StepEvent::Held { reason },
                         None => match self.fill(tx, &loaded.book, step, person, with).await? {
-                            Filled::With(with) => return start(tx, loaded, ordinal, with, desk, request, report),
+                            Filled::With(with) => {
+                                return start(tx, loaded, ordinal, (with, undone), desk, request, report);
+                            }
                             Filled::Instead(event) => event,
                             Filled::Later => return Ok(()),
                         },
@@ -134,6 +136,13 @@ impl Store {
     }
 }
 
+/// What a step asks for, and what it takes back.
+type Asked = (Map<String, Value>, Option<(ActionKind, Map<String, Value>)>);
+
+fn asked(book: &Book, step: &Step, scope: &Scope) -> Result<Asked, String> {
+    Ok((asking::parameters(book, step, scope)?, asking::undone(book, step, scope)?))
+}
+
 fn is_due(step: &Step, now: Timestamp) -> bool {
     step.state.due().is_some_and(|due| due <= now)
 }
@@ -143,7 +152,7 @@ fn start(
     tx: &Tx,
     loaded: &mut Loaded,
     ordinal: u16,
-    with: Map<String, Value>,
+    (with, undone): Asked,
     desk: &mut Desk,
     request: &TurnRequest<'_>,
     report: &mut TurnReport,
@@ -166,6 +175,7 @@ fn start(
         lease_until: plus(tx.real, request.lease),
         account,
         with,
+        undone,
     };
     let digest = prepare::digest(claim.action, external.as_deref(), &claim.with);
     let intent = Fact::Intent { fence, system: claim.system.clone(), account: external, digest };

@@ -27,6 +27,7 @@ pub(super) struct StepColumns {
     pub(super) at_fold: Option<&'static str>,
     pub(super) delay: Option<String>,
     pub(super) of_step: Option<i64>,
+    pub(super) undoes: Option<i64>,
     pub(super) lane: i64,
     pub(super) state: &'static str,
     pub(super) due_at: Option<i64>,
@@ -77,6 +78,7 @@ pub(super) fn columns(
         at_fold: step.at.as_ref().map(|at| fold_name(at.fold)),
         delay: step.delay.as_ref().map(ToString::to_string),
         of_step: step.of.map(i64::from),
+        undoes: step.undoes.map(i64::from),
         lane: i64::from(!urgent),
         state: step.state.as_str(),
         due_at: step.state.due().map(|due| due.as_millisecond()),
@@ -107,6 +109,7 @@ pub(super) fn step(row: &AnyRow) -> Result<Step, StoreError> {
     let decision: Option<String> = row.try_get("decision")?;
     let needs: String = row.try_get("needs")?;
     let of: Option<i64> = row.try_get("of_step")?;
+    let undoes: Option<i64> = row.try_get("undoes")?;
     let first_due: Option<i64> = row.try_get("first_due")?;
     Ok(Step {
         ordinal,
@@ -118,6 +121,7 @@ pub(super) fn step(row: &AnyRow) -> Result<Step, StoreError> {
         at: at_instant.map(|at| local_instant(row, at)).transpose()?,
         delay: delay.map(|text| Span::parse(&text).map_err(|why| StoreError::corrupt("delay", why))).transpose()?,
         of: of.and_then(|of| u16::try_from(of).ok()),
+        undoes: undoes.and_then(|undone| u16::try_from(undone).ok()),
         state: state(row)?,
         attempts: row.try_get("fence")?,
         first_due: first_due.map(from_millis),

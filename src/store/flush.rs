@@ -7,7 +7,7 @@ use super::columns::{StepColumns, columns};
 use super::sql::{Text, rows};
 use super::{Store, StoreError, Tx};
 use crate::run::book::{Run, Said, public_id};
-use crate::run::journal::{self, Entry};
+use crate::run::journal::{self, Entry, Fact};
 use crate::secret;
 
 /// A lease to write with the claims of a turn.
@@ -62,30 +62,35 @@ struct RunChange {
     head: String,
     state: &'static str,
     ended_at: Option<i64>,
+    /// Where they are others now.
+    inputs: Option<String>,
 }
 
 const UPDATE_RUNS: Text = rows!(
-    "UPDATE runs SET seq = v.seq, head = v.head, state = v.state, ended_at = COALESCE(runs.ended_at, v.ended_at) FROM",
-    { id BIGINT, old_seq BIGINT, old_head TEXT, seq BIGINT, head TEXT, state TEXT, ended_at BIGINT },
+    "UPDATE runs SET seq = v.seq, head = v.head, state = v.state, ended_at = COALESCE(runs.ended_at, v.ended_at),
+            inputs = COALESCE(v.inputs, runs.inputs) FROM",
+    { id BIGINT, old_seq BIGINT, old_head TEXT, seq BIGINT, head TEXT, state TEXT, ended_at BIGINT, inputs TEXT },
     "WHERE runs.id = v.id AND runs.seq = v.old_seq AND runs.head = v.old_head RETURNING runs.id"
 );
 
 const UPDATE_STEPS: Text = rows!(
     "UPDATE steps SET state = v.state, due_at = v.due_at, fence = v.fence, observe = v.observe,
             lease_until = v.lease_until, lease_owner = v.lease_owner, data = v.data, first_due = v.first_due,
-            decision = v.decision, account_id = v.account_id FROM",
+            decision = v.decision, account_id = v.account_id, at_instant = v.at_instant, at_local = v.at_local,
+            at_fold = v.at_fold, delay = v.delay FROM",
     { id BIGINT, state TEXT, due_at BIGINT, fence BIGINT, observe BIGINT, lease_until BIGINT, lease_owner TEXT,
-      data TEXT, first_due BIGINT, decision TEXT, account_id BIGINT },
+      data TEXT, first_due BIGINT, decision TEXT, account_id BIGINT, at_instant BIGINT, at_local TEXT, at_fold TEXT,
+      delay TEXT },
     "WHERE steps.id = v.id"
 );
 
 const INSERT_STEPS: Text = rows!(
     "INSERT INTO steps (id, run_id, name, action, system, account_id, needs, at_instant, at_local, at_fold, delay,
-            of_step, lane, state, due_at, fence, observe, lease_until, lease_owner, data, first_due, decision)
+            of_step, undoes, lane, state, due_at, fence, observe, lease_until, lease_owner, data, first_due, decision)
      SELECT id, run_id, name, action, system, account_id, needs, at_instant, at_local, at_fold, delay,
-            of_step, lane, state, due_at, fence, observe, lease_until, lease_owner, data, first_due, decision FROM",
+            of_step, undoes, lane, state, due_at, fence, observe, lease_until, lease_owner, data, first_due, decision FROM",
     { id BIGINT, run_id BIGINT, name TEXT, action TEXT, system TEXT, account_id BIGINT, needs TEXT, at_instant BIGINT,
-      at_local TEXT, at_fold TEXT, delay TEXT, of_step BIGINT, lane BIGINT, state TEXT, due_at BIGINT, fence BIGINT,
+      at_local TEXT, at_fold TEXT, delay TEXT, of_step BIGINT, undoes BIGINT, lane BIGINT, state TEXT, due_at BIGINT, fence BIGINT,
       observe BIGINT, lease_until BIGINT, lease_owner TEXT, data TEXT, first_due BIGINT, decision TEXT },
     ""
 );
@@ -112,6 +117,7 @@ impl Changes {
         let (key, urgent) = (&loaded.key, loaded.urgent);
         let book = &mut loaded.book;
         let said = std::mem::take(&mut book.said);
+        let rescheduled = said.iter().any(|said| matches!(said.fact, Fact::Rescheduled { .. }));
         for said in said {
             let entry = entry(&book.run, &said, key)?;
             book.run.seq = entry.seq;
@@ -139,6 +145,7 @@ impl Changes {
             head: book.run.head.clone(),
             state: book.run.state.as_str(),
             ended_at: book.run.state.is_over().then_some(now),
+            inputs: rescheduled.then(|| json(&book.run.inputs)),
         });
         loaded.seq = loaded.book.run.seq;
         Ok(())

@@ -7,7 +7,8 @@ use serde::Serialize;
 use sqlx::Row;
 
 use super::books::json;
-use super::people::{NewEvent, person};
+use super::events::NewEvent;
+use super::people::person;
 use super::secrets::NewPassword;
 use super::sql::{Text, rows};
 use super::{EventRow, Store, StoreError, Tx};
@@ -277,7 +278,8 @@ impl Store {
     ) -> Result<Vec<(u64, EventRow)>, StoreError> {
         let mut conn = self.reader().await?;
         let rows = sqlx::query(
-            "SELECT i.row_number, e.id, e.kind, p.employee_number, e.effective, e.facts, e.state, e.note
+            "SELECT i.row_number, e.id, e.source, e.kind, p.employee_number, e.effective, e.facts, e.received_at,
+                    COALESCE(e.ended, e.state) AS state, e.note, e.proposes, e.settled_by, e.settled_at, e.reason
              FROM import_events i JOIN hr_events e ON e.id = i.event_id JOIN people p ON p.id = e.person_id
              WHERE i.import_id = $1 AND i.row_number >= $2 AND i.row_number < $3 ORDER BY i.row_number, e.id",
         )
@@ -287,7 +289,7 @@ impl Store {
         .fetch_all(&mut *conn)
         .await?;
         rows.iter()
-            .map(|row| Ok((row.try_get::<i64, _>("row_number")?.unsigned_abs(), super::people::event(row)?)))
+            .map(|row| Ok((row.try_get::<i64, _>("row_number")?.unsigned_abs(), super::events::event(row)?)))
             .collect()
     }
 

@@ -8,10 +8,11 @@ use sqlx::any::AnyRow;
 
 use super::books::{Hold, Key, Loaded, parse, place};
 use super::{Store, StoreError};
-use crate::run::book::public_id;
-use crate::run::journal::{self, Entry, Fact};
-use crate::run::{StepState, advance};
+use crate::run::book::{Step, public_id};
+use crate::run::journal::{self, Entry, Fact, Replayed};
+use crate::run::{LocalInstant, StepState, advance};
 use crate::secret;
+use crate::workflow::Span;
 
 /// An entry for people: the words put back where their key is still there.
 #[derive(Clone, Debug, Serialize)]
@@ -160,6 +161,9 @@ fn replay_problem(loaded: &Loaded, entries: &[Entry]) -> Result<Option<String>, 
         let (journal, table) = (replayed.run.as_str(), loaded.book.run.state.as_str());
         return Ok(Some(format!("the journal leaves the run {journal}, the table says {table}")));
     }
+    if let Some(problem) = moved_behind_its_back(loaded, &replayed) {
+        return Ok(Some(problem));
+    }
     let states: Vec<&StepState> = loaded.book.steps.iter().map(|step| &step.state).collect();
     let differs = replayed.steps.iter().zip(&states).position(|(one, other)| one != *other);
     Ok(match differs {
@@ -178,4 +182,17 @@ fn replay_problem(loaded: &Loaded, entries: &[Entry]) -> Result<Option<String>, 
             )
         }),
     })
+}
+
+/// Inputs or times that the tables have and the journal does not tell of.
+fn moved_behind_its_back(loaded: &Loaded, replayed: &Replayed) -> Option<String> {
+    let book = &loaded.book;
+    if replayed.inputs != Value::Object(book.run.inputs.clone()) {
+        return Some("the run's inputs are not those that its journal tells of".to_owned());
+    }
+    let moved = |(step, times): &(&Step, &(Option<LocalInstant>, Option<Span>))| {
+        (&step.at, &step.delay) != (&times.0, &times.1)
+    };
+    let (step, _) = book.steps.iter().zip(&replayed.times).find(moved)?;
+    Some(format!("the time of {} is not the one that the journal tells of", step.label()))
 }

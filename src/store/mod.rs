@@ -6,12 +6,14 @@
 
 mod accounts;
 mod books;
+mod changes;
 mod claim;
 mod columns;
 mod connect;
 mod credentials;
 mod desk;
 mod error;
+mod events;
 mod filling;
 mod flush;
 mod freezes;
@@ -48,9 +50,11 @@ use sqlx::AnyConnection;
 use sqlx::{AnyPool, Connection, Row};
 
 pub use accounts::{Binding, SyncCount};
+pub(crate) use changes::HR;
 pub use connect::sqlite_path;
 use connect::{dialect_of, knock, plain, postgres_pool, shown, sqlite_pool, sqlite_url};
 pub use error::StoreError;
+pub use events::{EventFilter, EventRow, EventState, NewEvent, parse_event_id};
 pub use freezes::FreezeRow;
 pub use imports::{Import, Piece, PieceTaken, RowOutcome};
 pub use journal::{AuditEntry, Verified};
@@ -58,7 +62,6 @@ pub use listings::{AccountFilter, AccountRow, Owner};
 pub use lock::FileLock;
 pub use mails::{MailEnd, MailRow, NewMail, TakenMail};
 pub use matches::{Candidate, MatchNote};
-pub use people::{EventRow, NewEvent};
 pub use runs::{NewRun, RunFilter, RunRow, Started};
 pub use schedules::{SchedulePause, ScheduleRow};
 pub use secrets::NewPassword;

@@ -1,4 +1,4 @@
-//! People, and what HR told us about them.
+//! People, as HR last told us of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,45 +7,11 @@ use sqlx::AnyConnection;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use super::books::{json, parse};
+use super::books::json;
+use super::events::{EventRow, NewEvent};
 use super::sql::{Text, keys, rows};
 use super::{Store, StoreError, Tx};
-use crate::run::{EventFacts, Person, PersonStatus};
-use crate::workflow::HrEvent;
-
-/// Something HR told us, to be accepted once per (source, key).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewEvent {
-    /// Where from (`csv`, …).
-    pub source: String,
-    /// The source's own key for it.
-    pub key: String,
-    /// What happened.
-    pub kind: HrEvent,
-    /// Who.
-    pub employee_number: String,
-    /// What it says, and from when.
-    pub facts: EventFacts,
-}
-
-/// An event of HR's as the store keeps it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct EventRow {
-    /// Row key.
-    pub id: i64,
-    /// What happened.
-    pub kind: HrEvent,
-    /// Who.
-    pub employee_number: String,
-    /// From when.
-    pub effective: Option<jiff::civil::Date>,
-    /// What it says.
-    pub facts: EventFacts,
-    /// `accepted`, `started`, `parked` or `dropped`.
-    pub state: String,
-    /// Why it is parked or dropped, or which run it started.
-    pub note: Option<String>,
-}
+use crate::run::{Person, PersonStatus};
 
 #[derive(Serialize)]
 struct Columns<'a> {
@@ -70,26 +36,6 @@ struct Columns<'a> {
     data_key: String,
     updated_at: i64,
 }
-
-#[derive(Serialize)]
-struct EventColumns<'a> {
-    id: i64,
-    source: &'a str,
-    event_key: &'a str,
-    kind: &'static str,
-    employee_number: &'a str,
-    effective: Option<String>,
-    facts: String,
-    received_at: i64,
-}
-
-const ACCEPT: Text = rows!(
-    "INSERT INTO hr_events (id, source, event_key, kind, person_id, effective, facts, received_at, state)
-     SELECT v.id, v.source, v.event_key, v.kind, p.id, v.effective, v.facts, v.received_at, 'accepted' FROM",
-    { id BIGINT, source TEXT, event_key TEXT, kind TEXT, employee_number TEXT, effective TEXT, facts TEXT,
-      received_at BIGINT },
-    "JOIN people p ON p.employee_number = v.employee_number WHERE 1 = 1 ON CONFLICT (source, event_key) DO NOTHING"
-);
 
 const UPSERT: Text = rows!(
     "INSERT INTO people (id, employee_number, given_name, family_name, display_name, email, private_email,
@@ -180,102 +126,6 @@ impl Store {
         Ok(())
     }
 
-    /// Accepts events, each once per (source, key). Answers those that were new, with their place among `events`.
-    pub(super) async fn accept(&self, tx: &mut Tx, events: &[&NewEvent]) -> Result<Vec<(usize, EventRow)>, StoreError> {
-        if events.is_empty() {
-            return Ok(Vec::new());
-        }
-        let first = self.take_keys(tx, "event", i64::try_from(events.len()).unwrap_or(i64::MAX)).await?;
-        let received_at = tx.now.as_millisecond();
-        let columns = (first..).zip(events).map(|(id, event)| EventColumns {
-            id,
-            source: &event.source,
-            event_key: &event.key,
-            kind: event.kind.as_str(),
-            employee_number: &event.employee_number,
-            effective: event.facts.effective.map(|date| date.to_string()),
-            facts: json(&event.facts),
-            received_at,
-        });
-        let columns: Vec<EventColumns<'_>> = columns.collect();
-        sqlx::query(ACCEPT.of(self.dialect())).bind(json(&columns)).execute(tx.conn()).await?;
-        let new: Vec<i64> = sqlx::query_scalar("SELECT id FROM hr_events WHERE id >= $1 ORDER BY id")
-            .bind(first)
-            .fetch_all(tx.conn())
-            .await?;
-        let place = |id: i64| usize::try_from(id - first).ok();
-        Ok(new
-            .into_iter()
-            .filter_map(|id| {
-                let (place, event) = place(id).and_then(|place| Some((place, events.get(place)?)))?;
-                let row = EventRow {
-                    id,
-                    kind: event.kind,
-                    employee_number: event.employee_number.clone(),
-                    effective: event.facts.effective,
-                    facts: event.facts.clone(),
-                    state: "accepted".into(),
-                    note: None,
-                };
-                Some((place, row))
-            })
-            .collect())
-    }
-
-    /// Events that have been accepted and not yet dealt with. Those of a file that is being taken in wait for its end
-    /// (the manager may stand further down), or until it has been left for five minutes.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn open_events(&self) -> Result<Vec<EventRow>, StoreError> {
-        let now = self.now().await?.as_millisecond();
-        let mut conn = self.reader().await?;
-        let rows = sqlx::query(
-            "SELECT e.id, e.kind, p.employee_number, e.effective, e.facts, e.state, e.note FROM hr_events e
-             JOIN people p ON p.id = e.person_id
-             WHERE e.state = 'accepted' AND NOT EXISTS (
-                SELECT 1 FROM import_events i JOIN imports m ON m.id = i.import_id
-                WHERE i.event_id = e.id AND m.state = 'running' AND m.updated_at > $1)
-             ORDER BY e.id LIMIT 1000",
-        )
-        .bind(now - super::imports::LEFT_MS)
-        .fetch_all(&mut *conn)
-        .await?;
-        rows.iter().map(event).collect()
-    }
-
-    /// What became of the events from `first` to `last`.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn events_between(&self, first: i64, last: i64) -> Result<Vec<EventRow>, StoreError> {
-        let mut conn = self.reader().await?;
-        let rows = sqlx::query(
-            "SELECT e.id, e.kind, p.employee_number, e.effective, e.facts, e.state, e.note FROM hr_events e
-             JOIN people p ON p.id = e.person_id WHERE e.id >= $1 AND e.id <= $2 ORDER BY e.id",
-        )
-        .bind(first)
-        .bind(last)
-        .fetch_all(&mut *conn)
-        .await?;
-        rows.iter().map(event).collect()
-    }
-
-    /// Says what became of an event: `started`, `parked` or `dropped`.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    pub async fn close_event(&self, id: i64, state: &str, note: &str) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        sqlx::query("UPDATE hr_events SET state = $1, note = $2 WHERE id = $3")
-            .bind(state)
-            .bind(note)
-            .bind(id)
-            .execute(tx.conn())
-            .await?;
-        self.commit(tx).await
-    }
-
     /// The person with this employee number.
     ///
     /// # Errors
@@ -357,26 +207,6 @@ pub(super) fn with_manager(people: &BTreeMap<i64, Person>, id: Option<i64>) -> (
     (person, number.and_then(|number| people.values().find(|other| other.employee_number == *number)))
 }
 
-pub(super) fn event(row: &AnyRow) -> Result<EventRow, StoreError> {
-    let kind: String = row.try_get("kind")?;
-    let facts: String = row.try_get("facts")?;
-    let effective = date(row, "effective")?;
-    let facts: EventFacts = parse("event's facts", &facts)?;
-    Ok(EventRow {
-        id: row.try_get("id")?,
-        kind: HrEvent::ALL
-            .into_iter()
-            .find(|event| event.as_str() == kind)
-            .ok_or_else(|| StoreError::corrupt("HR event", &kind))?,
-        employee_number: row.try_get("employee_number")?,
-        effective,
-        // Events of before there were facts say their date alone.
-        facts: EventFacts { effective, ..facts },
-        state: row.try_get("state")?,
-        note: row.try_get("note")?,
-    })
-}
-
 pub(super) fn person(row: &AnyRow) -> Result<Person, StoreError> {
     let status: String = row.try_get("status")?;
     Ok(Person {
@@ -401,7 +231,7 @@ pub(super) fn person(row: &AnyRow) -> Result<Person, StoreError> {
     })
 }
 
-fn date(row: &AnyRow, column: &str) -> Result<Option<jiff::civil::Date>, StoreError> {
+pub(super) fn date(row: &AnyRow, column: &str) -> Result<Option<jiff::civil::Date>, StoreError> {
     let text: Option<String> = row.try_get(column)?;
     text.map(|text| text.parse().map_err(|why| StoreError::corrupt("date", why))).transpose()
 }

@@ -26,6 +26,8 @@ pub struct NewRun {
     pub person: Option<i64>,
     /// The account it is about, for runs about one account.
     pub account: Option<i64>,
+    /// The run whose effects it takes back.
+    pub undoes: Option<i64>,
     /// Once per key: a second run with the same key is the first one.
     pub key: Option<String>,
     /// What started it (`cli`, `hr:csv`, `schedule:grace-purge`).
@@ -126,13 +128,13 @@ impl Store {
     }
 
     /// One open run per workflow and subject.
-    async fn refuse_second(&self, tx: &mut Tx, new: &NewRun) -> Result<(), StoreError> {
+    pub(super) async fn refuse_second(&self, tx: &mut Tx, new: &NewRun) -> Result<(), StoreError> {
         let kind = new.plan.subject.as_str();
         let open: Option<i64> = sqlx::query_scalar(
             "SELECT id FROM runs WHERE workflow = $1 AND ended_at IS NULL AND subject = $2
                AND ((subject = 'person' AND person_id = $3) OR (subject = 'account' AND account_id = $4))",
         )
-        .bind(&new.workflow.name)
+        .bind(&new.plan.workflow)
         .bind(kind)
         .bind(new.person)
         .bind(new.account)
@@ -143,12 +145,12 @@ impl Store {
             Some(open) => Err(StoreError::Refused(format!(
                 "{} is an open run of {} for the same {kind}; cancel it first, or let it end",
                 public_id(open),
-                new.workflow.name
+                new.plan.workflow
             ))),
         }
     }
 
-    async fn insert(&self, tx: &mut Tx, new: &NewRun) -> Result<i64, StoreError> {
+    pub(super) async fn insert(&self, tx: &mut Tx, new: &NewRun) -> Result<i64, StoreError> {
         let id = self.take_keys(tx, "run", 1).await?;
         if id > i64::MAX / STEPS_PER_RUN - 1 {
             return Err(StoreError::corrupt("counter", id));
@@ -168,11 +170,11 @@ impl Store {
         loaded.book.say(None, started(new), &actor, new.plan.start);
         sqlx::query(
             "INSERT INTO runs (id, workflow, version_id, subject, person_id, account_id, state, trigger_key, started_by,
-                    asked_by, inputs, zone, started_at, lane, seq, head)
-             VALUES ($1, $2, $3, $4, $5, $6, 'open', $7, $8, $9, $10, $11, $12, $13, 0, $14)",
+                    asked_by, inputs, zone, started_at, lane, seq, head, undoes)
+             VALUES ($1, $2, $3, $4, $5, $6, 'open', $7, $8, $9, $10, $11, $12, $13, 0, $14, $15)",
         )
         .bind(id)
-        .bind(&new.workflow.name)
+        .bind(&new.plan.workflow)
         .bind(version)
         .bind(new.plan.subject.as_str())
         .bind(new.person)
@@ -185,6 +187,7 @@ impl Store {
         .bind(new.plan.start.as_millisecond())
         .bind(i64::from(!new.plan.urgent))
         .bind(GENESIS)
+        .bind(new.undoes)
         .execute(tx.conn())
         .await?;
         let holidays = self.holidays_of(&loaded.book);
@@ -203,16 +206,19 @@ impl Store {
         order: impl FnOnce(&mut Book, jiff::Timestamp) -> Result<T, StoreError> + Send,
     ) -> Result<T, StoreError> {
         let mut tx = self.begin().await?;
-        let mut loaded = self.load(tx.conn(), &[run], Hold::Wait).await?;
-        let Some(one) = loaded.first_mut() else {
-            return Err(StoreError::NotFound { kind: "run", key: public_id(run) });
-        };
+        let mut one = self.take(&mut tx, run).await?;
         let answer = order(&mut one.book, tx.now)?;
         let holidays = self.holidays_of(&one.book);
         advance(&mut one.book, holidays, &usher(), tx.now)?;
-        self.flush(&mut tx, &mut loaded, None).await?;
+        self.flush(&mut tx, std::slice::from_mut(&mut one), None).await?;
         self.commit(tx).await?;
         Ok(answer)
+    }
+
+    /// A run under its lock.
+    pub(super) async fn take(&self, tx: &mut Tx, run: i64) -> Result<Loaded, StoreError> {
+        let mut loaded = self.load(tx.conn(), &[run], Hold::Wait).await?;
+        loaded.pop().ok_or_else(|| StoreError::NotFound { kind: "run", key: public_id(run) })
     }
 
     /// A run as it stands, to look at.
@@ -301,6 +307,8 @@ impl Store {
 fn fresh(id: i64, new: &NewRun, key: Key) -> Loaded {
     let run = Run {
         id,
+        name: new.plan.workflow.clone(),
+        undoes: new.undoes,
         workflow: Arc::clone(&new.workflow),
         subject: new.plan.subject,
         person: new.person,
@@ -328,7 +336,7 @@ fn started(new: &NewRun) -> Fact {
         SubjectKind::Organisation => "organisation".to_owned(),
     };
     Fact::Started {
-        workflow: new.workflow.name.clone(),
+        workflow: new.plan.workflow.clone(),
         version: new.workflow.version.clone(),
         subject,
         trigger: new.trigger.clone(),

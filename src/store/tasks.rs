@@ -108,7 +108,7 @@ impl Store {
                 waiting.push(Waiting {
                     key: (book.run.id, step.ordinal),
                     run: book.run.public_id(),
-                    workflow: book.run.workflow.name.clone(),
+                    workflow: book.run.name.clone(),
                     title: book.run.workflow.title.clone(),
                     person: person.map(|person| person.display_name.clone()),
                     step: step.label(),
@@ -202,6 +202,7 @@ pub fn reason_words(reason: &crate::run::HoldReason) -> String {
         | R::Missing(words)
         | R::Approval(words)
         | R::PersonNotDeparted(words)
+        | R::Hr(words)
         | R::CutOpen(words)
         | R::CutNeeded(words)
         | R::FreshRead(words)

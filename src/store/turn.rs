@@ -74,6 +74,8 @@ pub struct Claim {
     pub account: Option<Account>,
     /// With which parameters.
     pub with: Map<String, Value>,
+    /// What another run's step asked for that this one takes back: it must still be there.
+    pub undone: Option<(ActionKind, Map<String, Value>)>,
     /// The longest the attempt may take.
     pub timeout: Duration,
     /// The store's clock at the claim.

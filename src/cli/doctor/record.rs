@@ -9,7 +9,7 @@ use super::Check;
 use crate::clock::Clock;
 use crate::config::{Config, DatabasePlace};
 use crate::daemon;
-use crate::store::{Dialect, FileLock, Opening, Store};
+use crate::store::{Dialect, EventFilter, EventState, FileLock, Opening, Store};
 
 /// What is due longer than this is overdue (guarantee 7).
 const OVERDUE: Duration = Duration::from_secs(300);
@@ -144,6 +144,12 @@ async fn steps(store: &Store) -> Result<Vec<Check>, CliError> {
     checks.push(match count("run", "needs_attention") {
         0 => Check::ok("runs", format!("{} open, {} paused", count("run", "open"), count("run", "paused"))),
         runs => Check::warn("runs", format!("{runs} need attention")).help("`usher run list --state needs_attention`"),
+    });
+    let parked = EventFilter { state: Some(EventState::Parked), ..EventFilter::default() };
+    checks.push(match store.events(&parked).await?.len() {
+        0 => Check::ok("events", "none is parked"),
+        parked => Check::warn("events", format!("{parked} that HR said are parked for a person"))
+            .help("`usher events list --state parked`"),
     });
     let frozen: Vec<String> = store.freezes().await?.iter().map(|row| row.freeze.scope()).collect();
     if !frozen.is_empty() {

@@ -3,8 +3,10 @@
 mod evidence;
 mod list;
 mod orders;
+mod reschedule;
 mod show;
 mod start;
+mod undo;
 mod view;
 
 use clap::{Args, Subcommand};
@@ -14,7 +16,7 @@ use super::{CliError, Context, Exit};
 pub(super) use list::{document, table};
 pub(super) use start::{Asked, say_started, start};
 
-/// Starts runs, shows them, stops them
+/// Starts runs, shows them, moves them, stops them, takes them back
 ///
 /// A run is one workflow for one person, one account, or the organisation. It keeps the version of the workflow that
 /// it started with.
@@ -24,7 +26,8 @@ Examples:
   usher run start departure --person 1005 --set last_day=2027-01-29 --now
   usher run list --state needs_attention
   usher run show run_12 --watch
-  usher run pause run_12 --reason 'waiting for HR'")]
+  usher run pause run_12 --reason 'waiting for HR'
+  usher run reschedule run_12 --set last_day=2027-02-28 --dry-run")]
 pub struct Run {
     #[command(subcommand)]
     command: RunCommand,
@@ -46,6 +49,10 @@ enum RunCommand {
     Pause(orders::Pause),
     /// Lets a paused run go on
     Resume(orders::Resume),
+    /// Gives a run new inputs, and what has not started new times
+    Reschedule(reschedule::Reschedule),
+    /// Takes a run back: cancels it and undoes what can be undone
+    Undo(undo::Undo),
 }
 
 impl Run {
@@ -58,6 +65,8 @@ impl Run {
             RunCommand::Cancel(command) => command.run(context).await,
             RunCommand::Pause(command) => command.run(context).await,
             RunCommand::Resume(command) => command.run(context).await,
+            RunCommand::Reschedule(command) => command.run(context).await,
+            RunCommand::Undo(command) => command.run(context).await,
         }
     }
 }

@@ -17,8 +17,8 @@ const GLANCE: Duration = Duration::from_millis(200);
 
 /// Cancels a run: nothing of it starts any more
 ///
-/// The answer names what is in flight and may still have its effect, and the effects that stay and that nothing will
-/// take back now (endings are cancelled too).
+/// The answer names what is in flight and may still have its effect, and the effects that stay: endings are cancelled
+/// too. `usher run undo` takes those back, now or later.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -73,21 +73,24 @@ struct Order {
 impl Cancel {
     pub(super) async fn run(self, context: &mut Context) -> Result<Exit, CliError> {
         let key = run_key(&self.order.run)?;
+        let run = crate::run::book::public_id(key);
         let house = context.record().await?;
         let left = house.engine.cancel(key, &self.order.reason, &context.actor()).await?;
         if self.wait {
             wait_until_still(&house, key).await?;
         }
         if context.out.is_json() {
-            let document = json!({ "run": crate::run::book::public_id(key), "state": "cancelled",
-                "in_flight": left.in_flight, "stays": left.stays });
+            let undo = (!left.stays.is_empty()).then(|| format!("usher run undo {run} --reason TEXT"));
+            let document = json!({ "run": run, "state": "cancelled", "in_flight": left.in_flight,
+                "stays": left.stays, "undo": undo });
             context.out.document(&document, false)?;
             return Ok(Exit::Done);
         }
-        context.out.line(format!("{} is cancelled.", crate::run::book::public_id(key)))?;
+        context.out.line(format!("{run} is cancelled."))?;
         name_in_flight(context, &left.in_flight, self.wait)?;
         if !left.stays.is_empty() {
-            context.out.line(format!("Done before, and nothing takes it back now: {}.", left.stays.join(", ")))?;
+            context.out.line(format!("Done before, and stays: {}.", left.stays.join(", ")))?;
+            context.out.line(format!("`usher run undo {run} --reason TEXT` takes it back."))?;
         }
         Ok(Exit::Done)
     }

@@ -164,14 +164,14 @@ pub(in crate::cli) async fn say_started(
     let start = format!("{} {}", moment::day(book.run.start, &house.zone), moment::time(book.run.start, &house.zone));
     if new {
         let verb = if book.run.start > house.store().now().await? { "starts on" } else { "started on" };
-        context.out.line(format!("{run}: {} {verb} {start}, {} steps.", book.run.workflow.name, book.steps.len()))?;
+        context.out.line(format!("{run}: {} {verb} {start}, {} steps.", book.run.name, book.steps.len()))?;
     } else {
         context
             .out
             .line(format!("{run} was started with this key before (it starts on {start}): nothing new was started."))?;
     }
     for freeze in house.store().freezes().await?.into_iter().map(|row| row.freeze) {
-        let stops = |step: &&Step| freeze.stops(&book.run.workflow.name, step.system.as_deref(), step.action);
+        let stops = |step: &&Step| freeze.stops(&book.run.name, step.system.as_deref(), step.action);
         let held = book.steps.iter().filter(stops).count();
         if held > 0 {
             context.out.aside(format!("A freeze on {} ({}) will hold {held} of them.", freeze.scope(), freeze.reason));
@@ -186,7 +186,7 @@ fn document(house: &House, book: &Book, new: bool) -> Value {
     json!({
         "run": book.run.public_id(),
         "new": new,
-        "workflow": book.run.workflow.name,
+        "workflow": book.run.name,
         "state": book.run.state,
         "start": house.instant(book.run.start),
         "steps": book.steps.len(),

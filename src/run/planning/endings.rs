@@ -26,12 +26,12 @@ impl Planner<'_> {
             let when = Follow { suffix: END, action, at: timing.end.clone(), delay: None };
             self.push(|planner, ordinal| planner.follow(site, when, of, ordinal))?;
         }
-        if let Some(grace) = &def.grace {
+        if def.grace.is_some() {
             if def.action != ActionKind::AccountDelete {
                 return Err(no_ending(def, "grace"));
             }
-            let delay = Some(self.wait(def, "grace", grace, ActionKind::AccountPurge)?);
-            let when = Follow { suffix: PURGE, action: ActionKind::AccountPurge, at: None, delay };
+            let when =
+                Follow { suffix: PURGE, action: ActionKind::AccountPurge, at: None, delay: timing.grace.clone() };
             self.push(|planner, ordinal| planner.follow(site, when, of, ordinal))?;
         }
         Ok(())
@@ -55,6 +55,7 @@ impl Planner<'_> {
             at: follow.at,
             delay: follow.delay,
             of: Some(of),
+            undoes: None,
             late: applying.filter(|step| step.skip == Some(SkipReason::Late)).and_then(|step| step.late),
             // What usher has begun it must end: an ending that a system cannot do is shown, not left out.
             skip: skip.or_else(|| answer.skip.filter(|_| follow.suffix != END)),

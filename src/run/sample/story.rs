@@ -14,6 +14,8 @@ use crate::run::book::{Book, Run, Said, Step};
 use crate::run::guard::{self, Circumstances, Freeze, Verdict};
 use crate::run::journal::{Fact, join, replay, split};
 use crate::run::orders::{self, Refusal};
+use crate::run::reschedule::{NewInputs, NotRescheduled, Rescheduled, reschedule};
+use crate::run::rules::Rules;
 use crate::run::settle::{self, Outcome};
 use crate::run::{
     Account, Evidence, EvidenceKind, Holidays, Person, PersonStatus, RunState, StepEvent, StepState, Subject, asking,
@@ -50,6 +52,8 @@ impl Story {
         };
         let run = Run {
             id: 7,
+            name: case.workflow.name.clone(),
+            undoes: None,
             workflow: Arc::new(case.workflow.clone()),
             subject: plan.subject,
             person: about_person.then_some(1),
@@ -219,6 +223,21 @@ impl Story {
         answer
     }
 
+    /// Somebody gives the run other inputs. A refused change leaves no trace.
+    pub(crate) fn reschedule(&mut self, inputs: &[(&str, &str)]) -> Result<Rescheduled, NotRescheduled> {
+        let given = inputs.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
+        let subject = super::ada();
+        let rules = Rules::default();
+        let new = NewInputs { given: &given, event: None, subject: &subject, rules: &rules, reason: Some("moved") };
+        let said = self.book.said.len();
+        let answer = reschedule(&mut self.book, &new, &person(), self.now);
+        if answer.is_err() {
+            assert_eq!(self.book.said.len(), said, "a refused change says nothing");
+        }
+        self.check();
+        answer
+    }
+
     pub(crate) fn retry(&mut self, label: &str) -> Result<(), Refusal> {
         self.order(label, |book, ordinal, now| orders::retry(book, ordinal, "again", &person(), now))
     }
@@ -249,6 +268,9 @@ impl Story {
         let replayed = replay(told.map(|(said, seq)| (seq, said.step.map(usize::from), &said.fact))).unwrap();
         let states: Vec<StepState> = self.book.steps.iter().map(|step| step.state.clone()).collect();
         assert_eq!((replayed.run, replayed.steps), (self.book.run.state, states));
+        assert_eq!(replayed.inputs, serde_json::Value::Object(self.book.run.inputs.clone()));
+        let times = self.book.steps.iter().map(|step| (step.at.clone(), step.delay.clone()));
+        assert_eq!(replayed.times, times.collect::<Vec<_>>());
         let labels: std::collections::BTreeSet<String> = self.book.steps.iter().map(Step::label).collect();
         assert_eq!(labels.len(), self.book.steps.len(), "people can address every step");
     }

@@ -15,12 +15,12 @@ pub enum StepEvent {
         /// Not before.
         due: Timestamp,
     },
-    /// Its time moved (a late cut arrived, inputs changed).
+    /// Its time moved (a late cut arrived, a person tries it again now).
     Moved {
         /// Not before.
         due: Timestamp,
     },
-    /// What it waits for changed again: it waits for other steps once more.
+    /// The run was rescheduled, or goes on as HR says again: when it is due is found out anew.
     Reblocked,
     /// An attempt starts: the intent.
     Claimed {

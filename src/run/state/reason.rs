@@ -18,6 +18,13 @@ pub enum SkipReason {
     ByPerson(String),
 }
 
+impl SkipReason {
+    /// Whether other inputs may make the step needed after all.
+    pub const fn may_change(&self) -> bool {
+        matches!(self, Self::ConditionFalse(_) | Self::Late | Self::NotNeeded(_))
+    }
+}
+
 /// Which guard stopped a step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "guard", content = "detail", rename_all = "snake_case")]
@@ -32,6 +39,8 @@ pub enum HoldReason {
     Approval(String),
     /// The person is employed (again).
     PersonNotDeparted(String),
+    /// HR has taken back what the run is about: the person stays, or is back.
+    Hr(String),
     /// An access cut of the run is not done.
     CutOpen(String),
     /// Another live run needs the cut that this step would undo.
@@ -62,6 +71,7 @@ impl HoldReason {
             Self::Missing(_) => "missing",
             Self::Approval(_) => "approval",
             Self::PersonNotDeparted(_) => "person_not_departed",
+            Self::Hr(_) => "hr",
             Self::CutOpen(_) => "cut_open",
             Self::CutNeeded(_) => "cut_needed",
             Self::FreshRead(_) => "fresh_read",

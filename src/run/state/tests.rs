@@ -59,6 +59,7 @@ fn events() -> Vec<StepEvent> {
 /// Every legal transition: state, event, the state after it. `?` marks that the target is observed first.
 const LEGAL: &str = "
     blocked            ready           waiting
+    blocked            held            held
     blocked            skipped         skipped
     blocked            cancelled       cancelled
     waiting            moved           waiting
@@ -91,11 +92,13 @@ const LEGAL: &str = "
     unknown            skipped         skipped
     unknown            cancelled       cancelled
     done               approval_asked  awaiting_approval
+    done               reblocked       blocked
     failed             released        waiting
     failed             approval_asked  awaiting_approval
     failed             skipped         skipped
     held               held            held
     held               released        waiting
+    held               reblocked       blocked
     held               skipped         skipped
     held               cancelled       cancelled
     held?              held            held?
@@ -103,10 +106,15 @@ const LEGAL: &str = "
     held?              skipped         skipped
     held?              cancelled       cancelled
     awaiting_approval  person_done     done
+    awaiting_approval  held            held
+    awaiting_approval  reblocked       blocked
     awaiting_approval  refused         failed
     awaiting_approval  skipped         skipped
     awaiting_approval  cancelled       cancelled
     awaiting_person    person_done     done
+    awaiting_person    held            held
+    awaiting_person    reblocked       blocked
+    skipped            reblocked       blocked
     awaiting_person    refused         failed
     awaiting_person    skipped         skipped
     awaiting_person    cancelled       cancelled
@@ -173,6 +181,13 @@ fn only_what_can_be_claimed_has_a_due_time_and_only_endings_are_final() {
         assert_eq!(state.is_final(), ["done", "failed", "skipped", "cancelled"].contains(&name), "{name}");
         let stored: StepState = serde_json::from_str(&serde_json::to_string(&state).unwrap()).unwrap();
         assert_eq!(stored, state);
+    }
+}
+
+#[test]
+fn what_a_person_left_out_or_nobody_needs_stays_left_out() {
+    for reason in [SkipReason::ByPerson(words()), SkipReason::NotApplicable(words())] {
+        assert!(StepState::Skipped { at: DUE, reason }.next(&StepEvent::Reblocked).is_err());
     }
 }
 

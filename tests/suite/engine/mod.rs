@@ -3,9 +3,14 @@
 mod accidents;
 mod departure;
 mod joiners;
+mod late;
+pub mod moved;
 mod movers;
 mod notices;
+mod orders_of_events;
 mod other_runs;
 pub mod schedules;
 mod shipped;
+mod taken_back;
+mod undone;
 mod versions;

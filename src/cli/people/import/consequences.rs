@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::super::super::house::House;
 use super::super::super::inventory::{self, Reading};
@@ -10,7 +10,7 @@ use super::super::super::table::{Cell, Table, Tone};
 use super::super::super::{CliError, Context};
 use crate::intake::events;
 use crate::intake::feed::Taken;
-use crate::store::EventRow;
+use crate::store::{EventRow, EventState};
 
 /// The most events that are shown; the results file has all of them.
 const MOST_EVENTS: usize = 1000;
@@ -24,7 +24,7 @@ pub(super) struct Consequences {
     /// The first ones.
     events: Vec<EventRow>,
     /// All of them, by kind and state.
-    counts: BTreeMap<(&'static str, String), usize>,
+    counts: BTreeMap<(&'static str, EventState), usize>,
 }
 
 /// Reads every system, for new people's accounts too, then starts what the events ask for.
@@ -50,7 +50,7 @@ pub(super) async fn follow(house: &House, taken: &Taken) -> Result<Consequences,
     // Asked of the record: a daemon beside us may have been quicker.
     for first in (0..taken.people).step_by(usize::try_from(STRIDE).unwrap_or(1)) {
         for (_, event) in house.store().events_of_rows(&taken.import, first, first + STRIDE).await? {
-            *outcome.counts.entry((event.kind.as_str(), event.state.clone())).or_default() += 1;
+            *outcome.counts.entry((event.kind.as_str(), event.state)).or_default() += 1;
             if outcome.events.len() < MOST_EVENTS {
                 outcome.events.push(event);
             }
@@ -69,7 +69,7 @@ pub(super) async fn say(
     if context.out.is_json() {
         let mut told = json!(taken);
         told["events_told"] = told["events"].take();
-        told["events"] = outcome.events.iter().map(event).collect();
+        told["events"] = json!(outcome.events);
         told["systems"] = json!(outcome.readings);
         return context.out.document(&told, false);
     }
@@ -78,7 +78,7 @@ pub(super) async fn say(
         return context.out.line("Nothing follows from it.");
     }
     let mut table = Table::new(["HR says", "about", "from", "what follows"]);
-    for row in outcome.events.iter().filter(|row| row.state != "dropped") {
+    for row in outcome.events.iter().filter(|row| row.state != EventState::Dropped) {
         table.row([
             row.kind.as_str().into(),
             row.employee_number.as_str().into(),
@@ -94,11 +94,11 @@ pub(super) async fn say(
         context.out.line(format!("And {more} more; --results FILE.csv lists all."))?;
     }
     for ((kind, state), count) in &outcome.counts {
-        if state == "dropped" {
+        if *state == EventState::Dropped {
             context.out.line(format!("{count} times `{kind}`, which no workflow listens for."))?;
         }
     }
-    if outcome.counts.keys().any(|(_, state)| state == "started") {
+    if outcome.counts.keys().any(|(_, state)| *state == EventState::Started) {
         house.warn_without_daemon(context).await?;
     }
     Ok(())
@@ -119,17 +119,11 @@ fn say_readings(context: &mut Context, outcome: &Consequences) -> Result<(), Cli
     Ok(())
 }
 
-fn event(row: &EventRow) -> Value {
-    let mut value = json!(row);
-    value["id"] = json!(row.id.to_string());
-    value
-}
-
 fn follows(row: &EventRow) -> Cell {
     let note = row.note.as_deref().unwrap_or_default();
-    match row.state.as_str() {
-        "started" => Cell::toned(note, Tone::Good),
-        "parked" => Cell::toned(format!("parked for a person: {note}"), Tone::Bad),
-        state => Cell::toned(state, Tone::Warn),
+    match row.state {
+        EventState::Started | EventState::Noted => Cell::toned(note, Tone::Good),
+        EventState::Parked => Cell::toned(format!("parked for a person ({}): {note}", row.public_id()), Tone::Bad),
+        state => Cell::toned(state.as_str(), Tone::Warn),
     }
 }

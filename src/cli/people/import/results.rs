@@ -7,7 +7,7 @@ use super::super::super::{CliError, listing};
 use crate::intake::feed::Taken;
 use crate::intake::people::{CsvProblem, Judged, PeopleFile};
 use crate::report::{Cell, Draft, Format, Sheet};
-use crate::store::{EventRow, RowOutcome};
+use crate::store::{EventRow, EventState, RowOutcome};
 
 /// The columns, whatever the import.
 pub(super) const COLUMNS: &[&str] = &["line", "key", "outcome", "message", "events"];
@@ -87,10 +87,10 @@ pub(super) async fn outcomes(house: &House, file: &PeopleFile, taken: &Taken, pa
 /// `departure: run_12`
 fn words(event: &EventRow) -> String {
     let kind = event.kind.as_str();
-    match (event.state.as_str(), event.note.as_deref()) {
-        ("started", Some(runs)) => format!("{kind}: {runs}"),
-        (state, Some(note)) => format!("{kind}: {state}, {note}"),
-        (state, None) => format!("{kind}: {state}"),
+    match (event.state, event.note.as_deref()) {
+        (EventState::Started, Some(runs)) => format!("{kind}: {runs}"),
+        (state, Some(note)) => format!("{kind}: {}, {note}", state.as_str()),
+        (state, None) => format!("{kind}: {}", state.as_str()),
     }
 }
 
