@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::Engine;
 use crate::run::nearest::way_out;
 use crate::run::{
-    Account, AccountStatus, EventFacts, PersonStatus, Plan, PlanError, PlanRequest, PlannedStep, SkipReason, Subject,
-    SystemView, plan,
+    Account, AccountStatus, EventFacts, Holidays, PersonStatus, Plan, PlanError, PlanRequest, PlannedStep, Policy,
+    SkipReason, Subject, SystemView, plan,
 };
 use crate::store::{NewRun, Started, StoreError};
 use crate::workflow::{ActionKind, HrEvent, SubjectKind, Workflow};
@@ -239,23 +239,7 @@ impl Engine {
             None => self.store().now().await?,
         };
         let views = self.views(&found.accounts);
-        let rules = self.house_rules();
-        let no_rule = |kind, name: &Option<String>, known: Vec<&str>| PlanError::NoRule {
-            workflow: workflow.name.clone(),
-            kind,
-            name: name.clone().unwrap_or_default(),
-            way_out: match known.is_empty() {
-                true => "the configuration has none".to_owned(),
-                false => way_out(name.as_deref().unwrap_or_default(), known.into_iter()),
-            },
-        };
-        let (calendar, policy) = (&workflow.calendar, &workflow.policy);
-        let holidays = rules
-            .calendar(calendar.as_deref())
-            .ok_or_else(|| no_rule("calendar", calendar, rules.calendars.keys().map(String::as_str).collect()))?;
-        let policy = rules
-            .policy(policy.as_deref())
-            .ok_or_else(|| no_rule("policy", policy, rules.policies.keys().map(String::as_str).collect()))?;
+        let (holidays, policy) = self.rules_of(workflow)?;
         Ok(plan(&PlanRequest {
             workflow,
             subject: &found.subject,
@@ -268,6 +252,27 @@ impl Engine {
             policy,
             mail: self.mail().is_some(),
         })?)
+    }
+
+    /// The working days and the policy that a workflow is planned by.
+    fn rules_of(&self, workflow: &Workflow) -> Result<(&Holidays, &Policy), PlanError> {
+        let rules = self.house_rules();
+        let missing = |kind, name: &Option<String>, known: Vec<&str>| {
+            let name = name.clone().unwrap_or_default();
+            let way_out = match known.as_slice() {
+                [] => "the configuration has none".to_owned(),
+                _ => way_out(&name, known),
+            };
+            PlanError::NoRule { workflow: workflow.name.clone(), kind, name, way_out }
+        };
+        let (calendar, policy) = (&workflow.calendar, &workflow.policy);
+        let holidays = rules
+            .calendar(calendar.as_deref())
+            .ok_or_else(|| missing("calendar", calendar, rules.calendars.keys().map(String::as_str).collect()))?;
+        let policy = rules
+            .policy(policy.as_deref())
+            .ok_or_else(|| missing("policy", policy, rules.policies.keys().map(String::as_str).collect()))?;
+        Ok((holidays, policy))
     }
 
     /// Every configured system with the subject's account and its answers.

@@ -53,23 +53,15 @@ pub(super) fn explain(text: &str, pos: Pos, info: &str) -> YamlError {
         let indent = line.len() - line.trim_start().len();
         Pos { line: number, column: indent + 1, width: line.trim().chars().count().max(1) }
     };
-    if let Some(column) = line.chars().position(|c| "“”„‘’".contains(c)) {
-        let pos = Pos { column: column + 1, ..pos };
-        return YamlError::new(pos, Code::Syntax, "this quote is a typographic one", "write plain quotes: \" or '");
+    if let Some(found) = signs(line, pos, info) {
+        return found;
     }
-    if info.contains("anchor or alias") {
-        let message = "text that starts with `*` or `&` needs quotes";
-        return YamlError::new(pos, Code::Syntax, message, "write for example `cron: \"*/10 6 * * *\"`");
-    }
-    if info.contains("quoted scalar") || info.contains("quoted string") || info.contains("end of stream") {
-        let help = "close it with the same sign in the same line, or put quotes around the whole value";
-        return YamlError::new(pos, Code::Syntax, "a quote is opened here or in a line above and not closed", help);
-    }
+    let (key, values) = (info.contains("simple key expect"), info.contains("mapping values are not allowed"));
     let no_colon = above.filter(|number| lines.get(number - 1).is_some_and(|line| !has_colon(line)));
-    if let Some(number) = no_colon.or_else(|| info.contains("simple key expect").then_some(pos.line)) {
+    if let Some(number) = no_colon.filter(|_| key || values).or_else(|| key.then_some(pos.line)) {
         return missing_colon(lines.get(number - 1).copied().unwrap_or_default(), whole(number));
     }
-    if info.contains("mapping values are not allowed") {
+    if values {
         return colons(line, pos, above.map(|number| lines[number - 1]));
     }
     if info.contains("block collection") || info.contains("block mapping") || info.contains("indent") {
@@ -78,6 +70,33 @@ pub(super) fn explain(text: &str, pos: Pos, info: &str) -> YamlError {
     }
     let help = "check the indentation, the colons and the quotes of this line and the one above";
     YamlError::new(pos, Code::Syntax, format!("this is not valid YAML: {info}"), help)
+}
+
+/// Quotes and signs that mean something to YAML.
+fn signs(line: &str, pos: Pos, info: &str) -> Option<YamlError> {
+    if let Some(column) = line.chars().position(|c| "“”„‘’".contains(c)) {
+        let pos = Pos { column: column + 1, ..pos };
+        return Some(YamlError::new(
+            pos,
+            Code::Syntax,
+            "this quote is a typographic one",
+            "write plain quotes: \" or '",
+        ));
+    }
+    if info.contains("anchor or alias") {
+        let message = "text that starts with `*` or `&` needs quotes";
+        return Some(YamlError::new(pos, Code::Syntax, message, "write for example `cron: \"*/10 6 * * *\"`"));
+    }
+    if info.contains("quoted scalar") || info.contains("quoted string") || info.contains("end of stream") {
+        let help = "close it with the same sign in the same line, or put quotes around the whole value";
+        return Some(YamlError::new(
+            pos,
+            Code::Syntax,
+            "a quote is opened here or in a line above and not closed",
+            help,
+        ));
+    }
+    None
 }
 
 /// A line that should be a key with its value.

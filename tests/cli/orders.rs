@@ -114,7 +114,7 @@ fn a_policy_of_the_configuration_refuses_a_plan_and_is_named_by_one() {
     let house = House::with_people();
     let settings = std::fs::read_to_string(house.path("usher.toml")).unwrap();
     let policy =
-        |keys: &str| house.write("usher.toml", &settings.replacen("[policy]\n", &format!("[policy]\n{keys}\n"), 1));
+        |keys: &str| house.write("usher.toml", settings.replacen("[policy]\n", &format!("[policy]\n{keys}\n"), 1));
     let plan = ["plan", "departure", "--person", "1006", "--set", "last_day=2027-06-30"];
     policy("auto_reply_max = \"90 days\"");
     house.run(&plan).ends(0).shows("Allowed by [policy]: redirect allowed, auto-reply at most 90 days.");

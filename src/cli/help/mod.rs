@@ -105,8 +105,7 @@ fn no_command(names: &[&str]) -> CliError {
         if let Some(command) = command(&above) {
             let name = names.get(above.len()).copied().unwrap_or_default();
             let known: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
-            return CliError::not_found(format!("there is no command `{written}`"))
-                .help(way_out(name, known.into_iter()));
+            return CliError::not_found(format!("there is no command `{written}`")).help(way_out(name, known));
         }
     }
     CliError::not_found(format!("there is no command `{written}`"))
@@ -118,9 +117,9 @@ fn nothing(name: &str, library: &Library) -> CliError {
     let commands: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
     let codes: Vec<&str> = codes::sections().iter().map(|section| section.code).collect();
     let kinds = [
-        ("command", nearest(name, commands.into_iter())),
+        ("command", nearest(name, commands)),
         ("workflow", nearest(name, library.workflows.keys().map(String::as_str))),
-        ("code", nearest(name, codes.into_iter())),
+        ("code", nearest(name, codes)),
     ];
     let error = CliError::not_found(format!("`{name}` is neither a command, nor a workflow, nor a code"));
     let near: Vec<String> =

@@ -124,7 +124,7 @@ fn inputs_that_nothing_uses_and_inputs_that_nobody_fills() {
     assert_eq!(codes(&file(&used)), []);
     let found = codes(&file(&step("disable", "account.disable", "all", "    at: last_day\n")));
     assert_eq!((found.len(), found[0].0, found[0].1), (1, "unused-input", 7));
-    let told = file(&used).replace("on: { manual: true }", "on: { event: departure }").replace("all", "all");
+    let told = file(&used).replace("on: { manual: true }", "on: { event: departure }");
     assert_eq!(codes(&told).iter().map(|found| found.0).collect::<Vec<_>>(), ["unfilled-input"]);
     silent(&told.replace("required: true", "from: event.effective"));
     let nightly = "workflow: a\nfor: organisation\non: { schedule: { cron: \"0 6 * * *\" } }\ninputs:\n  who: { type: text }\n\
