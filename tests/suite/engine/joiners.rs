@@ -95,8 +95,14 @@ both_posting! {
         assert_eq!(mailbox(app, "1030").await.unwrap().1, AccountStatus::Disabled);
         app.walk_to(zurich("2027-02-15T00:00")).await;
         assert_eq!(mailbox(app, "1030").await.unwrap().1, AccountStatus::Enabled);
+        // The links go to his private address, which nobody had told until now.
+        let mut juerg = app.store.person("1030").await.unwrap().unwrap();
+        juerg.private_email = Some("juerg@home.example".to_owned());
+        app.store.save_people(&[juerg], &[]).await.unwrap();
         app.walk_to(zurich("2027-02-15T06:00")).await;
         assert_eq!(app.account("mailhost", &id("mailhost")).unwrap().credentials_sent, 1);
+        let mails = app.store.mails(None, 10).await.unwrap();
+        assert!(mails.len() == 3 && mails.iter().all(|mail| mail.to == "juerg@home.example"), "{mails:#?}");
         assert_eq!(app.run_state(run).await, RunState::Completed, "{:#?}", app.states(run).await);
         app.no_effect_twice(&[]);
 
