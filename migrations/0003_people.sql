@@ -40,6 +40,7 @@ CREATE TABLE import_events (
     event_id   BIGINT NOT NULL REFERENCES hr_events (id),
     PRIMARY KEY (import_id, row_number, event_id)
 );
+CREATE INDEX import_events_by_event ON import_events (event_id);
 
 -- Secrets about a person, sealed with the person's data key. What was used or is too old is taken out and stays spent.
 CREATE TABLE sealed_secrets (

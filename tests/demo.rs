@@ -147,7 +147,7 @@ fn without_json_it_is_a_plain_log_that_ends_with_the_evidence() {
         "has 2 calendars more",
         "run_3",
         "chain verified",
-        "departures over 247 days",
+        "over 247 days in",
         "The evidence:",
     ];
     let mut rest = out.as_str();

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{CliError, Context};
 use crate::report::{Draft, Format, ReportError, Sheet};
@@ -74,6 +74,31 @@ impl Listing {
             }
             Some(out) => context.out.line(format!("{} holds {rows} rows.", out.display())),
         }
+    }
+}
+
+/// A JSON array as an answer, one object a line, whatever its length.
+#[derive(Debug, Default)]
+pub(super) struct JsonRows {
+    begun: bool,
+}
+
+impl JsonRows {
+    /// Says one row.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) fn row(&mut self, context: &mut Context, row: &Value) -> Result<(), CliError> {
+        let before = if std::mem::replace(&mut self.begun, true) { ",\n " } else { "[\n " };
+        context.out.answer(&format!("{before}{row}"))
+    }
+
+    /// Ends the array.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) fn end(self, context: &mut Context) -> Result<(), CliError> {
+        context.out.line(if self.begun { "\n]" } else { "[]" })
     }
 }
 

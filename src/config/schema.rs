@@ -185,7 +185,9 @@ mod tests {
                     .filter(|rest| rest.starts_with('[') || (rest.contains(" = ") && !rest.contains(". ")))
                     .unwrap_or(line)
             })
-            .filter(|line| ["url = \"sqlite", "secret =", "transport = \"file"].iter().all(|other| !line.starts_with(other)))
+            .filter(|line| {
+                ["url = \"sqlite", "secret =", "transport = \"file"].iter().all(|other| !line.starts_with(other))
+            })
             .collect::<Vec<_>>()
             .join("\n");
         assert!(shown.contains("\nzone = "), "{shown}");

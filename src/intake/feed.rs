@@ -220,7 +220,7 @@ async fn today(engine: &Engine) -> Result<Date, StoreError> {
 fn next_rows(rows: &mut JudgedRows<'_>, most: usize) -> Result<Vec<Judged>, CsvProblem> {
     let mut piece = Vec::new();
     while piece.len() < most {
-        match rows.next()? {
+        match rows.next_row()? {
             Some(row) => piece.push(row),
             None => break,
         }

@@ -16,6 +16,9 @@ use crate::run::Person;
 /// What happened to rows is kept for a day after an import has ended.
 const KEPT_MS: i64 = 24 * 60 * 60 * 1000;
 
+/// An import that has not gone on for so long has been left: what follows from its rows need not wait for its end.
+pub(super) const LEFT_MS: i64 = 5 * 60 * 1000;
+
 /// An import that has begun, or goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Import {

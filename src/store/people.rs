@@ -222,16 +222,23 @@ impl Store {
             .collect())
     }
 
-    /// Events that have been accepted and not yet dealt with.
+    /// Events that have been accepted and not yet dealt with. Those of a file that is being taken in wait for its end
+    /// (the manager may stand further down), or until it has been left for five minutes.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn open_events(&self) -> Result<Vec<EventRow>, StoreError> {
+        let now = self.now().await?.as_millisecond();
         let mut conn = self.reader().await?;
         let rows = sqlx::query(
             "SELECT e.id, e.kind, p.employee_number, e.effective, e.facts, e.state, e.note FROM hr_events e
-             JOIN people p ON p.id = e.person_id WHERE e.state = 'accepted' ORDER BY e.id LIMIT 1000",
+             JOIN people p ON p.id = e.person_id
+             WHERE e.state = 'accepted' AND NOT EXISTS (
+                SELECT 1 FROM import_events i JOIN imports m ON m.id = i.import_id
+                WHERE i.event_id = e.id AND m.state = 'running' AND m.updated_at > $1)
+             ORDER BY e.id LIMIT 1000",
         )
+        .bind(now - super::imports::LEFT_MS)
         .fetch_all(&mut *conn)
         .await?;
         rows.iter().map(event).collect()

@@ -19,10 +19,7 @@ fn a_dry_run_shows_how_the_file_is_read_and_changes_nothing() {
     let shown =
         shown.shows("UTF-8, separated by `;`").shows("Personal-Nr.").shows("employee_number").shows("(not read)");
     assert!(shown.shows("1 of 1 people would change. Nothing was changed.").out.contains("Jürg Keller"));
-    assert_eq!(
-        std::fs::read_to_string(house.path("foreseen.csv")).unwrap(),
-        "line,key,outcome,message,events\n2,7,new,,\n"
-    );
+    assert_eq!(house.read("foreseen.csv"), "line,key,outcome,message,events\n2,7,new,,\n");
     house.run(&["people", "show", "7"]).ends(3);
     let document = house.json(&["people", "import", "hr.csv", "--dry-run"]);
     assert_eq!(
@@ -40,7 +37,7 @@ fn a_file_with_mistakes_is_refused_whole_or_taken_without_them() {
     let import = ["people", "import", "hr.csv", "--results", "results.csv"];
     let refused = house.run(&import).ends(1).says("3 mistakes; nothing was changed").says("hr.csv:3: email: `bob`");
     refused.says("--skip-bad-rows takes the other 1 rows");
-    let results = std::fs::read_to_string(house.path("results.csv")).unwrap();
+    let results = house.read("results.csv");
     assert!(results.contains("\n3,2,error,email: `bob` is no mail address,\n"), "{results}");
     house.run(&["people", "show", "1"]).ends(3);
     house
@@ -49,7 +46,7 @@ fn a_file_with_mistakes_is_refused_whole_or_taken_without_them() {
         .shows("mistake: line 3")
         .shows("3 rows have a mistake");
     house.run(&[&import[..], &["--skip-bad-rows"]].concat()).ends(1).shows("4 people: 1 new, 0 changed, 3 left out");
-    let results = std::fs::read_to_string(house.path("results.csv")).unwrap();
+    let results = house.read("results.csv");
     assert_eq!(results.lines().nth(1), Some("2,1,new,,"));
     assert_eq!(results.lines().count(), 5, "{results}");
     house.run(&["people", "show", "1"]).ends(0);
@@ -63,7 +60,7 @@ fn a_file_with_mistakes_is_refused_whole_or_taken_without_them() {
 fn results_name_what_each_row_led_to() {
     let house = House::new();
     house.run(&["people", "import", "people.csv", "--results", "results.csv"]).ends(0).shows("25 people: 25 new");
-    let results = std::fs::read_to_string(house.path("results.csv")).unwrap();
+    let results = house.read("results.csv");
     let line = results.lines().find(|line| line.split(',').nth(1) == Some("1005")).unwrap();
     assert!(line.contains(",new,,departure: run_"), "{line}");
     let told = house.json(&["people", "import", "people.csv"]);
@@ -169,7 +166,7 @@ fn ambiguous_accounts_are_named_everywhere_and_solved_by_hand() {
     // HR gives the head of support Ada's address, and an account forgets its number.
     house.tamper("UPDATE people SET email = 'ada.keller@alpine-instruments.example' WHERE employee_number = '1006'");
     house.tamper("UPDATE accounts SET person_id = NULL, bound_by = NULL WHERE external_id = 'm-0005'");
-    let rules = std::fs::read_to_string(house.path("usher.toml")).unwrap();
+    let rules = house.read("usher.toml");
     house.write("usher.toml", rules.replacen("[people]\n", "[people]\nmatch = [\"email\"]\n", 1));
     house.run(&["accounts", "sync", "mailhost"]).ends(0).says("mailhost:m-0005").says("is that of 1005, 1006");
     house

@@ -417,6 +417,15 @@ fn engine(
     Engine::with(store.clone(), systems, library, "Europe/Zurich", Holidays::default(), fittings)
 }
 
+/// An engine of the shipped workflows on this store, which sends mail.
+pub fn posting(store: Store, company: &Arc<SandboxCompany>) -> Engine {
+    engine(&store, systems_of(company), Library::shipped().workflows, Some(mail_room()))
+}
+
 fn mail_room() -> MailRoom {
-    MailRoom::open(MailSettings::of(Means::Memory, "usher <usher@alpine-instruments.example>")).0
+    let settings = MailSettings {
+        administrators: vec!["admin@alpine-instruments.example".to_owned()],
+        ..MailSettings::of(Means::Memory, "usher <usher@alpine-instruments.example>")
+    };
+    MailRoom::open(settings).0
 }

@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::super::house::House;
+use super::super::listing::JsonRows;
 use super::super::table::{Cell, Table, Tone};
 use super::super::{CliError, Context, Exit, moment, tones};
 use super::filter::Which;
@@ -33,17 +34,14 @@ impl List {
         let filter = self.which.filter(&house).await?;
         let mut page = house.store().account_page(&filter, None).await?;
         if context.out.is_json() {
-            context.out.answer("[")?;
-            let mut first = true;
-            while let Some(last) = page.pop() {
-                for row in page.iter().chain([&last]) {
-                    let row = document(&house, row);
-                    context.out.answer(&format!("{}{row}", if first { "\n " } else { ",\n " }))?;
-                    first = false;
+            let mut rows = JsonRows::default();
+            while let Some(last) = page.last().cloned() {
+                for row in &page {
+                    rows.row(context, &document(&house, row))?;
                 }
                 page = house.store().account_page(&filter, Some(&last)).await?;
             }
-            context.out.line("\n]")?;
+            rows.end(context)?;
         } else if page.is_empty() {
             context.out.aside("There are no such accounts; `usher accounts sync` reads the systems.");
         } else {

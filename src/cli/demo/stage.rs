@@ -82,7 +82,7 @@ impl Stage {
         let wrong = |problem: CsvProblem| CliError::environment("demo", problem.to_string());
         let mut rows = self.feed.judged().map_err(wrong)?;
         let mut leaving = Vec::new();
-        while let Some(row) = rows.next().map_err(wrong)? {
+        while let Some(row) = rows.next_row().map_err(wrong)? {
             let Judged::Right(row) = row else { continue };
             let name = row.display_name.said().cloned().unwrap_or_else(|| row.employee_number.clone());
             leaving.extend(row.last_day.said().map(|last| (name, *last)));

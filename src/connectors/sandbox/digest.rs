@@ -26,5 +26,5 @@ pub(super) fn generation(parts: &[&str]) -> String {
 
 /// The name of a password that was given.
 pub(super) fn password(password: &Secret) -> String {
-    generation(&["given", password.expose()])
+    generation(&[password.expose()])
 }

@@ -123,7 +123,7 @@ impl PeopleFile {
         if !self.repeated.is_empty() {
             tally = Tally { warnings: tally.warnings, ..Tally::default() };
             let mut rows = self.judged()?;
-            while let Some(row) = rows.next()? {
+            while let Some(row) = rows.next_row()? {
                 tally.count(&row);
             }
         }
@@ -217,7 +217,7 @@ impl JudgedRows<'_> {
     ///
     /// # Errors
     /// When the file cannot be read any more, or has changed.
-    pub fn next(&mut self) -> Result<Option<Judged>, CsvProblem> {
+    pub fn next_row(&mut self) -> Result<Option<Judged>, CsvProblem> {
         let Some(row) = self.rows.next()? else {
             self.file.source.check_unchanged()?;
             return Ok(None);
@@ -233,7 +233,7 @@ impl JudgedRows<'_> {
     /// Passes over so many rows without judging them.
     ///
     /// # Errors
-    /// As [`JudgedRows::next`].
+    /// As [`JudgedRows::next_row`].
     pub fn skip(&mut self, count: u64) -> Result<(), CsvProblem> {
         for _ in 0..count {
             self.rows.next()?;

@@ -18,7 +18,7 @@ struct Feed {
 fn feed(bytes: &[u8], mapping: &Mapping) -> Result<Feed, String> {
     let file = read_people(bytes, mapping).map_err(|problems| problems.to_string())?;
     let (mut rows, mut found) = (Vec::new(), file.judged().unwrap());
-    while let Some(row) = found.next().unwrap() {
+    while let Some(row) = found.next_row().unwrap() {
         let Judged::Right(row) = row else { panic!("{row:?}") };
         rows.push(*row);
     }

@@ -7,7 +7,7 @@ use usher::engine::trigger::{SubjectRef, TriggerError};
 use usher::run::{AccountStatus, Conventions, RunState, StepState};
 use usher::store::{RunFilter, StoreError};
 
-use crate::harness::{App, conventions, request, zurich};
+use crate::harness::{App, conventions, posting, request, zurich};
 
 async fn hr(app: &App, head: &str, row: &str) {
     app.import(&format!("employee_number,given_name,family_name,{head}\n{row}\n")).await;
@@ -90,8 +90,11 @@ both! {
         assert_eq!(warnings, ["role@directory makes somebody administrator of directory: administrators manage all users"]);
         let plain = app.engine.plan(&request("role-change", "1006", &[("role", "user")])).await.unwrap();
         assert!(app.engine.promotions(&plain, zoe.as_ref()).await.unwrap().is_empty());
-        let run = app.engine.start(asked).await.unwrap().id();
-        app.drain().await;
+        let engine = posting(app.store.clone(), &app.company);
+        let run = engine.start(asked).await.unwrap().id();
+        engine.work_off(8).await.unwrap();
+        let mails = engine.mail().unwrap().transport().kept();
+        assert!(mails.iter().any(|mail| mail.contains("To: admin@alpine") && mail.contains("administrator")), "{mails:?}");
         assert_eq!(app.account("directory", "u-0006").unwrap().role.as_deref(), Some("administrator"));
         assert_eq!(app.account("mailhost", "m-0006").unwrap().role.as_deref(), Some("user"), "only where it was asked for");
         assert_eq!(app.run_state(run).await, RunState::Completed, "{:#?}", app.states(run).await);
@@ -119,9 +122,14 @@ both! {
         assert_eq!(app.run_state(run).await, RunState::Completed, "{:#?}", app.states(run).await);
         assert!(matches!(app.company.manage("files", "f-0006"), Err(SandboxError::Refused(_))));
         app.company.manage("directory", "u-0006").expect("only the files are blocked");
-        app.engine.start(about_house("product-unblock", &[("product", "files")])).await.unwrap();
-        app.drain().await;
+        // Everybody is told, where there is mail.
+        let engine = posting(app.store.clone(), &app.company);
+        engine.start(about_house("product-unblock", &[("product", "files")])).await.unwrap();
+        engine.work_off(8).await.unwrap();
         app.company.manage("files", "f-0006").expect("everybody manages it again");
+        let mails = engine.mail().unwrap().transport().kept();
+        assert!(mails.len() >= 20, "{} mails", mails.len());
+        assert!(mails.iter().any(|mail| mail.contains("zoe.lindqvist@")));
     };
 
     mail_in_maintenance_arrives_and_is_not_read, async |app: &App| {
@@ -163,8 +171,9 @@ both_posting! {
         app.staffed().await;
         let mail = || app.account("mailhost", "m-0006").unwrap();
         let before = mail();
-        app.start("password-reset", "1006", &[("system", "mailhost")]).await;
-        app.drain().await;
+        let engine = posting(app.store.clone(), &app.company);
+        engine.start(request("password-reset", "1006", &[("system", "mailhost")])).await.unwrap();
+        engine.work_off(8).await.unwrap();
         assert_eq!((mail().password, mail().credentials_sent), (before.password.clone(), before.credentials_sent + 1));
         let run = app.start("password-reset", "1006", &[("method", "set"), ("system", "mailhost")]).await;
         app.drain().await;

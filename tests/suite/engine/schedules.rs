@@ -178,7 +178,7 @@ both! {
         let extra = |n: usize| Account {
             id: 0, system: "mailhost".into(), external_id: format!("x-{n}"), login: format!("x{n}"), person_id: None,
             status: if n == 0 { AccountStatus::Disabled } else { AccountStatus::Enabled }, attributes: Default::default(),
-            last_sign_in: match n { 1 => Some(now - 91 * day), 2 => Some(now - 89 * day), _ => None }, purge_due: None,
+            last_sign_in: match n { 1 => Some(now - 91 * day), 2 => Some(now - 80 * day), _ => None }, purge_due: None,
         };
         app.store.save_accounts(&(0..1_100).map(extra).collect::<Vec<_>>()).await.unwrap();
         app.told("employee_number,given_name,family_name,start_date,last_day,status\n\
@@ -193,7 +193,7 @@ both! {
         assert!(unbound >= 1_100);
         assert_eq!(runs("unbound").await, unbound);
         assert_eq!(runs("disabled").await, 1);
-        for (id, expected, why) in [("x-1", 1, "91 days"), ("x-2", 0, "89 days"), ("x-3", 0, "nobody can tell")] {
+        for (id, expected, why) in [("x-1", 1, "91 days"), ("x-2", 0, "80 days"), ("x-3", 0, "nobody can tell")] {
             let found = "SELECT COUNT(*) FROM runs r JOIN accounts a ON a.id = r.account_id WHERE r.workflow = 'inactive'";
             assert_eq!(app.number(&format!("{found} AND a.external_id = '{id}'")).await, expected, "{why}");
         }

@@ -4,10 +4,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::civil::date;
 use proptest::prelude::*;
+use usher::intake::events;
 use usher::intake::feed::{self, Taken, Taking};
 use usher::intake::people::{Mapping, PeopleFile, read_people};
 use usher::run::Person;
-use usher::store::RowOutcome;
+use usher::store::{Piece, PieceTaken, RowOutcome};
 
 use crate::database::Db;
 use crate::harness::App;
@@ -88,6 +89,18 @@ both! {
         assert_eq!((again.before, again.new, again.events), (0, 0, 0));
     };
 
+    what_follows_waits_for_the_end_of_the_file_or_five_minutes, async |app: &App| {
+        app.sync().await;
+        let csv = crowd(20);
+        some(app, &csv, 5, 2).await;
+        assert!(events::dispatch(&app.engine).await.unwrap().is_empty(), "the file is being taken in");
+        assert!(app.number("SELECT COUNT(*) FROM hr_events WHERE state = 'accepted'").await > 0);
+        app.clock.set(app.now() + jiff::SignedDuration::from_mins(5));
+        assert!(!events::dispatch(&app.engine).await.unwrap().is_empty(), "it was left");
+        assert!(some(app, &csv, 5, usize::MAX).await.complete);
+        assert!(!events::dispatch(&app.engine).await.unwrap().is_empty(), "and ended");
+    };
+
     a_file_that_was_left_and_overtaken_begins_anew, async |app: &App| {
         let csv = crowd(20);
         assert_eq!(some(app, &csv, 5, 2).await.new, 10);
@@ -108,15 +121,33 @@ both! {
         );
         let (first, second) = (first.unwrap(), second.unwrap());
         assert!(first.complete && second.complete);
-        assert_eq!(first.import.id, second.import.id, "the second one joins in");
-        let together = left(app, &first).await;
-        assert_eq!(together.outcomes, [RowOutcome::New; 60]);
+        // The second one joins in, or comes when all is done.
+        assert_eq!(left(app, &first).await.outcomes, [RowOutcome::New; 60]);
+        let joined = first.import.id == second.import.id;
+        assert_eq!((second.new, second.unchanged), if joined { (60, 0) } else { (0, 60) });
         let events = app.number("SELECT COUNT(*) FROM hr_events").await;
         let other = App::new(app.home.db).await;
         whole(&other, &csv).await;
         assert_eq!(events, other.number("SELECT COUNT(*) FROM hr_events").await);
         other.end().await;
         beside.store().close().await;
+    };
+
+    rows_that_somebody_else_has_taken_are_passed_over, async |app: &App| {
+        let beside = app.another_store().await;
+        let today = date(2027, 1, 20);
+        let (mine, theirs) = (
+            app.store.begin_import("one file", "csv", today, "os:test").await.unwrap(),
+            beside.begin_import("one file", "csv", today, "os:other").await.unwrap(),
+        );
+        assert_eq!(mine, theirs, "the second one joins in");
+        let three = || Piece { outcomes: vec![RowOutcome::Unchanged; 3], ..Piece::default() };
+        let taken = beside.take_piece(&theirs, 0, &[], |_| three()).await.unwrap();
+        assert!(matches!(taken, PieceTaken::Taken(0)), "{taken:?}");
+        let late = app.store.take_piece(&mine, 0, &[], |_| panic!("these rows are not judged again")).await.unwrap();
+        assert!(matches!(late, PieceTaken::Ahead(3)), "{late:?}");
+        assert!(matches!(app.store.take_piece(&mine, 3, &[], |_| three()).await.unwrap(), PieceTaken::Taken(0)));
+        beside.close().await;
     };
 
     wrong_rows_are_left_out_and_the_others_taken, async |app: &App| {

@@ -41,7 +41,7 @@ pub(super) fn message(problems: &[CsvProblem]) -> String {
 pub(super) fn mistakes(file: &PeopleFile, path: &Path) -> Result<(), CliError> {
     let mut sheet = begin(path)?;
     let mut rows = file.judged().map_err(changed)?;
-    while let Some(row) = rows.next().map_err(changed)? {
+    while let Some(row) = rows.next_row().map_err(changed)? {
         if let Judged::Wrong { line: at, key, problems } = row {
             line(&mut sheet, path, (at, &key), RowOutcome::Error, message(&problems), Vec::new())?;
         }
@@ -68,7 +68,7 @@ pub(super) async fn outcomes(house: &House, file: &PeopleFile, taken: &Taken, pa
             while let Some((_, event)) = events.next_if(|(row, _)| *row == number) {
                 mine.push(words(event));
             }
-            match rows.next().map_err(changed)? {
+            match rows.next_row().map_err(changed)? {
                 Some(Judged::Right(row)) => {
                     line(&mut sheet, path, (row.line, &row.employee_number), outcome, String::new(), mine)?;
                 }

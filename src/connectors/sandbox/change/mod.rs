@@ -114,21 +114,21 @@ impl Change {
         })
     }
 
-    /// A link or a password that the system has made, known by its digest.
-    pub(super) fn credential(what: Credential, secret: &Secret) -> Self {
-        let name = digest::generation(&[secret.expose()]);
-        Self::Access(match what {
-            Credential::Link => Access::SendLink(name),
-            Credential::Password => Access::NewPassword(name),
-        })
-    }
-
     /// The same change, for a new account with this password.
     pub(super) fn with_password(self, password: &Secret) -> Self {
         match self {
             Self::Create(new) => Self::Create(new.with_password(password)),
             other => other,
         }
+    }
+
+    /// A link or a password that the system has made, known by its digest.
+    pub(super) fn credential(what: Credential, secret: &Secret) -> Self {
+        let name = digest::password(secret);
+        Self::Access(match what {
+            Credential::Link => Access::SendLink(name),
+            Credential::Password => Access::NewPassword(name),
+        })
     }
 
     /// Whether the goal of `call`, parsed into `self`, is reached there.

@@ -7,7 +7,7 @@ use usher::engine::Engine;
 use usher::run::StepState;
 use usher::store::Completion;
 
-use crate::harness::{App, turn_of};
+use crate::harness::{App, posting, turn_of};
 
 /// How often the daemon dies.
 #[derive(Clone, Copy)]
@@ -48,7 +48,7 @@ pub(super) async fn play(app: &App, run: i64, until: Timestamp, deaths: Deaths) 
         }
         if dies {
             completions.clear();
-            let next = app.restarted(app.systems(), &[]).await;
+            let next = posting(app.another_store().await, &app.company);
             leave(app, std::mem::replace(&mut daemon, next)).await;
             daemon.store().recover(true).await.expect("recovers");
         }

@@ -67,6 +67,7 @@ pub(super) fn scene(workflow: &'static str) -> Scene {
         "role-change" => (zoe(), Before::Told(MOVED), vec![("role", "administrator")], "2027-01-22"),
         "alias-and-quota" => (zoe(), Before::Nothing, vec![("add_alias", "zl"), ("quota", "70 GB")], "2027-01-22"),
         "password-reset" => (zoe(), Before::Nothing, vec![], "2027-01-22"),
+        "secure-your-account" => (zoe(), Before::Nothing, vec![("reason", "a leaked password")], "2027-01-22"),
         "inventory" => (house(), Before::Nothing, vec![], "2027-01-22"),
         "product-block" => {
             (house(), Before::Nothing, vec![("product", "files"), ("reason", "intrusion")], "2027-01-22")
@@ -83,7 +84,6 @@ pub(super) fn scene(workflow: &'static str) -> Scene {
             vec![("service", "mailhost")],
             "2027-01-22",
         ),
-        "secure-your-account" => (zoe(), Before::Nothing, vec![("reason", "a sign-in from far away")], "2027-01-22"),
         other => panic!("the shipped workflow `{other}` has no scene here: give it one"),
     };
     Scene { workflow, subject, inputs, before, until }
