@@ -21,6 +21,9 @@ pub const GATHER: Duration = Duration::from_secs(600);
 /// At most so many are listed in one mail.
 const LISTED: usize = 50;
 
+/// Somebody, and what waits for them.
+type Reader<'a> = (Addressee, Vec<(&'a Wait, &'a Waiting)>);
+
 impl Engine {
     /// Tells what is due to be told; answers how many mails were posted.
     ///
@@ -79,7 +82,7 @@ impl Engine {
         let mine: Vec<&Wait> = waits.iter().filter(|wait| wait.kind == WaitKind::Task).collect();
         let steps: Vec<(i64, u16)> = mine.iter().filter_map(|wait| step(wait)).collect();
         let waiting = self.store().waiting_of(&steps).await?;
-        let mut of: BTreeMap<String, (Addressee, Vec<(&Wait, &Waiting)>)> = BTreeMap::new();
+        let mut of: BTreeMap<String, Reader<'_>> = BTreeMap::new();
         for task in &waiting {
             let Some(wait) = mine.iter().find(|wait| step(wait) == Some(task.key)) else { continue };
             for to in self.doers(room, task).await? {

@@ -92,7 +92,7 @@ impl MailRoom {
 
     /// Those who are told what goes wrong.
     pub fn administrators(&self) -> Vec<Addressee> {
-        self.settings.administrators.iter().map(|email| Addressee::unknown(email)).collect()
+        self.settings.administrators.iter().map(Addressee::unknown).collect()
     }
 }
 
