@@ -44,11 +44,14 @@ pub fn parameters(book: &Book, step: &Step, scope: &Scope) -> Result<Map<String,
     Ok(rendered)
 }
 
+/// What was asked for: an action and its parameters.
+pub type Undone = (ActionKind, Map<String, Value>);
+
 /// In a run that undoes another: what the undone step asked for, rendered as it would be today.
 ///
 /// # Errors
 /// As [`parameters`].
-pub fn undone(book: &Book, step: &Step, scope: &Scope) -> Result<Option<(ActionKind, Map<String, Value>)>, String> {
+pub fn undone(book: &Book, step: &Step, scope: &Scope) -> Result<Option<Undone>, String> {
     let Some(definition) = book.definition(step).filter(|_| step.undoes.is_some()) else { return Ok(None) };
     let original = Step { action: definition.action, ..step.clone() };
     Ok(Some((definition.action, parameters(book, &original, scope)?)))
