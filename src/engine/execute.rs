@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{Engine, create};
 use crate::connectors::{ActionError, Call, Connector, Observation};
+use crate::run::asking::Undone;
 use crate::run::book::public_id;
 use crate::run::settle::Outcome;
 use crate::run::{Account, AccountStatus, Capability, Evidence, HoldReason};
@@ -188,7 +189,7 @@ fn still_in_grace(found: &Account, claim: &Claim) -> Option<Outcome> {
 /// What is taken back must still be what usher set; what somebody has changed since, or what cannot be seen, is left
 /// alone.
 async fn changed_since(claim: &Claim, connector: &Connector, call: &Call) -> Option<Outcome> {
-    let (action, with) = claim.undone.clone()?;
+    let Undone { action, with } = claim.undone.clone()?;
     let original = Call { action, with, ..call.clone() };
     let system = claim.system.as_deref().unwrap_or_default();
     match within(claim.timeout, connector.observe(&original)).await {

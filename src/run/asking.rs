@@ -44,8 +44,14 @@ pub fn parameters(book: &Book, step: &Step, scope: &Scope) -> Result<Map<String,
     Ok(rendered)
 }
 
-/// What was asked for: an action and its parameters.
-pub type Undone = (ActionKind, Map<String, Value>);
+/// What another run's step asked for, which a step of an undoing takes back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Undone {
+    /// What was done.
+    pub action: ActionKind,
+    /// With which parameters.
+    pub with: Map<String, Value>,
+}
 
 /// In a run that undoes another: what the undone step asked for, rendered as it would be today.
 ///
@@ -54,7 +60,7 @@ pub type Undone = (ActionKind, Map<String, Value>);
 pub fn undone(book: &Book, step: &Step, scope: &Scope) -> Result<Option<Undone>, String> {
     let Some(definition) = book.definition(step).filter(|_| step.undoes.is_some()) else { return Ok(None) };
     let original = Step { action: definition.action, ..step.clone() };
-    Ok(Some((definition.action, parameters(book, &original, scope)?)))
+    Ok(Some(Undone { action: definition.action, with: parameters(book, &original, scope)? }))
 }
 
 /// The text that a reply's template gives takes the template's place: a target is told words, not names.

@@ -137,7 +137,7 @@ impl Store {
 }
 
 /// What a step asks for, and what it takes back.
-type Asked = (Map<String, Value>, Option<(ActionKind, Map<String, Value>)>);
+type Asked = (Map<String, Value>, Option<asking::Undone>);
 
 fn asked(book: &Book, step: &Step, scope: &Scope) -> Result<Asked, String> {
     Ok((asking::parameters(book, step, scope)?, asking::undone(book, step, scope)?))

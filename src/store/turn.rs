@@ -17,6 +17,7 @@ use super::sql::{Text, keys};
 use super::{Store, StoreError, Tx};
 use crate::clock::plus;
 use crate::run::advance::advance;
+use crate::run::asking::Undone;
 use crate::run::settle::{self, Outcome};
 use crate::run::{Account, StepState};
 use crate::workflow::ActionKind;
@@ -75,7 +76,7 @@ pub struct Claim {
     /// With which parameters.
     pub with: Map<String, Value>,
     /// What another run's step asked for that this one takes back: it must still be there.
-    pub undone: Option<(ActionKind, Map<String, Value>)>,
+    pub undone: Option<Undone>,
     /// The longest the attempt may take.
     pub timeout: Duration,
     /// The store's clock at the claim.
