@@ -93,11 +93,15 @@ install_postgres() {
     install_packages 'PostgreSQL, because initdb and postgres are missing' postgresql
 }
 
-# Postfix runs as root only; where we are somebody else, it is left out, saying so.
+# Postfix runs as root only.
 postfix_test() {
-    if [ "$(id -u)" -ne 0 ]; then
-        say 'Postfix needs root: the test against a real mail server is left out'
+    if [ "${USHER_TEST_POSTFIX:-yes}" = no ]; then
+        say 'Without Postfix, as USHER_TEST_POSTFIX=no says: no mail was sent through a real mail server'
         return
+    fi
+    if [ "$(id -u)" -ne 0 ]; then
+        fail 'Postfix runs as root only, and the test against a real mail server needs it.' \
+            'Run the tests as root (in a container, for example), or leave this one out with USHER_TEST_POSTFIX=no'
     fi
     local name missing=''
     for name in postfix dovecot openssl; do
