@@ -61,8 +61,8 @@ pub struct Circumstances<'a> {
     pub account: Option<&'a Account>,
     /// Freezes that are on.
     pub freezes: &'a [Freeze],
-    /// Another live run that has cut or will cut this account's access.
-    pub cut_needed_by: Option<String>,
+    /// What another run needs this account closed for, and the way out.
+    pub cut_needed: Option<String>,
     /// Whether this daemon's configuration has the system.
     pub system_known: bool,
     /// Whether it has the workflow's calendar.
@@ -176,8 +176,8 @@ fn grant(c: &Circumstances<'_>) -> Verdict {
     {
         return Verdict::Skip(SkipReason::NotNeeded(why));
     }
-    match &c.cut_needed_by {
-        Some(run) => Verdict::Hold(HoldReason::CutNeeded(format!("{run} keeps this account closed; cancel it first"))),
+    match &c.cut_needed {
+        Some(why) => Verdict::Hold(HoldReason::CutNeeded(why.clone())),
         None => Verdict::Proceed,
     }
 }

@@ -108,7 +108,7 @@ fn happen(story: &mut Story, (what, which, how): Happening) {
             reason: "audit".into(),
         }),
         9 => story.system_known = how % 3 != 0,
-        10 => story.cut_needed_by = (how % 3 == 0).then(|| "run_3".into()),
+        10 => story.cut_needed = (how % 3 == 0).then(|| "run_3".into()),
         11 => {
             let person = story.person.as_mut().unwrap();
             person.status = if how % 3 == 0 { PersonStatus::Active } else { PersonStatus::Left };
@@ -239,7 +239,7 @@ fn finish(story: &mut Story, label: &str) {
 /// Targets answer, people do their part, nothing is in the way: every run ends.
 fn drive(story: &mut Story) {
     story.person.as_mut().unwrap().status = PersonStatus::Left;
-    (story.freezes, story.cut_needed_by, story.system_known) = (vec![], None, true);
+    (story.freezes, story.cut_needed, story.system_known) = (vec![], None, true);
     drop(story.all(|book, now| orders::resume(book, "go on", &person(), now)));
     for _ in 0..300 {
         if story.run().is_over() {

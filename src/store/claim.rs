@@ -81,9 +81,13 @@ impl Store {
             advance(&mut loaded.book, holidays, &usher(), tx.now)?;
             return Ok(());
         }
-        let cut_needed_by = match (step.action.nature(), step.account, loaded.book.run.person) {
+        let cut_needed = match (step.action.nature(), step.account, loaded.book.run.person) {
             (Nature::Grant, Some(account), Some(person)) => {
-                self.cut_needed(tx, loaded.book.run.id, person, account).await?
+                let takes_back = step.of.is_some() || step.undoes.is_some();
+                match self.cut_needed(tx, loaded.book.run.id, person, account).await? {
+                    None if takes_back => self.cut_not_lifted(tx, &loaded.book, person, account).await?,
+                    found => found,
+                }
             }
             _ => None,
         };
@@ -96,7 +100,7 @@ impl Store {
             person,
             account,
             freezes: &desk.freezes,
-            cut_needed_by,
+            cut_needed,
             calendar_known: self.rules().calendar(loaded.book.run.workflow.calendar.as_deref()).is_some(),
             system_known: step.system.as_ref().is_none_or(|system| request.systems.contains(system)),
             scope: &scope,

@@ -8,6 +8,7 @@ use sqlx::Row;
 use super::books::{Loaded, STEPS_PER_RUN, json};
 use super::sql::{Text, keys};
 use super::{Dialect, Store, StoreError, Tx};
+use crate::run::book::{Book, public_id};
 use crate::run::guard::Freeze;
 use crate::run::{Account, Person, StepState};
 
@@ -97,7 +98,8 @@ impl Store {
         Ok(held.is_some())
     }
 
-    /// The live run, if any, that keeps this account closed.
+    /// What keeps this account closed: another live run of the person. One whose ending has come and is held needs it
+    /// no longer.
     pub(super) async fn cut_needed(
         &self,
         tx: &mut Tx,
@@ -112,7 +114,8 @@ impl Store {
                AND s.action = 'account.disable' AND s.state NOT IN ('blocked', 'skipped', 'cancelled')
                AND (s.state <> 'waiting' OR s.due_at <= $4)
                AND NOT EXISTS (SELECT 1 FROM steps e WHERE e.id >= r.id * 1024 AND e.id < r.id * 1024 + 1024
-                    AND e.of_step = s.id - r.id * 1024 AND e.action = 'account.enable' AND e.state = 'done')
+                    AND e.of_step = s.id - r.id * 1024 AND e.action = 'account.enable'
+                    AND e.state IN ('done', 'held'))
              ORDER BY r.id LIMIT 1",
         )
         .bind(person)
@@ -121,6 +124,38 @@ impl Store {
         .bind(now)
         .fetch_optional(tx.conn())
         .await?;
-        Ok(found.map(crate::run::book::public_id))
+        Ok(found.map(|run| format!("{} keeps this account closed; cancel it first", public_id(run))))
+    }
+
+    /// What takes a cut back (an ending, an undoing) opens nothing that another run has closed for a reason of its own,
+    /// however long that run has been over: a block ends when it is lifted, not when a leave ends. A cut counts as
+    /// lifted once a later step has opened the account, or its run has been taken back.
+    pub(super) async fn cut_not_lifted(
+        &self,
+        tx: &mut Tx,
+        book: &Book,
+        person: i64,
+        account: i64,
+    ) -> Result<Option<String>, StoreError> {
+        let found: Option<i64> = sqlx::query_scalar(
+            "SELECT r.id FROM runs r JOIN steps s ON s.id >= r.id * 1024 AND s.id < r.id * 1024 + 1024
+             WHERE r.person_id = $1 AND r.ended_at IS NOT NULL AND r.id <> $2 AND r.id <> $3
+               AND s.account_id = $4 AND s.action = 'account.disable' AND s.state = 'done'
+               AND NOT EXISTS (SELECT 1 FROM runs o JOIN steps e ON e.id >= o.id * 1024 AND e.id < o.id * 1024 + 1024
+                    WHERE o.person_id = $1 AND e.account_id = $4 AND e.id > s.id
+                      AND e.action IN ('account.enable', 'account.restore') AND e.state = 'done')
+               AND NOT EXISTS (SELECT 1 FROM runs u WHERE u.undoes = r.id AND u.state <> 'cancelled')
+             ORDER BY r.id DESC LIMIT 1",
+        )
+        .bind(person)
+        .bind(book.run.id)
+        .bind(book.run.undoes.unwrap_or(book.run.id))
+        .bind(account)
+        .fetch_optional(tx.conn())
+        .await?;
+        Ok(found.map(|run| {
+            let run = public_id(run);
+            format!("{run} has closed this account too, and nobody has lifted that: `usher unblock` or `usher run undo {run}`")
+        }))
     }
 }

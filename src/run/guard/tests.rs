@@ -237,7 +237,7 @@ fn access_is_not_given_back_while_another_run_keeps_it_closed() {
         [("account.enable", "cut_needed"), ("account.disable", "proceed"), ("directory.show", "proceed")]
     {
         let mut story = one(step("s", action));
-        story.cut_needed_by = Some("run_3".into());
+        story.cut_needed = Some("run_3".into());
         assert_eq!(judged(&story, "s@ldap"), expected);
     }
 }

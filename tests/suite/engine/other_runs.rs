@@ -90,6 +90,27 @@ both! {
         assert_eq!(app.run_state(run).await, RunState::Completed, "{:#?}", app.states(run).await);
     };
 
+    a_return_opens_nothing_that_a_block_has_closed, async |app: &App| {
+        app.staffed().await;
+        let leave = app.start("temporary-leave", "1006", &[("first_day", "2027-02-01"), ("return_day", "2027-03-01")]).await;
+        app.walk_to(zurich("2027-02-02T09:00")).await;
+        let block = app.start("emergency-block", "1006", &[]).await;
+        app.drain().await;
+        app.engine.task_done(block, "disable@badges", &BTreeSet::new(), None, "os:reception").await.unwrap();
+        assert_eq!(app.run_state(block).await, RunState::Completed);
+        app.walk_to(zurich("2027-03-01T09:00")).await;
+        assert_eq!(app.account("mailhost", "m-0006").unwrap().status, AccountStatus::Disabled, "the block is not lifted");
+        let StepState::Held { reason, .. } = app.state(leave, "disable.end@mailhost").await else { panic!("it is held") };
+        assert!(format!("{reason:?}").contains("usher unblock"), "{reason:?}");
+        // Once it is lifted, the return goes on.
+        app.start("unblock", "1006", &[]).await;
+        app.drain().await;
+        assert_eq!(app.account("mailhost", "m-0006").unwrap().status, AccountStatus::Enabled, "the leave is over");
+        app.engine.retry(leave, "disable.end@mailhost", "lifted", "os:nils").await.unwrap();
+        app.drain().await;
+        assert_eq!(app.state(leave, "disable.end@mailhost").await.as_str(), "done");
+    };
+
     cancelling_a_leave_names_what_stays_and_ends_nothing_later, async |app: &App| {
         app.staffed().await;
         let leave = [("first_day", "2027-03-01"), ("return_day", "2027-09-01")];
