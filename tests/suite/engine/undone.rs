@@ -148,6 +148,23 @@ both! {
         assert!(ADA.into_iter().all(|(system, id)| app.account(system, id).is_some()), "nothing is purged");
     };
 
+    what_a_block_has_closed_stays_closed_when_a_departure_is_taken_back, async |app: &App| {
+        let run = closed(app).await;
+        let block = app.start("emergency-block", "1005", &[]).await;
+        app.drain().await;
+        app.engine.task_done(block, "disable@badges", &BTreeSet::new(), None, "os:reception").await.unwrap();
+        assert_eq!(app.run_state(block).await, RunState::Completed);
+        let id = undo(app, run).await;
+        app.drain().await;
+        assert_eq!(app.state(id, "disable.undo@files").await.as_str(), "held", "nobody has lifted the block");
+        assert_eq!(app.account("files", "f-0005").unwrap().status, AccountStatus::Disabled);
+        undo(app, block).await;
+        app.drain().await;
+        app.engine.retry(id, "disable.undo@files", "the block is lifted", "os:nils").await.unwrap();
+        app.drain().await;
+        assert_eq!(app.account("files", "f-0005").unwrap().status, AccountStatus::Enabled);
+    };
+
     a_finished_block_is_taken_back_and_one_that_a_departure_needs_is_held, async |app: &App| {
         app.staffed().await;
         let block = app.start("emergency-block", "1006", &[]).await;
