@@ -265,8 +265,8 @@ async fn send_mails(engine: Engine, mut shutdown: watch::Receiver<bool>) {
 }
 
 /// Once in a while: leases that lapsed, events that were accepted and not dealt with, schedules, secrets that nobody
-/// used, reminders. What fails stops none
-/// of the others, and is tried again after a longer while: a system that does not answer is not to be hammered.
+/// used, reminders. What fails stops none of the others, and is tried again after a longer while: a system that does not
+/// answer is not to be hammered.
 async fn rounds(engine: Engine, shutdown: watch::Receiver<bool>) {
     while !*shutdown.borrow() {
         let failures = round(&engine).await;

@@ -80,7 +80,7 @@ async fn unread_systems(engine: &Engine) -> Result<Vec<String>, StoreError> {
     for name in engine.systems().keys() {
         let Err(reason) = engine.sync(name).await else { continue };
         tracing::warn!(system = %name, %reason, "the system's accounts could not be read");
-        if engine.store().accounts(Some(name), None, None).await?.is_empty() {
+        if !engine.store().accounts_by_system().await?.contains_key(name) {
             unread.push(format!(
                 "the accounts of {name} have never been read ({reason}); until they are, a plan would leave them out"
             ));
