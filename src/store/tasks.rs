@@ -8,7 +8,7 @@ use super::people::with_manager;
 use super::{Store, StoreError};
 use crate::run::advance::goes_on_after_failure;
 use crate::run::book::{Book, Step};
-use crate::run::{Account, Person, StepState, asking};
+use crate::run::{Account, Person, StepState, asking, trip};
 use crate::workflow::Scope;
 use crate::workflow::params::Recipient;
 
@@ -46,6 +46,9 @@ pub struct Waiting {
     /// Whether the run goes on without it, where it has failed.
     #[serde(skip)]
     pub goes_on: bool,
+    /// The guard that has tripped and holds it, as `trip_3`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trip: Option<String>,
 }
 
 /// A step with everything its expressions see.
@@ -123,6 +126,7 @@ impl Store {
                     confirm: asking::confirmation(book, step, &scope),
                     assignee: asking::assignee(book, step, &scope),
                     goes_on: goes_on_after_failure(book, step),
+                    trip: trip::holding(step).map(str::to_owned),
                 });
             }
         }
@@ -176,6 +180,9 @@ impl Waiting {
             ("awaiting_approval", Some(confirm)) => format!("usher approve {of} --confirm '{confirm}'"),
             ("awaiting_approval", None) => format!("usher approve {of} --confirm yes"),
             ("awaiting_person", _) => format!("usher task done {of}"),
+            ("held", _) if self.trip.is_some() => {
+                format!("usher guard release {} --reason …", self.trip.as_deref().unwrap_or_default())
+            }
             ("held" | "failed", _) => format!("usher step retry {of} --reason …"),
             _ => String::new(),
         }
