@@ -9,6 +9,7 @@ mod database;
 mod file;
 mod judge;
 mod keys;
+mod limits;
 mod mail;
 mod problem;
 mod raw;
@@ -48,7 +49,7 @@ pub struct Config {
     pub keys: KeySettings,
     /// Zone and holidays.
     pub time: TimeSettings,
-    /// Calendars and policies.
+    /// Calendars, policies and limits.
     pub rules: Rules,
     /// Where workflows are.
     pub workflows: WorkflowSettings,
@@ -91,7 +92,7 @@ impl Config {
         let config = Self {
             keys: judge.keys(&database.place),
             database,
-            rules: judge.house_rules(&time.holidays),
+            rules: Rules { limits: judge.limits(), ..judge.house_rules(&time.holidays) },
             time,
             workflows: judge.workflows(),
             serve: judge.serve(),

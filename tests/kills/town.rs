@@ -218,8 +218,11 @@ fn configuration(url: &str) -> String {
         .map(|name| format!("[systems.{name}]\nkind = \"sandbox\"\ncompany = \"company.toml\"\n"));
     let port =
         std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
+    // A whole town leaves on one day, months after its systems were read: its limits are those of a town.
+    let limits = "[limits]\ndestructive_per_hour = \"1000000\"\ndestructive_per_day = \"1000000\"\n\
+                  cuts_per_hour = \"1000000\"\ninventory_age = \"3650 days\"\n";
     format!(
-        "[database]\nurl = \"{url}\"\n[time]\nzone = \"Europe/Zurich\"\n[workflows]\nfolder = \"workflows\"\n[serve]\n\
+        "{limits}[database]\nurl = \"{url}\"\n[time]\nzone = \"Europe/Zurich\"\n[workflows]\nfolder = \"workflows\"\n[serve]\n\
          listen = \"127.0.0.1:{port}\"\nlease = \"5 s\"\n{}",
         systems.join("")
     )

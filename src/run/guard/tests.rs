@@ -34,6 +34,8 @@ fn code(verdict: &Verdict) -> &'static str {
         Verdict::Hold(reason) => reason.code(),
         Verdict::Proceed => "proceed",
         Verdict::Skip(_) => "skip",
+        Verdict::Trip { kind, .. } => kind.as_str(),
+        Verdict::Later => "later",
         Verdict::AskApproval => "approval?",
         Verdict::AskPerson(_) => "person?",
     }

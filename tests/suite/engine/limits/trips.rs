@@ -4,7 +4,7 @@ use usher::run::trip::TripKind;
 use usher::run::{AccountStatus, HoldReason, RunState, StepState};
 use usher::store::StoreError;
 
-use super::departure::{ADA, done_by_people, until_the_checklist};
+use super::super::departure::{ADA, done_by_people, until_the_checklist};
 use crate::harness::{App, zurich};
 
 /// Ada's departure up to the minute before its deletion.
