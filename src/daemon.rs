@@ -89,7 +89,8 @@ pub async fn open_store(config: &Config, opening: Opening, clock: Clock) -> Resu
         KeySettings::Secret(reference) => KeyRing::from_secret(&reference.resolve()?)?,
     };
     let store = Store::open(url.expose(), opening, clock, ring, config.rules.clone()).await?;
-    Ok(store.with_conventions(config.conventions.clone()))
+    let governing = config.systems.iter().map(|(name, system)| (name.clone(), system.kind.governing()));
+    Ok(store.with_conventions(config.conventions.clone()).with_governing(governing.collect()))
 }
 
 /// A key is only made for a database that is not there yet: a lost key must not pass unnoticed.
@@ -265,7 +266,7 @@ async fn send_mails(engine: Engine, mut shutdown: watch::Receiver<bool>) {
 }
 
 /// Once in a while: leases that lapsed, events that were accepted and not dealt with, schedules, secrets that nobody
-/// used, reminders. What fails stops none of the others, and is tried again after a longer while: a system that does not
+/// used, legal holds whose time is over, reminders. What fails stops none of the others, and is tried again after a longer while: a system that does not
 /// answer is not to be hammered.
 async fn rounds(engine: Engine, shutdown: watch::Receiver<bool>) {
     while !*shutdown.borrow() {
@@ -285,8 +286,12 @@ async fn round(engine: &Engine) -> Vec<StoreError> {
     let dispatched = events::dispatch(engine).await.map(|_| ());
     let fired = schedules::fire(engine).await.map(|_| ());
     let expired = engine.store().expire_secrets().await.map(|_| ());
+    let released = engine.store().end_holds().await.map(|_| ());
     let reminded = engine.remind().await.map(|_| ());
-    [recovered.map(|_| ()), dispatched, fired, expired, reminded].into_iter().filter_map(Result::err).collect()
+    [recovered.map(|_| ()), dispatched, fired, expired, released, reminded]
+        .into_iter()
+        .filter_map(Result::err)
+        .collect()
 }
 
 /// The daemon: recovers, serves until SIGTERM or SIGINT, drains.

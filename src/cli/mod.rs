@@ -23,6 +23,7 @@ mod failures;
 mod finding;
 mod freeze;
 mod help;
+mod hold;
 mod house;
 mod init;
 mod inventory;
@@ -112,6 +113,8 @@ pub enum Command {
     Freeze(freeze::FreezeCommand),
     /// Lifts the freezes of a scope, and lets go what they held
     Unfreeze(freeze::Unfreeze),
+    /// Puts people under legal hold, and releases them
+    Hold(hold::HoldCommand),
     /// Shows what HR said and what became of it, and deals with what is parked
     Events(events::Events),
     /// Shows credentials that are kept sealed for handing over
@@ -157,6 +160,7 @@ impl Command {
             Self::Unblock(command) => command.run(context).await,
             Self::Freeze(command) => command.run(context).await,
             Self::Unfreeze(command) => command.run(context).await,
+            Self::Hold(command) => command.run(context).await,
             Self::Events(command) => command.run(context).await,
             Self::Credentials(command) => command.run(context).await,
             Self::Mail(command) => command.run(context).await,

@@ -84,6 +84,9 @@ impl Engine {
     ) -> Self {
         let names = Arc::new(systems.keys().cloned().collect());
         let rules = rules.into();
+        let governing = systems.iter().map(|(name, connector)| (name.clone(), connector.governing()));
+        // Without systems at hand, those that the configuration tells of stay as they are.
+        let store = if systems.is_empty() { store } else { store.with_governing(governing.collect()) };
         Self { inner: Arc::new(Inner { store, systems, names, library, zone: zone.into(), rules, fittings }) }
     }
 

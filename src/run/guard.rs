@@ -10,6 +10,7 @@ use super::book::{Book, Step};
 use super::policy::Policy;
 use super::state::{HoldReason, RunState, SkipReason, StepState};
 use super::subject::{Account, AccountStatus, Person};
+use super::two_people::Users;
 use crate::workflow::{ActionKind, Nature, Scope, Span};
 
 /// A stop on everything, a system or a workflow.
@@ -63,6 +64,12 @@ pub struct Circumstances<'a> {
     pub freezes: &'a [Freeze],
     /// What another run needs this account closed for, and the way out.
     pub cut_needed: Option<String>,
+    /// The legal hold on the person, or on whoever the account belongs to.
+    pub legal_hold: Option<String>,
+    /// Why the account must not be lost.
+    pub protected: Option<String>,
+    /// Which person each user is.
+    pub users: &'a Users,
     /// Whether this daemon's configuration has the system.
     pub system_known: bool,
     /// Whether it has the workflow's calendar.
@@ -115,7 +122,8 @@ pub fn verdict(c: &Circumstances<'_>) -> Verdict {
         Nature::Person => asks(c),
         Nature::Grant => grant(c),
         Nature::Destructive => destructive(c),
-        Nature::Cut | Nature::Plain => Verdict::Proceed,
+        Nature::Cut => cut(c),
+        Nature::Plain => Verdict::Proceed,
     }
 }
 
@@ -188,15 +196,33 @@ pub fn in_use(account: &Account) -> Option<String> {
     enabled.then(|| format!("account {} on {} is in use already", account.external_id, account.system))
 }
 
+/// A protected account is neither closed by a run alone nor left open in silence: the step is held, and a person
+/// decides.
+fn cut(c: &Circumstances<'_>) -> Verdict {
+    match &c.protected {
+        Some(why) if !c.step.decision.overridden => Verdict::Hold(HoldReason::Protected(why.clone())),
+        _ => Verdict::Proceed,
+    }
+}
+
 /// Anything unknown means hold (guarantee 9).
 fn destructive(c: &Circumstances<'_>) -> Verdict {
     if let Some(why) = not_departed(c) {
         return Verdict::Hold(HoldReason::PersonNotDeparted(why));
     }
+    if let Some(why) = &c.legal_hold {
+        return Verdict::Hold(HoldReason::LegalHold(why.clone()));
+    }
+    if let Some(why) = &c.protected {
+        return Verdict::Hold(HoldReason::Protected(why.clone()));
+    }
     if let Some(cut) = open_cut(c.book, c.step) {
         return Verdict::Hold(HoldReason::CutOpen(format!("{cut} is not done")));
     }
     if let Some(problem) = approval_problem(c.book, c.step, c.now) {
+        return Verdict::Hold(HoldReason::Approval(problem));
+    }
+    if let Some(problem) = approver_problem(c) {
         return Verdict::Hold(HoldReason::Approval(problem));
     }
     let problem = match c.account {
@@ -248,7 +274,7 @@ pub fn open_cut(book: &Book, step: &Step) -> Option<String> {
 /// What is wrong with the approvals that a destructive step stands behind; `None` when they hold (or there are none).
 /// A purge is covered by the approval under which its delete started.
 pub fn approval_problem(book: &Book, step: &Step, now: Timestamp) -> Option<String> {
-    let covered = step.of.and_then(|of| book.step(of)).is_some_and(|delete| delete.action.is_destructive());
+    let covered = is_covered(book, step);
     approvals_before(book, step).into_iter().find_map(|ordinal| {
         let asked = book.step(ordinal)?;
         let Some(approval) = &asked.decision.approval else {
@@ -265,6 +291,40 @@ pub fn approval_problem(book: &Book, step: &Step, now: Timestamp) -> Option<Stri
         }
         (approval.valid_until <= now).then(|| format!("{} lapsed on {}", asked.label(), approval.valid_until))
     })
+}
+
+/// Why somebody who has approved this step does not count as a second person. A purge is covered by the approval under
+/// which its delete started.
+fn approver_problem(c: &Circumstances<'_>) -> Option<String> {
+    if is_covered(c.book, c.step) {
+        return None;
+    }
+    approvals_before(c.book, c.step).into_iter().find_map(|ordinal| {
+        let asked = c.book.step(ordinal)?;
+        let given = asked.decision.approval.as_ref()?;
+        let problem = c.users.problem(&c.book.run, c.person, &given.by)?;
+        Some(format!("{} does not count: {}", asked.label(), problem.why))
+    })
+}
+
+/// Whether the time of an approval may still run out over something that it gates: it was given, and a deletion behind
+/// it has not started.
+pub fn may_lapse(book: &Book, approval: &Step) -> bool {
+    let open = |step: &&Step| !step.state.is_final() && !is_covered(book, step);
+    matches!(approval.state, StepState::Done { .. })
+        && approval.decision.approval.is_some()
+        && gated(book, approval.ordinal).iter().any(open)
+}
+
+/// Whether a destructive step stands behind an approval that was given with a whole batch.
+pub fn approved_in_batch(book: &Book, step: &Step) -> bool {
+    let given = |ordinal: u16| book.step(ordinal)?.decision.approval.as_ref()?.batch.as_ref();
+    approvals_before(book, step).into_iter().any(|ordinal| given(ordinal).is_some())
+}
+
+/// Whether a step follows a delete, which was approved.
+fn is_covered(book: &Book, step: &Step) -> bool {
+    step.of.and_then(|of| book.step(of)).is_some_and(|delete| delete.action.is_destructive())
 }
 
 /// The approvals that a step stands behind. One that was not needed does not count; one that a person left out does.

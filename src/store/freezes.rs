@@ -6,11 +6,9 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use super::books::Hold;
-use super::turn::usher;
 use super::{Store, StoreError};
-use crate::run::advance::advance;
+use crate::run::StepState;
 use crate::run::guard::Freeze;
-use crate::run::{HoldReason, StepEvent, StepState};
 
 /// A freeze that is on.
 #[derive(Clone, Debug, Serialize)]
@@ -75,29 +73,7 @@ impl Store {
         .await?
         .rows_affected();
         // Everything a freeze held is judged again; what another freeze covers is held again at its claim.
-        let runs: Vec<i64> = sqlx::query_scalar(
-            "SELECT DISTINCT run_id FROM steps WHERE state = 'held' AND data LIKE '%\"guard\":\"freeze\"%' ORDER BY run_id",
-        )
-        .fetch_all(tx.conn())
-        .await?;
-        let mut books = self.load(tx.conn(), &runs, Hold::WaitReadable).await?;
-        let mut released = 0;
-        for loaded in &mut books {
-            let frozen: Vec<(u16, jiff::Timestamp)> = loaded
-                .book
-                .steps
-                .iter()
-                .filter(|step| matches!(&step.state, StepState::Held { reason: HoldReason::Freeze(_), .. }))
-                .map(|step| (step.ordinal, step.not_before(tx.now)))
-                .collect();
-            for (ordinal, due) in frozen {
-                loaded.book.apply(ordinal, StepEvent::Released { due }, &usher(), tx.now)?;
-                released += 1;
-            }
-            let holidays = self.holidays_of(&loaded.book);
-            advance(&mut loaded.book, holidays, &usher(), tx.now)?;
-        }
-        self.flush(&mut tx, &mut books, None).await?;
+        let released = self.judge_again(&mut tx, "freeze").await?;
         self.commit(tx).await?;
         Ok((usize::try_from(lifted).unwrap_or(usize::MAX), released))
     }

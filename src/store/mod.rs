@@ -17,6 +17,7 @@ mod events;
 mod filling;
 mod flush;
 mod freezes;
+mod holds;
 mod imports;
 mod journal;
 mod late;
@@ -28,6 +29,7 @@ mod matches;
 mod migrate;
 mod names;
 mod people;
+mod protection;
 mod runs;
 mod schedules;
 mod secrets;
@@ -41,7 +43,7 @@ mod waits;
 mod wake;
 mod ways_out;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -56,6 +58,7 @@ use connect::{dialect_of, knock, plain, postgres_pool, shown, sqlite_pool, sqlit
 pub use error::StoreError;
 pub use events::{EventFilter, EventRow, EventState, NewEvent, parse_event_id};
 pub use freezes::FreezeRow;
+pub use holds::{HoldEnd, HoldRow, Release, parse_hold_id};
 pub use imports::{Import, Piece, PieceTaken, RowOutcome};
 pub use journal::{AuditEntry, Verified};
 pub use listings::{AccountFilter, AccountRow, Owner};
@@ -68,13 +71,13 @@ pub use secrets::NewPassword;
 pub use seen::Seen;
 pub use selections::{PeopleBy, SelectedAccount, SelectedPerson};
 pub use tasks::{Scene, Waiting, reason_words};
-pub use turn::{Claim, Completion, TurnReport, TurnRequest};
+pub use turn::{Archived, Claim, Completion, TurnReport, TurnRequest};
 pub use waits::{About, Told, Wait, WaitKind};
 pub use wake::Watch;
 
 use crate::clock::{self, Clock};
 use crate::run::book::Book;
-use crate::run::{Conventions, Holidays, Rules};
+use crate::run::{Conventions, Governing, Holidays, Rules};
 use crate::secret::{DataKey, KeyRing};
 use crate::workflow::Workflow;
 
@@ -210,6 +213,14 @@ impl Store {
     #[must_use]
     pub fn with_conventions(self, conventions: Conventions) -> Self {
         Self { conventions: Arc::new(conventions), ..self }
+    }
+
+    /// The same store, knowing which roles govern which system.
+    #[must_use]
+    pub fn with_governing(self, governing: BTreeMap<String, Vec<Governing>>) -> Self {
+        let mut conventions = Conventions::clone(&self.conventions);
+        conventions.protected.governing = governing;
+        self.with_conventions(conventions)
     }
 
     /// The conventions it keeps.

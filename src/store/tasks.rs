@@ -203,6 +203,8 @@ pub fn reason_words(reason: &crate::run::HoldReason) -> String {
         | R::Approval(words)
         | R::PersonNotDeparted(words)
         | R::Hr(words)
+        | R::LegalHold(words)
+        | R::Protected(words)
         | R::CutOpen(words)
         | R::CutNeeded(words)
         | R::FreshRead(words)
