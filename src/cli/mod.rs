@@ -7,6 +7,7 @@
 mod about;
 mod accounts;
 mod actor;
+mod alerts;
 mod approve;
 mod audit;
 mod block;
@@ -118,6 +119,8 @@ pub enum Command {
     Credentials(credentials::Credentials),
     /// Shows the outbox, sends a test, tries a mail again
     Mail(mail::Mail),
+    /// Shows what is wrong now, and tries whether anybody would hear of it
+    Alerts(alerts::Alerts),
     /// Takes in HR's file of people, and shows who is known
     People(people::People),
     /// Reads the systems' accounts, and says whose they are
@@ -160,6 +163,7 @@ impl Command {
             Self::Events(command) => command.run(context).await,
             Self::Credentials(command) => command.run(context).await,
             Self::Mail(command) => command.run(context).await,
+            Self::Alerts(command) => command.run(context).await,
             Self::People(command) => command.run(context).await,
             Self::Accounts(command) => command.run(context).await,
             Self::Systems(command) => command.run(context).await,
