@@ -23,6 +23,7 @@ mod events;
 mod failures;
 mod finding;
 mod freeze;
+mod guard;
 mod help;
 mod house;
 mod init;
@@ -113,6 +114,8 @@ pub enum Command {
     Freeze(freeze::FreezeCommand),
     /// Lifts the freezes of a scope, and lets go what they held
     Unfreeze(freeze::Unfreeze),
+    /// Shows guards that have tripped, and releases them
+    Guard(guard::Guard),
     /// Shows what HR said and what became of it, and deals with what is parked
     Events(events::Events),
     /// Shows credentials that are kept sealed for handing over
@@ -160,6 +163,7 @@ impl Command {
             Self::Unblock(command) => command.run(context).await,
             Self::Freeze(command) => command.run(context).await,
             Self::Unfreeze(command) => command.run(context).await,
+            Self::Guard(command) => command.run(context).await,
             Self::Events(command) => command.run(context).await,
             Self::Credentials(command) => command.run(context).await,
             Self::Mail(command) => command.run(context).await,

@@ -67,7 +67,10 @@ impl Engine {
         if !mine().any(|wait| is_ripe(wait, now, remind)) {
             return Ok(0);
         }
-        let told: Vec<&Wait> = mine().filter(|wait| is_news(wait) || is_ripe(wait, now, remind)).collect();
+        // What is urgent does not wait for the others, and the others do not lose their ten minutes by it.
+        let gathered = mine().any(|wait| !wait.urgent && is_ripe(wait, now, remind));
+        let goes_along = |wait: &&Wait| is_ripe(wait, now, remind) || (gathered && is_news(wait));
+        let told: Vec<&Wait> = mine().filter(goes_along).collect();
         let mut described = self.described(&told).await?;
         let zone = self.own_zone();
         let (mut facts, mut written, mut messages) = (Facts::default(), Vec::new(), Messages::default());

@@ -9,7 +9,7 @@ use super::people::with_manager;
 use super::{Store, StoreError};
 use crate::run::advance::goes_on_after_failure;
 use crate::run::book::{Book, Step};
-use crate::run::{Account, Person, StepState, asking};
+use crate::run::{Account, Person, StepState, asking, trip};
 use crate::workflow::Scope;
 use crate::workflow::params::Recipient;
 
@@ -53,6 +53,9 @@ pub struct Waiting {
     /// What holds it, in a word.
     #[serde(skip)]
     pub reason: Option<&'static str>,
+    /// The guard that has tripped and holds it, as `trip_3`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trip: Option<String>,
 }
 
 /// A step with everything its expressions see.
@@ -151,6 +154,7 @@ impl Store {
                         StepState::Held { reason, .. } => Some(reason.code()),
                         _ => None,
                     },
+                    trip: trip::holding(step).map(str::to_owned),
                 });
             }
         }
@@ -204,6 +208,9 @@ impl Waiting {
             ("awaiting_approval", Some(confirm)) => format!("usher approve {of} --confirm '{confirm}'"),
             ("awaiting_approval", None) => format!("usher approve {of} --confirm yes"),
             ("awaiting_person", _) => format!("usher task done {of}"),
+            ("held", _) if self.trip.is_some() => {
+                format!("usher guard release {} --reason …", self.trip.as_deref().unwrap_or_default())
+            }
             ("held" | "failed", _) => format!("usher step retry {of} --reason …"),
             _ => format!("usher run show {}", self.run),
         }

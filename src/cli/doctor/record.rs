@@ -162,5 +162,14 @@ async fn steps(store: &Store) -> Result<Vec<Check>, CliError> {
     if !frozen.is_empty() {
         checks.push(Check::warn("freezes", frozen.join(", ")).help("`usher freeze --list`, `usher unfreeze`"));
     }
+    let tripped: Vec<String> = store
+        .trips(false)
+        .await?
+        .iter()
+        .map(|row| format!("{} on {}", row.trip.kind.as_str(), row.trip.scope()))
+        .collect();
+    if !tripped.is_empty() {
+        checks.push(Check::warn("guards", tripped.join(", ")).help("`usher guard list`, `usher guard release`"));
+    }
     Ok(checks)
 }

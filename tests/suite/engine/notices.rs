@@ -313,7 +313,7 @@ both! {
         let failed = app.number("SELECT COUNT(*) FROM steps WHERE state = 'failed'").await;
         assert!(failed >= 50, "{failed}");
         later(app, &engine, 5).await;
-        assert!(alerts(&engine).is_empty(), "it is waited for more");
+        assert!(alerts(&engine).is_empty(), "it is waited for more: {:#?}", alerts(&engine));
         later(app, &engine, 5).await;
         let out = alerts(&engine);
         assert_eq!(out.len(), 1, "{out:#?}");
