@@ -16,4 +16,8 @@ CREATE TABLE holds (
 );
 CREATE INDEX holds_on ON holds (person_id) WHERE ended_at IS NULL;
 CREATE INDEX holds_ending ON holds (until_at) WHERE ended_at IS NULL AND until_at IS NOT NULL;
+-- When an approval that was given lapses: what reminders look for.
+ALTER TABLE steps ADD COLUMN lapses_at BIGINT;
+CREATE INDEX steps_lapsing ON steps (lapses_at) WHERE lapses_at IS NOT NULL;
+
 INSERT INTO counters (name, value) VALUES ('hold', 0), ('governing', 0);

@@ -10,8 +10,10 @@ use super::book::{Book, Step};
 use super::policy::Policy;
 use super::state::{HoldReason, RunState, SkipReason, StepState};
 use super::subject::{Account, AccountStatus, Person};
+use super::trip::{Stops, Trip};
 use super::two_people::Users;
-use crate::workflow::{ActionKind, Nature, Scope, Span};
+use crate::workflow::params::OnLapse;
+use crate::workflow::{ActionKind, Nature, Param, Scope, Span};
 
 /// A stop on everything, a system or a workflow.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -62,6 +64,8 @@ pub struct Circumstances<'a> {
     pub account: Option<&'a Account>,
     /// Freezes that are on.
     pub freezes: &'a [Freeze],
+    /// Guards that have tripped.
+    pub trips: &'a [Trip],
     /// What another run needs this account closed for, and the way out.
     pub cut_needed: Option<String>,
     /// The legal hold on the person, or on whoever the account belongs to.
@@ -91,6 +95,8 @@ pub enum Verdict {
     Skip(SkipReason),
     /// It waits for an approval.
     AskApproval,
+    /// The approval before it has lapsed: it waits behind that again.
+    WaitAgain,
     /// It waits for a person.
     AskPerson(String),
 }
@@ -201,7 +207,7 @@ pub fn in_use(account: &Account) -> Option<String> {
 fn cut(c: &Circumstances<'_>) -> Verdict {
     match &c.protected {
         Some(why) if !c.step.decision.overridden => Verdict::Hold(HoldReason::Protected(why.clone())),
-        _ => Verdict::Proceed,
+        _ => tripped(c),
     }
 }
 
@@ -220,7 +226,7 @@ fn destructive(c: &Circumstances<'_>) -> Verdict {
         return Verdict::Hold(HoldReason::CutOpen(format!("{cut} is not done")));
     }
     if let Some(problem) = approval_problem(c.book, c.step, c.now) {
-        return Verdict::Hold(HoldReason::Approval(problem));
+        return lapsed(c, problem);
     }
     if let Some(problem) = approver_problem(c) {
         return Verdict::Hold(HoldReason::Approval(problem));
@@ -230,7 +236,14 @@ fn destructive(c: &Circumstances<'_>) -> Verdict {
         Some(account) if c.step.action == ActionKind::AccountPurge => grace_problem(c.step, account, c.now),
         Some(_) => None,
     };
-    problem.map_or(Verdict::Proceed, |why| Verdict::Hold(HoldReason::FreshRead(why)))
+    problem.map_or_else(|| tripped(c), |why| Verdict::Hold(HoldReason::FreshRead(why)))
+}
+
+/// What has tripped stops what would otherwise start.
+fn tripped(c: &Circumstances<'_>) -> Verdict {
+    let Some(kind) = Stops::of(c.book, c.step) else { return Verdict::Proceed };
+    let trip = c.trips.iter().find(|trip| trip.stops(kind, c.step.system.as_deref()));
+    trip.map_or(Verdict::Proceed, |trip| Verdict::Hold(trip.hold()))
 }
 
 /// Why it cannot be said that nobody employed has the account.
@@ -291,6 +304,32 @@ pub fn approval_problem(book: &Book, step: &Step, now: Timestamp) -> Option<Stri
         }
         (approval.valid_until <= now).then(|| format!("{} lapsed on {}", asked.label(), approval.valid_until))
     })
+}
+
+/// What the file says of a deletion whose approval has lapsed. What must be observed first is held in any case.
+fn lapsed(c: &Circumstances<'_>, problem: String) -> Verdict {
+    let lapses = |ordinal: u16| {
+        let asked = c.book.step(ordinal)?;
+        let given = asked.decision.approval.as_ref().filter(|given| given.valid_until <= c.now)?;
+        let done = matches!(asked.state, StepState::Done { .. }) && given.plan_hash == gate_hash(c.book, ordinal);
+        done.then(|| on_lapse(c.book, asked))
+    };
+    let rule = approvals_before(c.book, c.step).into_iter().find_map(lapses);
+    match rule.filter(|_| matches!(c.step.state, StepState::Waiting { .. })) {
+        Some(OnLapse::Skip) => Verdict::Skip(SkipReason::Lapsed(problem)),
+        Some(OnLapse::AskAgain) => Verdict::WaitAgain,
+        Some(OnLapse::Hold) | None => Verdict::Hold(HoldReason::Approval(problem)),
+    }
+}
+
+/// `on_lapse:` of an approval.
+fn on_lapse(book: &Book, approval: &Step) -> OnLapse {
+    let word = book.definition(approval).and_then(|def| match def.with.get("on_lapse") {
+        Some(Param::Template(text)) => Some(serde_json::Value::from(text.source())),
+        Some(Param::Literal(word)) => Some(word.clone()),
+        _ => None,
+    });
+    word.and_then(|word| serde_json::from_value(word).ok()).unwrap_or(OnLapse::Hold)
 }
 
 /// Why somebody who has approved this step does not count as a second person. A purge is covered by the approval under

@@ -3,6 +3,7 @@
 pub mod advance;
 pub mod anchor;
 pub mod asking;
+pub mod batch;
 pub mod book;
 pub mod business;
 pub mod capability;
@@ -29,6 +30,7 @@ pub(crate) mod sample;
 pub mod settle;
 pub mod state;
 pub mod subject;
+pub mod trip;
 pub mod two_people;
 pub mod undo;
 

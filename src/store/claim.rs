@@ -15,6 +15,7 @@ use crate::run::advance::advance;
 use crate::run::book::{Book, Step};
 use crate::run::guard::{self, Circumstances, Verdict};
 use crate::run::journal::Fact;
+use crate::run::trip::Stops;
 use crate::run::{EvidenceKind, HoldReason, StepEvent, StepState, asking, prepare, settle};
 use crate::workflow::{ActionKind, Nature, Scope};
 
@@ -74,6 +75,10 @@ impl Store {
         if step.action.is_destructive() && !self.bar_changes(tx, loaded.book.run.person, desk).await? {
             return Ok(());
         }
+        if desk.trips.is_none() && Stops::of(&loaded.book, step).is_some() {
+            // It became due in this very turn, and what may stop it has not been read: the next turn looks at it.
+            return Ok(());
+        }
         if let Some(event) = without_account(&loaded.book, step, tx.now) {
             report.settled += 1;
             loaded.book.apply(ordinal, event, &usher(), tx.now)?;
@@ -106,6 +111,7 @@ impl Store {
             person,
             account,
             freezes: &desk.freezes,
+            trips: desk.trips.as_deref().unwrap_or_default(),
             cut_needed,
             legal_hold: legal_hold.cloned(),
             protected,
@@ -135,10 +141,11 @@ impl Store {
             Verdict::Hold(reason) => StepEvent::Held { reason },
             Verdict::Skip(reason) => StepEvent::Skipped { at: tx.now, reason },
             Verdict::AskApproval => StepEvent::ApprovalAsked,
+            Verdict::WaitAgain => StepEvent::Reblocked,
             Verdict::AskPerson(instruction) => StepEvent::PersonAsked { instruction },
         };
         report.settled += 1;
-        let lapsed = matches!(&event, StepEvent::Held { reason: HoldReason::Approval(_) });
+        let lapsed = matches!(&event, StepEvent::Held { reason: HoldReason::Approval(_) } | StepEvent::Reblocked);
         loaded.book.apply(ordinal, event, &usher(), tx.now)?;
         if lapsed {
             ask_again(loaded, ordinal, tx.now)?;
@@ -156,7 +163,7 @@ fn asked(book: &Book, step: &Step, scope: &Scope) -> Result<Asked, String> {
     Ok((asking::parameters(book, step, scope)?, asking::undone(book, step, scope)?))
 }
 
-fn is_due(step: &Step, now: Timestamp) -> bool {
+pub(super) fn is_due(step: &Step, now: Timestamp) -> bool {
     step.state.due().is_some_and(|due| due <= now)
 }
 

@@ -6,10 +6,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use sqlx::Row;
 
 use super::books::{Loaded, STEPS_PER_RUN, json};
+use super::claim::is_due;
 use super::sql::{Text, keys};
 use super::{Dialect, Store, StoreError, Tx};
 use crate::run::book::{Book, public_id};
 use crate::run::guard::Freeze;
+use crate::run::trip::{Stops, Trip};
 use crate::run::{Account, Person, StepState};
 
 const LEASED: Text =
@@ -33,6 +35,8 @@ pub(super) struct Desk {
     pub(super) freezes: Vec<Freeze>,
     /// Legal holds in words, by person.
     pub(super) holds: BTreeMap<i64, String>,
+    /// Guards that have tripped; not read where nothing is due that they could stop.
+    pub(super) trips: Option<Vec<Trip>>,
 }
 
 impl Store {
@@ -45,6 +49,7 @@ impl Store {
         let mut desk = Desk {
             people: self.people_with_managers(tx.conn(), &people).await?,
             freezes: self.freezes_on(tx.conn()).await?.into_iter().map(|row| row.freeze).collect(),
+            trips: self.trips_for(tx, books).await?,
             ..Desk::default()
         };
         if accounts.is_empty() {
@@ -76,14 +81,22 @@ impl Store {
         Ok(desk)
     }
 
-    /// Whoever sets a freeze or a legal hold changes these rows: it waits for the claims that are being written, and the claims after it
+    /// Guards that have tripped, where something is due that they could stop.
+    async fn trips_for(&self, tx: &mut Tx, books: &[Loaded]) -> Result<Option<Vec<Trip>>, StoreError> {
+        let stoppable =
+            |book: &Book| book.steps.iter().any(|step| is_due(step, tx.now) && Stops::of(book, step).is_some());
+        if !books.iter().any(|loaded| stoppable(&loaded.book)) {
+            return Ok(None);
+        }
+        Ok(Some(self.trips_open(tx.conn()).await?.into_iter().map(|row| row.trip).collect()))
+    }
+
+    /// Whoever sets a freeze or a legal hold changes this row: it waits for the claims that are being written, and the claims after it
     /// see it. Without that, READ COMMITTED would let a claim pass that began before a freeze and is written after it.
     /// SQLite has one writer.
     async fn bar_freezes(&self, tx: &mut Tx) -> Result<(), StoreError> {
         if self.dialect() == Dialect::Postgres {
-            sqlx::query("SELECT value FROM counters WHERE name IN ('freeze', 'hold') ORDER BY name FOR SHARE")
-                .fetch_all(tx.conn())
-                .await?;
+            sqlx::query("SELECT value FROM counters WHERE name = 'freeze' FOR SHARE").fetch_one(tx.conn()).await?;
         }
         Ok(())
     }

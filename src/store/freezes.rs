@@ -7,8 +7,8 @@ use sqlx::any::AnyRow;
 
 use super::books::Hold;
 use super::{Store, StoreError};
-use crate::run::StepState;
 use crate::run::guard::Freeze;
+use crate::run::{HoldReason, StepState};
 
 /// A freeze that is on.
 #[derive(Clone, Debug, Serialize)]
@@ -60,6 +60,7 @@ impl Store {
         by: &str,
     ) -> Result<(usize, usize), StoreError> {
         let mut tx = self.begin().await?;
+        self.bar_claims(&mut tx).await?;
         let now = tx.now.as_millisecond();
         let lifted = sqlx::query(
             "UPDATE freezes SET lifted_by = $1, lifted_at = $2 WHERE lifted_at IS NULL
@@ -72,9 +73,9 @@ impl Store {
         .execute(tx.conn())
         .await?
         .rows_affected();
-        // Everything a freeze held is judged again; what another freeze covers is held again at its claim.
-        let released = self.judge_again(&mut tx, "freeze").await?;
         self.commit(tx).await?;
+        // Everything a freeze held is judged again; what another freeze covers is held again at its claim.
+        let released = self.let_go("freeze", "usher", None, |reason| matches!(reason, HoldReason::Freeze(_))).await?;
         Ok((usize::try_from(lifted).unwrap_or(usize::MAX), released))
     }
 

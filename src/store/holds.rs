@@ -10,11 +10,9 @@ use sqlx::any::AnyRow;
 
 use super::books::{Hold, json};
 use super::sql::{Text, keys};
-use super::turn::usher;
 use super::{Store, StoreError, Tx};
 use crate::clock::from_millis;
-use crate::run::advance::advance;
-use crate::run::{HoldReason, Person, StepEvent, StepState};
+use crate::run::{HoldReason, Person, StepState};
 
 /// A legal hold, on or over.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +86,12 @@ macro_rules! select {
 
 const ON: Text = keys!(select!("WHERE h.ended_at IS NULL AND h.person_id"), "ORDER BY h.id");
 
+/// Steps that wait for a hold that is over: whoever released it was stopped before they were let go.
+const FREE: &str = "SELECT COUNT(*) FROM steps s JOIN runs r ON r.id = s.run_id
+     LEFT JOIN accounts a ON a.id = s.account_id
+     WHERE s.state = 'held' AND s.data LIKE '%\"guard\":\"legal_hold\"%' AND r.ended_at IS NULL
+       AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.ended_at IS NULL AND (h.person_id = r.person_id OR h.person_id = a.person_id))";
+
 impl Store {
     /// Puts a hold on a person: no destructive step of theirs starts from the moment this returns.
     ///
@@ -104,7 +108,7 @@ impl Store {
         if let Some(until) = until.filter(|until| *until <= tx.now) {
             return Err(StoreError::Refused(format!("a hold until {until} would be over already")));
         }
-        // The claims that are being written have this row: see `bar_freezes`.
+        self.bar_claims(&mut tx).await?;
         let id = self.take_keys(&mut tx, "hold", 1).await?;
         let now = tx.now.as_millisecond();
         sqlx::query(
@@ -142,72 +146,44 @@ impl Store {
         };
         let query = sqlx::query(column).bind(now).bind(by).bind(reason).bind(key);
         let released = query.execute(tx.conn()).await?.rows_affected();
-        let steps = match released {
-            0 => 0,
-            _ => self.judge_again(&mut tx, "legal_hold").await?,
-        };
         self.commit(tx).await?;
+        let steps = if released == 0 { 0 } else { self.judge_held_again().await? };
         Ok((usize::try_from(released).unwrap_or(usize::MAX), steps))
     }
 
-    /// Writes down the end of holds whose time is over by the store's clock, and lets what they held be judged again.
-    /// Nothing is written where there is none.
+    /// Writes down the end of holds whose time is over by the store's clock, and lets what no hold stops any more be
+    /// judged again. Nothing is written where there is none. Answers how many holds ended.
     ///
     /// # Errors
     /// When the database cannot be used.
     pub async fn end_holds(&self) -> Result<usize, StoreError> {
-        const OVER: &str = "SELECT COUNT(*) FROM holds WHERE ended_at IS NULL AND until_at <= $1";
         let mut conn = self.reader().await?;
         let now = self.times(&mut conn).await?.0.as_millisecond();
-        let over: i64 = sqlx::query_scalar(OVER).bind(now).fetch_one(&mut *conn).await?;
+        let over: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM holds WHERE ended_at IS NULL AND until_at <= $1")
+            .bind(now)
+            .fetch_one(&mut *conn)
+            .await?;
+        let free: i64 = sqlx::query_scalar(FREE).fetch_one(&mut *conn).await?;
         drop(conn);
-        if over == 0 {
-            return Ok(0);
+        let mut ended = 0;
+        if over > 0 {
+            let mut tx = self.begin().await?;
+            let query = sqlx::query(
+                "UPDATE holds SET ended_at = $1, ended_by = 'usher', end_reason = 'its time is over'
+                 WHERE ended_at IS NULL AND until_at <= $1",
+            );
+            ended = query.bind(tx.now.as_millisecond()).execute(tx.conn()).await?.rows_affected();
+            self.commit(tx).await?;
         }
-        let mut tx = self.begin().await?;
-        let ended = sqlx::query(
-            "UPDATE holds SET ended_at = $1, ended_by = 'usher', end_reason = 'its time is over'
-             WHERE ended_at IS NULL AND until_at <= $1",
-        )
-        .bind(tx.now.as_millisecond())
-        .execute(tx.conn())
-        .await?
-        .rows_affected();
-        self.judge_again(&mut tx, "legal_hold").await?;
-        self.commit(tx).await?;
+        if over + free > 0 {
+            self.judge_held_again().await?;
+        }
         Ok(usize::try_from(ended).unwrap_or(usize::MAX))
     }
 
-    /// Lets every step go that a guard holds: its next claim judges it, and holds it again where that is right. Answers
-    /// how many.
-    pub(super) async fn judge_again(&self, tx: &mut Tx, guard: &str) -> Result<usize, StoreError> {
-        let runs: Vec<i64> = sqlx::query_scalar(
-            "SELECT DISTINCT run_id FROM steps WHERE state = 'held' AND data LIKE '%\"guard\":\"' || $1 || '\"%'
-             ORDER BY run_id",
-        )
-        .bind(guard)
-        .fetch_all(tx.conn())
-        .await?;
-        let mut books = self.load(tx.conn(), &runs, Hold::WaitReadable).await?;
-        let mut released = 0;
-        for loaded in &mut books {
-            let is_its = |reason: &HoldReason| reason.code() == guard;
-            let held: Vec<(u16, Timestamp)> = loaded
-                .book
-                .steps
-                .iter()
-                .filter(|step| matches!(&step.state, StepState::Held { reason, .. } if is_its(reason)))
-                .map(|step| (step.ordinal, step.not_before(tx.now)))
-                .collect();
-            for (ordinal, due) in held {
-                loaded.book.apply(ordinal, StepEvent::Released { due }, &usher(), tx.now)?;
-                released += 1;
-            }
-            let holidays = self.holidays_of(&loaded.book);
-            advance(&mut loaded.book, holidays, &usher(), tx.now)?;
-        }
-        self.flush(tx, &mut books, None).await?;
-        Ok(released)
+    /// Lets the steps go that a hold had stopped: their next claim judges them.
+    async fn judge_held_again(&self) -> Result<usize, StoreError> {
+        self.let_go("legal_hold", "usher", None, |reason| matches!(reason, HoldReason::LegalHold(_))).await
     }
 
     /// Holds, newest first: those that are on, or all there ever were; of one person, or of everybody.

@@ -5,7 +5,7 @@ use sqlx::Row;
 use super::accounts::{account, account_columns};
 use super::desk::Desk;
 use super::{Dialect, Store, StoreError, Tx};
-use crate::run::{Account, AccountStatus, Governing};
+use crate::run::{Account, AccountStatus, Governing, HoldReason};
 
 /// Those who can sign in on a system, have a role, and have no attempt under way that may close them.
 const OTHERS: &str = concat!(
@@ -46,23 +46,12 @@ impl Store {
         Ok(last_of(&kinds, account, &left))
     }
 
-    /// Lets steps that were held for a protected account be judged again; answers how many. Nothing is written where
-    /// there is none.
+    /// Lets steps that were held for a protected account be judged again; answers how many.
     ///
     /// # Errors
     /// When the database cannot be used.
     pub async fn judge_protected_again(&self) -> Result<usize, StoreError> {
-        const HELD: &str = "SELECT COUNT(*) FROM steps WHERE state = 'held' AND data LIKE '%\"guard\":\"protected\"%'";
-        let mut conn = self.reader().await?;
-        let held: i64 = sqlx::query_scalar(HELD).fetch_one(&mut *conn).await?;
-        drop(conn);
-        if held == 0 {
-            return Ok(0);
-        }
-        let mut tx = self.begin().await?;
-        let released = self.judge_again(&mut tx, "protected").await?;
-        self.commit(tx).await?;
-        Ok(released)
+        self.let_go("protected", "usher", None, |reason| matches!(reason, HoldReason::Protected(_))).await
     }
 
     /// As a claim would find it now, to look at.

@@ -17,6 +17,7 @@ use crate::run::orders::{self, Refusal};
 use crate::run::reschedule::{NewInputs, NotRescheduled, Rescheduled, reschedule};
 use crate::run::rules::Rules;
 use crate::run::settle::{self, Outcome};
+use crate::run::trip::Trip;
 use crate::run::{
     Account, Evidence, EvidenceKind, Holidays, Person, PersonStatus, RunState, StepEvent, StepState, Subject, Users,
     asking,
@@ -35,6 +36,7 @@ pub(crate) struct Story {
     pub(crate) person: Option<Person>,
     pub(crate) accounts: BTreeMap<i64, Account>,
     pub(crate) freezes: Vec<Freeze>,
+    pub(crate) trips: Vec<Trip>,
     pub(crate) cut_needed: Option<String>,
     pub(crate) legal_hold: Option<String>,
     pub(crate) protected: Option<String>,
@@ -92,6 +94,7 @@ impl Story {
             person: about_person.then_some(gone),
             accounts: accounts.map(|account| (account.id, account)).collect(),
             freezes: vec![],
+            trips: vec![],
             cut_needed: None,
             legal_hold: None,
             protected: None,
@@ -186,6 +189,7 @@ impl Story {
             person: self.person.as_ref(),
             account,
             freezes: &self.freezes,
+            trips: &self.trips,
             cut_needed: self.cut_needed.clone(),
             system_known: self.system_known,
             legal_hold: self.legal_hold.clone(),
@@ -204,6 +208,7 @@ impl Story {
             Verdict::Hold(reason) => StepEvent::Held { reason },
             Verdict::Skip(reason) => StepEvent::Skipped { at: self.now, reason },
             Verdict::AskApproval => StepEvent::ApprovalAsked,
+            Verdict::WaitAgain => StepEvent::Reblocked,
             Verdict::AskPerson(instruction) => StepEvent::PersonAsked { instruction },
         };
         self.event(label, event)

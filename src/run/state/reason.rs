@@ -16,6 +16,8 @@ pub enum SkipReason {
     NotNeeded(String),
     /// A person, with a reason.
     ByPerson(String),
+    /// The approval before it has lapsed, and the file says to leave it out then.
+    Lapsed(String),
 }
 
 impl SkipReason {

@@ -5,6 +5,7 @@ mod departure;
 mod hands;
 mod joiners;
 mod late;
+mod limits;
 pub mod moved;
 mod movers;
 mod notices;

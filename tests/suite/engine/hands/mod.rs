@@ -2,7 +2,9 @@
 
 mod approvals;
 mod archives;
+mod batches;
 mod holds;
+mod lapses;
 mod protected;
 
 use usher::engine::Engine;
