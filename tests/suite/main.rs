@@ -14,5 +14,6 @@ mod engine;
 mod mail;
 mod people;
 mod queue;
+mod receiver;
 mod smtp;
 mod store;
