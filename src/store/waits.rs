@@ -40,6 +40,8 @@ pub enum About {
     Step(i64, u16, String),
     /// An access cut that is overdue: its run and ordinal.
     Cut(i64, u16),
+    /// A guard that has tripped.
+    Trip(i64),
     /// An event of HR's.
     Event(i64),
     /// A source of HR's that says nothing.

@@ -1,6 +1,7 @@
 //! Whole stories: from a fact about a person to the end state on every system.
 
 mod accidents;
+mod alerts;
 mod departure;
 mod hands;
 mod joiners;
