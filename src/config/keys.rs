@@ -78,6 +78,7 @@ pub(super) const SECTIONS: &[(&str, &[Key])] = &[
         ],
     ),
     ("access", &[("administrators", Kind::Texts)]),
+    ("audit", &[("checkpoint_file", Kind::Path)]),
 ];
 
 const POLICY: &[Key] = &[("redirect", Kind::Text), ("auto_reply_max", Kind::Text)];

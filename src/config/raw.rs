@@ -20,6 +20,7 @@ pub(super) struct Raw {
     pub(super) policies: BTreeMap<String, RawPolicy>,
     pub(super) naming: RawNaming,
     pub(super) access: RawAccess,
+    pub(super) audit: RawAudit,
     pub(super) mail: Option<RawMail>,
     pub(super) systems: BTreeMap<String, RawSystem>,
     pub(super) departments: BTreeMap<String, RawDepartment>,
@@ -98,6 +99,12 @@ pub(super) struct RawNaming {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawAccess {
     pub(super) administrators: Option<Vec<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAudit {
+    pub(super) checkpoint_file: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -52,6 +52,8 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
     ("naming.reserved", "Names that nobody gets."),
     ("access", "Who may ask for what concerns everybody."),
     ("access.administrators", "Who may block and unblock products."),
+    ("audit", "Checkpoints of the journal."),
+    ("audit.checkpoint_file", "A file elsewhere that each checkpoint is also written to, at its end."),
     ("departments", "What people of a department get."),
     ("departments.groups", "Their groups."),
     ("departments.role", "Their role."),

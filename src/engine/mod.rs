@@ -3,6 +3,7 @@
 //! systems into the record. What follows from what is decided in [`crate::run`], and made durable by [`crate::store`].
 
 pub mod changes;
+pub mod checkpoints;
 mod create;
 mod credentials;
 pub mod execute;
@@ -16,7 +17,9 @@ pub mod reminders;
 pub mod trigger;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use crate::connectors::Connector;
@@ -41,6 +44,8 @@ struct Inner {
     zone: String,
     rules: Rules,
     fittings: Fittings,
+    /// The tree size of the checkpoint that was last looked at for the file outside.
+    checkpoint_seen: AtomicI64,
 }
 
 /// What an engine has besides a record, systems and workflows.
@@ -50,6 +55,8 @@ pub struct Fittings {
     pub matching: Matching,
     /// The mail room, where one is configured.
     pub mail: Option<MailRoom>,
+    /// The file that each checkpoint is also written to.
+    pub checkpoint_file: Option<PathBuf>,
 }
 
 /// By which rules accounts find their person.
@@ -84,7 +91,9 @@ impl Engine {
     ) -> Self {
         let names = Arc::new(systems.keys().cloned().collect());
         let rules = rules.into();
-        Self { inner: Arc::new(Inner { store, systems, names, library, zone: zone.into(), rules, fittings }) }
+        let checkpoint_seen = AtomicI64::new(checkpoints::NOTHING_SEEN);
+        let zone = zone.into();
+        Self { inner: Arc::new(Inner { store, systems, names, library, zone, rules, fittings, checkpoint_seen }) }
     }
 
     /// The mail room, where one is configured.

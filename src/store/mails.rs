@@ -230,7 +230,7 @@ impl Store {
         let first = self.take_keys(tx, "mail", i64::try_from(mails.len()).unwrap_or(i64::MAX)).await?;
         let now = tx.now.as_millisecond();
         let columns = (first..).zip(mails).map(|(id, mail)| {
-            let (key, data_key) = self.inner.keys.new_data_key()?;
+            let (key, data_key) = self.inner.keys.new_data_key(&key_place(id))?;
             let envelope = Envelope { to: mail.to.clone(), subject: mail.subject.clone() };
             Ok(Columns {
                 id,
@@ -261,7 +261,7 @@ impl Store {
 
     fn taken_mail(&self, row: &AnyRow, now: Timestamp) -> Result<TakenMail, StoreError> {
         let id: i64 = row.try_get("id")?;
-        let key = self.inner.keys.unwrap(row.try_get("data_key")?)?;
+        let key = self.inner.keys.unwrap(&key_place(id), row.try_get("data_key")?)?;
         let envelope = envelope(row, id, &key)?;
         let body = words(&key, id, "body", row.try_get("body")?)?;
         Ok(TakenMail {
@@ -407,7 +407,7 @@ impl Store {
 
     fn mail_row(&self, row: &AnyRow) -> Result<MailRow, StoreError> {
         let id: i64 = row.try_get("id")?;
-        let key = self.inner.keys.unwrap(row.try_get("data_key")?)?;
+        let key = self.inner.keys.unwrap(&key_place(id), row.try_get("data_key")?)?;
         let envelope = envelope(row, id, &key)?;
         let answer: Option<String> = row.try_get("answer")?;
         let run: Option<i64> = row.try_get("run_id")?;
@@ -428,10 +428,15 @@ impl Store {
     }
 }
 
-/// Made from the row: its key's sealed form is random and never changes.
+/// Made with the row: its key's sealed form is random.
 fn message_id(id: i64, data_key: &str, domain: &str) -> String {
     let digest = Sha256::new().chain_update(id.to_be_bytes()).chain_update(data_key).finalize();
     format!("<{}.{id}@{domain}>", hex::encode(&digest[..10]))
+}
+
+/// Where a mail's wrapped key stands.
+fn key_place(id: i64) -> String {
+    format!("mails:{id}")
 }
 
 fn place(id: i64, field: &str) -> String {

@@ -7,6 +7,7 @@
 mod accounts;
 mod books;
 mod changes;
+mod checkpoints;
 mod claim;
 mod columns;
 mod connect;
@@ -28,6 +29,7 @@ mod matches;
 mod migrate;
 mod names;
 mod people;
+mod proof;
 mod runs;
 mod schedules;
 mod secrets;
@@ -51,6 +53,7 @@ use sqlx::{AnyPool, Connection, Row};
 
 pub use accounts::{Binding, SyncCount};
 pub(crate) use changes::HR;
+pub use checkpoints::Checkpoint;
 pub use connect::sqlite_path;
 use connect::{dialect_of, knock, plain, postgres_pool, shown, sqlite_pool, sqlite_url};
 pub use error::StoreError;
@@ -62,6 +65,7 @@ pub use listings::{AccountFilter, AccountRow, Owner};
 pub use lock::FileLock;
 pub use mails::{MailEnd, MailRow, NewMail, TakenMail};
 pub use matches::{Candidate, MatchNote};
+pub use proof::{Doubt, Proof};
 pub use runs::{NewRun, RunFilter, RunRow, Started};
 pub use schedules::{SchedulePause, ScheduleRow};
 pub use secrets::NewPassword;
@@ -416,7 +420,7 @@ impl Store {
         if let Some(key) = cache.get(&person) {
             return Ok(key.clone());
         }
-        let key = self.inner.keys.unwrap(wrapped)?;
+        let key = self.inner.keys.unwrap(&people::key_place(person), wrapped)?;
         if cache.len() > 50_000 {
             cache.clear();
         }

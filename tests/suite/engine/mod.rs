@@ -1,7 +1,7 @@
 //! Whole stories: from a fact about a person to the end state on every system.
 
 mod accidents;
-mod departure;
+pub mod departure;
 mod joiners;
 mod late;
 pub mod moved;
