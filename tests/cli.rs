@@ -6,6 +6,8 @@
 mod audit;
 #[path = "cli/changes.rs"]
 mod changes;
+#[path = "cli/guards.rs"]
+mod guards;
 #[path = "cli/house.rs"]
 mod house;
 #[path = "cli/journey.rs"]

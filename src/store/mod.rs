@@ -6,6 +6,7 @@
 
 mod accounts;
 mod books;
+mod causes;
 mod changes;
 mod checkpoints;
 mod claim;
@@ -22,6 +23,7 @@ mod imports;
 mod journal;
 mod late;
 mod leases;
+mod letting_go;
 mod listings;
 mod lock;
 mod mails;
@@ -37,6 +39,7 @@ mod seen;
 mod selections;
 mod sql;
 mod tasks;
+mod trips;
 mod turn;
 mod versions;
 mod waits;
@@ -52,6 +55,7 @@ use sqlx::AnyConnection;
 use sqlx::{AnyPool, Connection, Row};
 
 pub use accounts::{Binding, SyncCount};
+pub use causes::{Expected, OVERDUE, SilentSource, UnreadSystem};
 pub(crate) use changes::HR;
 pub use checkpoints::Checkpoint;
 pub use connect::sqlite_path;
@@ -63,7 +67,7 @@ pub use imports::{Import, Piece, PieceTaken, RowOutcome};
 pub use journal::{AuditEntry, Verified};
 pub use listings::{AccountFilter, AccountRow, Owner};
 pub use lock::FileLock;
-pub use mails::{MailEnd, MailRow, NewMail, TakenMail};
+pub use mails::{Carrier, MailEnd, MailRow, NewMail, TakenMail};
 pub use matches::{Candidate, MatchNote};
 pub use proof::{Doubt, Proof};
 pub use runs::{NewRun, RunFilter, RunRow, Started};
@@ -72,6 +76,7 @@ pub use secrets::NewPassword;
 pub use seen::Seen;
 pub use selections::{PeopleBy, SelectedAccount, SelectedPerson};
 pub use tasks::{Scene, Waiting, reason_words};
+pub use trips::TripRow;
 pub use turn::{Claim, Completion, TurnReport, TurnRequest};
 pub use waits::{About, Told, Wait, WaitKind};
 pub use wake::Watch;
@@ -366,7 +371,7 @@ impl Store {
     /// (store's now, real now). How a database tells the time differs by necessity.
     async fn times(&self, conn: &mut AnyConnection) -> Result<(Timestamp, Timestamp), StoreError> {
         let (real, offset): (i64, i64) = match (self.inner.dialect, &self.inner.clock) {
-            (Dialect::Postgres, Clock::System) => {
+            (Dialect::Postgres, Clock::System | Clock::Wrong(_)) => {
                 let row = sqlx::query(TIME.postgres).fetch_one(conn).await?;
                 (row.try_get(0)?, row.try_get(1)?)
             }
