@@ -171,7 +171,13 @@ pub async fn open_engine(config: &Config, opening: Opening, clock: Clock) -> Res
 pub fn assemble(config: &Config, store: Store, systems: BTreeMap<String, Connector>, library: Library) -> Engine {
     let matching = Matching { everywhere: config.matching.clone(), on: config.matching_on() };
     let webhook = config.webhook.clone().map(Webhook::open);
-    let fittings = Fittings { matching, mail: open_mail(config).0, webhook, silent_after: config.silent_after };
+    let fittings = Fittings {
+        matching,
+        mail: open_mail(config).0,
+        checkpoint_file: config.audit.checkpoint_file.clone(),
+        webhook,
+        silent_after: config.silent_after,
+    };
     Engine::with(store, systems, library.workflows, config.time.zone_name(), config.rules.clone(), fittings)
 }
 
@@ -265,7 +271,7 @@ async fn send_mails(engine: Engine, mut shutdown: watch::Receiver<bool>) {
 }
 
 /// Once in a while: leases that lapsed, events that were accepted and not dealt with, schedules, secrets that nobody
-/// used, legal holds whose time is over, reminders. What fails stops none of the others, and is tried again after a longer while: a system that does not
+/// used, legal holds whose time is over, reminders, checkpoints. What fails stops none of the others, and is tried again after a longer while: a system that does not
 /// answer is not to be hammered.
 async fn rounds(engine: Engine, shutdown: watch::Receiver<bool>) {
     while !*shutdown.borrow() {
@@ -277,7 +283,7 @@ async fn rounds(engine: Engine, shutdown: watch::Receiver<bool>) {
     }
 }
 
-async fn round(engine: &Engine) -> Vec<StoreError> {
+async fn round(engine: &Engine) -> Vec<String> {
     let recovered = engine.store().recover(false).await;
     if let Ok(steps @ 1..) = recovered {
         tracing::warn!(steps, "attempts of a daemon that is gone are taken up");
@@ -287,8 +293,12 @@ async fn round(engine: &Engine) -> Vec<StoreError> {
     let expired = engine.store().expire_secrets().await.map(|_| ());
     let released = engine.store().end_holds().await.map(|_| ());
     let reminded = engine.remind().await.map(|_| ());
-    [recovered.map(|_| ()), dispatched, fired, expired, released, reminded]
+    let checked = engine.checkpoint().await.map_err(|error| error.to_string());
+    let parts = [recovered.map(|_| ()), dispatched, fired, expired, released, reminded];
+    parts
         .into_iter()
+        .map(|part| part.map_err(|error| error.to_string()))
+        .chain([checked])
         .filter_map(Result::err)
         .collect()
 }

@@ -174,7 +174,11 @@ fn of_trip(row: &TripRow) -> Described {
     let (trip, id) = (&row.trip, row.trip.public_id());
     let (guard, stops) = (trip.kind.as_str(), trip.stops.words());
     Described {
-        words: format!("the guard `{guard}` has tripped on {}: {}; {stops} wait for a person", trip.scope(), trip.words),
+        words: format!(
+            "the guard `{guard}` has tripped on {}: {}; {stops} wait for a person",
+            trip.scope(),
+            trip.words
+        ),
         command: format!("usher guard release {id} --reason …"),
         goes_on: false,
         data: json!({ "trip": id, "guard": guard, "system": trip.system, "stops": trip.stops.as_str() }),

@@ -9,6 +9,7 @@ mod batches;
 mod books;
 mod causes;
 mod changes;
+mod checkpoints;
 mod claim;
 mod columns;
 mod connect;
@@ -32,6 +33,7 @@ mod matches;
 mod migrate;
 mod names;
 mod people;
+mod proof;
 mod protection;
 mod runs;
 mod schedules;
@@ -58,6 +60,7 @@ use sqlx::{AnyPool, Connection, Row};
 pub use accounts::{Binding, SyncCount};
 pub use causes::{Expected, OVERDUE, SilentSource, UnreadSystem};
 pub(crate) use changes::HR;
+pub use checkpoints::Checkpoint;
 pub use connect::sqlite_path;
 use connect::{dialect_of, knock, plain, postgres_pool, shown, sqlite_pool, sqlite_url};
 pub use error::StoreError;
@@ -70,6 +73,7 @@ pub use listings::{AccountFilter, AccountRow, Owner};
 pub use lock::FileLock;
 pub use mails::{Carrier, MailEnd, MailRow, NewMail, TakenMail};
 pub use matches::{Candidate, MatchNote};
+pub use proof::{Doubt, Proof};
 pub use runs::{NewRun, RunFilter, RunRow, Started};
 pub use schedules::{SchedulePause, ScheduleRow};
 pub use secrets::NewPassword;
@@ -433,7 +437,7 @@ impl Store {
         if let Some(key) = cache.get(&person) {
             return Ok(key.clone());
         }
-        let key = self.inner.keys.unwrap(wrapped)?;
+        let key = self.inner.keys.unwrap(&people::key_place(person), wrapped)?;
         if cache.len() > 50_000 {
             cache.clear();
         }

@@ -2,7 +2,7 @@
 
 mod accidents;
 mod alerts;
-mod departure;
+pub mod departure;
 mod hands;
 mod joiners;
 mod late;
