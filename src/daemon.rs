@@ -18,7 +18,7 @@ use crate::connectors::sandbox::{SandboxCompany, SandboxError};
 use crate::engine::library::Library;
 use crate::engine::{Engine, Fittings, Matching};
 use crate::intake::{events, schedules};
-use crate::mail::MailRoom;
+use crate::mail::{MailRoom, Webhook};
 use crate::queue::{self, Counts};
 use crate::secret::{KeyFileError, KeyRing, SecretError};
 use crate::store::{Dialect, FileLock, Opening, Store, StoreError};
@@ -172,7 +172,8 @@ pub async fn open_engine(config: &Config, opening: Opening, clock: Clock) -> Res
 /// An engine from its parts.
 pub fn assemble(config: &Config, store: Store, systems: BTreeMap<String, Connector>, library: Library) -> Engine {
     let matching = Matching { everywhere: config.matching.clone(), on: config.matching_on() };
-    let fittings = Fittings { matching, mail: open_mail(config).0 };
+    let webhook = config.webhook.clone().map(Webhook::open);
+    let fittings = Fittings { matching, mail: open_mail(config).0, webhook, silent_after: config.silent_after };
     Engine::with(store, systems, library.workflows, config.time.zone_name(), config.rules.clone(), fittings)
 }
 
@@ -246,13 +247,11 @@ async fn watch_others(store: Store) {
 
 /// Sends what is due in the outbox: woken by what is posted, and by the next due time.
 async fn send_mails(engine: Engine, mut shutdown: watch::Receiver<bool>) {
-    let Some(room) = engine.mail() else { return };
+    if engine.mail().is_none() && engine.webhook().is_none() {
+        return;
+    }
     while !*shutdown.borrow() {
-        let next = match room.deliver_due(engine.store()).await {
-            Ok(_) => engine.store().until_mail_due().await,
-            Err(error) => Err(error),
-        };
-        let nap = match next {
+        let nap = match engine.deliver_due().await {
             Ok(next) => next.unwrap_or(LONGEST_NAP).min(LONGEST_NAP),
             Err(error) => {
                 tracing::warn!(%error, "the outbox cannot be used; trying again");

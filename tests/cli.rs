@@ -4,6 +4,8 @@
 
 #[path = "cli/changes.rs"]
 mod changes;
+#[path = "cli/guards.rs"]
+mod guards;
 #[path = "cli/house.rs"]
 mod house;
 #[path = "cli/journey.rs"]

@@ -66,7 +66,7 @@ pub(super) const SECTIONS: &[(&str, &[Key])] = &[
             ("remind", Kind::Text),
         ],
     ),
-    ("people", &[("columns", Kind::Named), ("dates", Kind::Text), ("key_from", Kind::Text), ("match", Kind::Texts)]),
+    ("people", &[("columns", Kind::Named), ("dates", Kind::Text), ("key_from", Kind::Text), ("match", Kind::Texts), ("silent_after", Kind::Text)]),
     (
         "naming",
         &[
@@ -82,6 +82,12 @@ pub(super) const SECTIONS: &[(&str, &[Key])] = &[
 
 const POLICY: &[Key] = &[("redirect", Kind::Text), ("auto_reply_max", Kind::Text)];
 
+/// The section of what alerts go to besides mail.
+pub(super) const ALERTS: &str = "alerts";
+
+/// What there may be in it.
+pub(super) const WEBHOOK: &str = "webhook";
+
 /// The section whose tables are the company's departments.
 pub(super) const DEPARTMENTS: &str = "departments";
 
@@ -89,6 +95,7 @@ pub(super) const DEPARTMENTS: &str = "departments";
 pub(super) const NAMED: &[(&str, &[Key])] = &[
     ("calendars", &[("days", Kind::Texts), ("weekend", Kind::Texts)]),
     ("policies", POLICY),
+    (ALERTS, &[("url", Kind::Text), ("secret", Kind::Secret), ("ca", Kind::Path), ("timeout", Kind::Text)]),
     (DEPARTMENTS, &[("groups", Kind::Texts), ("role", Kind::Text), ("quota", Kind::Text), ("licences", Kind::Named)]),
 ];
 

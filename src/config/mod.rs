@@ -4,6 +4,7 @@
 //! its place and the nearest thing that would have been right. Secrets are references; relative paths are relative
 //! to the file that names them, and to the working directory in the environment.
 
+mod alerts;
 mod conventions;
 mod database;
 mod file;
@@ -21,6 +22,7 @@ mod workflow_files;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub use database::{DatabasePlace, DatabaseSettings};
 pub use problem::{ConfigError, Problem};
@@ -33,7 +35,7 @@ pub use surroundings::Surroundings;
 pub use workflow_files::{WorkflowFile, files_in, read_workflow};
 
 use crate::intake::people::Mapping;
-use crate::mail::MailSettings;
+use crate::mail::{MailSettings, WebhookSettings};
 use crate::run::{Conventions, MatchRules, Rules};
 
 /// The commented example that `usher init` writes.
@@ -64,6 +66,10 @@ pub struct Config {
     pub conventions: Conventions,
     /// How mail is sent; not at all without the section.
     pub mail: Option<MailSettings>,
+    /// Where alerts go besides mail; nowhere without the section.
+    pub webhook: Option<WebhookSettings>,
+    /// How long a source of HR's may say nothing before the administrators are told.
+    pub silent_after: Option<Duration>,
     /// Where data lives by default.
     pub data_dir: PathBuf,
     sources: Vec<Source>,
@@ -100,6 +106,8 @@ impl Config {
             matching: judge.matching(),
             conventions: judge.conventions(),
             mail: judge.mail(),
+            webhook: judge.webhook(),
+            silent_after: judge.silent_after(),
             data_dir: around.data_dir(),
             sources: merged.sources.clone(),
         };

@@ -21,6 +21,7 @@ pub(super) struct Raw {
     pub(super) naming: RawNaming,
     pub(super) access: RawAccess,
     pub(super) mail: Option<RawMail>,
+    pub(super) alerts: BTreeMap<String, RawWebhook>,
     pub(super) systems: BTreeMap<String, RawSystem>,
     pub(super) departments: BTreeMap<String, RawDepartment>,
 }
@@ -68,6 +69,7 @@ pub(super) struct RawPeople {
     pub(super) key_from: Option<String>,
     #[serde(rename = "match")]
     pub(super) rules: Option<Vec<String>>,
+    pub(super) silent_after: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -139,4 +141,13 @@ pub(super) struct RawSystem {
     pub(super) company: Option<String>,
     pub(super) state: Option<String>,
     pub(super) system: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawWebhook {
+    pub(super) url: Option<String>,
+    pub(super) secret: Option<SecretRef>,
+    pub(super) ca: Option<String>,
+    pub(super) timeout: Option<String>,
 }

@@ -41,6 +41,12 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
     ("mail.language", "The language of mails to people who have none."),
     ("mail.templates", "Your own templates."),
     ("mail.remind", "How often those are reminded for whom something waits."),
+    ("people.silent_after", "How long HR may say nothing before the administrators are told; default for ever."),
+    ("alerts", "Where alerts go besides mail."),
+    ("alerts.url", "Where messages are posted: `https://…`."),
+    ("alerts.secret", "The secret that signs them, as a reference: `whsec_` and base64 of 24 to 64 bytes."),
+    ("alerts.ca", "A certificate authority to trust besides the machine's."),
+    ("alerts.timeout", "How long the receiver may take to answer, 1 to 60 seconds; default `15 s`."),
     ("people.key_from", "Which column the key of people without an employee number comes from."),
     ("people.match", "By which fields accounts find their person, in order."),
     ("systems.match", "By which fields accounts of this system find their person."),
@@ -83,6 +89,8 @@ pub fn schema() -> Value {
     for (name, known) in keys::NAMED {
         sections.insert((*name).to_owned(), several(name, &section(name, known)));
     }
+    sections[keys::ALERTS]["propertyNames"] = json!({ "const": keys::WEBHOOK });
+    sections[keys::ALERTS]["additionalProperties"]["required"] = json!(["url", "secret"]);
     let mut system = section(keys::SYSTEMS, &keys::system_keys(None));
     system["required"] = json!(["kind"]);
     sections.insert(keys::SYSTEMS.to_owned(), several(keys::SYSTEMS, &system));
@@ -226,6 +234,9 @@ mod tests {
             "[calendars.geneva]\ndays = \"2027-01-01\"",
             "[calendars.geneva]\nweekend = [\"fryday\"]",
             "[people]\ndates = \"year-first\"",
+            "[alerts.pager]\nurl = \"https://x/\"\nsecret = { env = \"X\" }",
+            "[alerts.webhook]\nurl = \"https://x/\"",
+            "[alerts.webhook]\nurl = \"https://x/\"\nsecret = \"whsec_x\"",
             "[systems.a]\nkind = \"ldpa\"",
             "[systems.a]\ncompany = \"x\"",
         ] {

@@ -129,6 +129,8 @@ pub(super) async fn looked(claim: &Claim, connector: &Connector, call: &Call) ->
         Ok(Observation::Unobservable) => {
             Some(Outcome::Unknown("whether the earlier attempt had its effect cannot be seen".into()))
         }
+        // It says for certain that it cannot be reached (no such account any more): asking for ever changes nothing.
+        Err(ActionError::Fail { reason }) => Some(Outcome::Failed(reason)),
         Err(error) => Some(Outcome::Unknown(format!("the target cannot be asked: {error}"))),
     }
 }

@@ -2,6 +2,7 @@
 //! [`orders`] is what people ask of a run, [`changes`] gives one new dates or takes it back, [`inventory`] reads
 //! systems into the record. What follows from what is decided in [`crate::run`], and made durable by [`crate::store`].
 
+pub mod alerts;
 pub mod changes;
 mod create;
 mod credentials;
@@ -20,10 +21,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::connectors::Connector;
-use crate::mail::MailRoom;
+use crate::mail::{MailRoom, Webhook};
 use crate::run::book::Book;
 use crate::run::{MatchRules, Rules};
-use crate::store::{Completion, Store, StoreError, TurnRequest};
+use crate::store::{Carrier, Completion, Store, StoreError, TurnRequest};
 use crate::workflow::Workflow;
 
 /// Everything a run needs to happen: the record, the systems, the workflows.
@@ -50,6 +51,10 @@ pub struct Fittings {
     pub matching: Matching,
     /// The mail room, where one is configured.
     pub mail: Option<MailRoom>,
+    /// Where a program is told what goes wrong, where one is.
+    pub webhook: Option<Webhook>,
+    /// How long a source of HR's may say nothing before somebody is told; for ever without.
+    pub silent_after: Option<Duration>,
 }
 
 /// By which rules accounts find their person.
@@ -90,6 +95,34 @@ impl Engine {
     /// The mail room, where one is configured.
     pub fn mail(&self) -> Option<&MailRoom> {
         self.inner.fittings.mail.as_ref()
+    }
+
+    /// The webhook, where one is configured.
+    pub fn webhook(&self) -> Option<&Webhook> {
+        self.inner.fittings.webhook.as_ref()
+    }
+
+    /// How long a source of HR's may say nothing.
+    pub fn silent_after(&self) -> Option<Duration> {
+        self.inner.fittings.silent_after
+    }
+
+    /// Sends what is due in the outbox; how long until something is due again.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn deliver_due(&self) -> Result<Option<Duration>, StoreError> {
+        let mut next = None;
+        if let Some(room) = self.mail() {
+            room.deliver_due(self.store()).await?;
+            next = self.store().until_mail_due(Carrier::Mail).await?;
+        }
+        if let Some(webhook) = self.webhook() {
+            webhook.deliver_due(self.store()).await?;
+            let due = self.store().until_mail_due(Carrier::Webhook).await?;
+            next = next.into_iter().chain(due).min();
+        }
+        Ok(next)
     }
 
     /// The record.
@@ -149,10 +182,8 @@ impl Engine {
             let report = self.store().turn(&request).await?;
             attempts += report.claims.len();
             if report.claims.is_empty() && report.settled == 0 && recorded == 0 {
-                if let Some(room) = self.mail() {
-                    self.remind().await?;
-                    room.deliver_due(self.store()).await?;
-                }
+                self.remind().await?;
+                self.deliver_due().await?;
                 return Ok(attempts);
             }
             let work = report.claims.iter().map(|claim| async move {

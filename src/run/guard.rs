@@ -10,6 +10,7 @@ use super::book::{Book, Step};
 use super::policy::Policy;
 use super::state::{HoldReason, RunState, SkipReason, StepState};
 use super::subject::{Account, AccountStatus, Person};
+use super::trip::{Stops, Trip};
 use crate::workflow::{ActionKind, Nature, Scope, Span};
 
 /// A stop on everything, a system or a workflow.
@@ -61,6 +62,8 @@ pub struct Circumstances<'a> {
     pub account: Option<&'a Account>,
     /// Freezes that are on.
     pub freezes: &'a [Freeze],
+    /// Guards that have tripped.
+    pub trips: &'a [Trip],
     /// What another run needs this account closed for, and the way out.
     pub cut_needed: Option<String>,
     /// Whether this daemon's configuration has the system.
@@ -115,7 +118,8 @@ pub fn verdict(c: &Circumstances<'_>) -> Verdict {
         Nature::Person => asks(c),
         Nature::Grant => grant(c),
         Nature::Destructive => destructive(c),
-        Nature::Cut | Nature::Plain => Verdict::Proceed,
+        Nature::Cut => tripped(c),
+        Nature::Plain => Verdict::Proceed,
     }
 }
 
@@ -204,7 +208,14 @@ fn destructive(c: &Circumstances<'_>) -> Verdict {
         Some(account) if c.step.action == ActionKind::AccountPurge => grace_problem(c.step, account, c.now),
         Some(_) => None,
     };
-    problem.map_or(Verdict::Proceed, |why| Verdict::Hold(HoldReason::FreshRead(why)))
+    problem.map_or_else(|| tripped(c), |why| Verdict::Hold(HoldReason::FreshRead(why)))
+}
+
+/// What has tripped stops what would otherwise start.
+fn tripped(c: &Circumstances<'_>) -> Verdict {
+    let Some(kind) = Stops::of(c.book, c.step) else { return Verdict::Proceed };
+    let trip = c.trips.iter().find(|trip| trip.stops(kind, c.step.system.as_deref()));
+    trip.map_or(Verdict::Proceed, |trip| Verdict::Hold(trip.hold()))
 }
 
 /// Why it cannot be said that nobody employed has the account.

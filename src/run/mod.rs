@@ -28,6 +28,7 @@ pub(crate) mod sample;
 pub mod settle;
 pub mod state;
 pub mod subject;
+pub mod trip;
 pub mod undo;
 
 pub use business::Holidays;

@@ -15,6 +15,7 @@ use crate::run::advance::advance;
 use crate::run::book::{Book, Step};
 use crate::run::guard::{self, Circumstances, Verdict};
 use crate::run::journal::Fact;
+use crate::run::trip::Stops;
 use crate::run::{HoldReason, StepEvent, StepState, asking, prepare, settle};
 use crate::workflow::{ActionKind, Nature, Scope};
 
@@ -74,6 +75,10 @@ impl Store {
         if step.action.is_destructive() && !self.bar_changes(tx, loaded.book.run.person, desk).await? {
             return Ok(());
         }
+        if desk.trips.is_none() && Stops::of(&loaded.book, step).is_some() {
+            // It became due in this very turn, and what may stop it has not been read: the next turn looks at it.
+            return Ok(());
+        }
         if let Some(event) = without_account(&loaded.book, step, tx.now) {
             report.settled += 1;
             loaded.book.apply(ordinal, event, &usher(), tx.now)?;
@@ -100,6 +105,7 @@ impl Store {
             person,
             account,
             freezes: &desk.freezes,
+            trips: desk.trips.as_deref().unwrap_or_default(),
             cut_needed,
             calendar_known: self.rules().calendar(loaded.book.run.workflow.calendar.as_deref()).is_some(),
             system_known: step.system.as_ref().is_none_or(|system| request.systems.contains(system)),
@@ -147,7 +153,7 @@ fn asked(book: &Book, step: &Step, scope: &Scope) -> Result<Asked, String> {
     Ok((asking::parameters(book, step, scope)?, asking::undone(book, step, scope)?))
 }
 
-fn is_due(step: &Step, now: Timestamp) -> bool {
+pub(super) fn is_due(step: &Step, now: Timestamp) -> bool {
     step.state.due().is_some_and(|due| due <= now)
 }
 

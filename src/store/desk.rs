@@ -6,10 +6,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use sqlx::Row;
 
 use super::books::{Loaded, STEPS_PER_RUN, json};
+use super::claim::is_due;
 use super::sql::{Text, keys};
 use super::{Dialect, Store, StoreError, Tx};
 use crate::run::book::{Book, public_id};
 use crate::run::guard::Freeze;
+use crate::run::trip::{Stops, Trip};
 use crate::run::{Account, Person, StepState};
 
 const LEASED: Text =
@@ -31,6 +33,8 @@ pub(super) struct Desk {
     /// Accounts with an attempt under way.
     pub(super) busy: HashSet<i64>,
     pub(super) freezes: Vec<Freeze>,
+    /// Guards that have tripped; not read where nothing is due that they could stop.
+    pub(super) trips: Option<Vec<Trip>>,
 }
 
 impl Store {
@@ -43,6 +47,7 @@ impl Store {
         let mut desk = Desk {
             people: self.people_with_managers(tx.conn(), &people).await?,
             freezes: self.freezes_on(tx.conn()).await?.into_iter().map(|row| row.freeze).collect(),
+            trips: self.trips_for(tx, books).await?,
             ..Desk::default()
         };
         if accounts.is_empty() {
@@ -67,6 +72,16 @@ impl Store {
             }
         }
         Ok(desk)
+    }
+
+    /// Guards that have tripped, where something is due that they could stop.
+    async fn trips_for(&self, tx: &mut Tx, books: &[Loaded]) -> Result<Option<Vec<Trip>>, StoreError> {
+        let stoppable =
+            |book: &Book| book.steps.iter().any(|step| is_due(step, tx.now) && Stops::of(book, step).is_some());
+        if !books.iter().any(|loaded| stoppable(&loaded.book)) {
+            return Ok(None);
+        }
+        Ok(Some(self.trips_open(tx.conn()).await?.into_iter().map(|row| row.trip).collect()))
     }
 
     /// Whoever sets a freeze changes this row: it waits for the claims that are being written, and the claims after it

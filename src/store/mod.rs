@@ -6,6 +6,7 @@
 
 mod accounts;
 mod books;
+mod causes;
 mod changes;
 mod claim;
 mod columns;
@@ -21,6 +22,7 @@ mod imports;
 mod journal;
 mod late;
 mod leases;
+mod letting_go;
 mod listings;
 mod lock;
 mod mails;
@@ -36,6 +38,7 @@ mod selections;
 mod silence;
 mod sql;
 mod tasks;
+mod trips;
 mod turn;
 mod versions;
 mod waits;
@@ -51,6 +54,7 @@ use sqlx::AnyConnection;
 use sqlx::{AnyPool, Connection, Row};
 
 pub use accounts::{Binding, SyncCount};
+pub use causes::{Expected, OVERDUE, SilentSource, UnreadSystem};
 pub(crate) use changes::HR;
 pub use connect::sqlite_path;
 use connect::{dialect_of, knock, plain, postgres_pool, shown, sqlite_pool, sqlite_url};
@@ -61,7 +65,7 @@ pub use imports::{Import, Piece, PieceTaken, RowOutcome};
 pub use journal::{AuditEntry, Verified};
 pub use listings::{AccountFilter, AccountRow, Owner};
 pub use lock::FileLock;
-pub use mails::{MailEnd, MailRow, NewMail, TakenMail};
+pub use mails::{Carrier, MailEnd, MailRow, NewMail, TakenMail};
 pub use matches::{Candidate, MatchNote};
 pub use runs::{NewRun, RunFilter, RunRow, Started};
 pub use schedules::{SchedulePause, ScheduleRow};
@@ -70,6 +74,7 @@ pub use seen::Seen;
 pub use selections::{PeopleBy, SelectedAccount, SelectedPerson};
 pub use silence::Patience;
 pub use tasks::{Scene, Waiting, reason_words};
+pub use trips::TripRow;
 pub use turn::{Claim, Completion, TurnReport, TurnRequest};
 pub use waits::{About, Told, Wait, WaitKind};
 pub use wake::Watch;
@@ -362,7 +367,7 @@ impl Store {
     /// (store's now, real now). How a database tells the time differs by necessity.
     async fn times(&self, conn: &mut AnyConnection) -> Result<(Timestamp, Timestamp), StoreError> {
         let (real, offset): (i64, i64) = match (self.inner.dialect, &self.inner.clock) {
-            (Dialect::Postgres, Clock::System) => {
+            (Dialect::Postgres, Clock::System | Clock::Wrong(_)) => {
                 let row = sqlx::query(TIME.postgres).fetch_one(conn).await?;
                 (row.try_get(0)?, row.try_get(1)?)
             }

@@ -11,8 +11,10 @@ mod harness;
 mod database;
 
 mod engine;
+mod living;
 mod mail;
 mod people;
 mod queue;
 mod smtp;
 mod store;
+mod upgrades;

@@ -193,6 +193,68 @@ fn a_freeze_stops_what_it_covers() {
 }
 
 #[test]
+fn a_trip_stops_its_steps_on_its_system_until_it_is_released() {
+    use crate::run::trip::{Stops, Trip, TripKind, holding};
+    let trip = |system: Option<&str>, stops| Trip {
+        id: 3,
+        kind: TripKind::Clock,
+        system: system.map(str::to_owned),
+        stops,
+        words: "the clock has jumped".into(),
+    };
+    let mut story = deletion();
+    for (system, stops, expected) in [
+        (None, Stops::Destructive, "guard"),
+        (Some("ldap"), Stops::Destructive, "guard"),
+        (Some("cloud"), Stops::Destructive, "proceed"),
+        (None, Stops::Cuts, "proceed"),
+    ] {
+        story.trips = vec![trip(system, stops)];
+        assert_eq!(judged(&story, "delete@ldap"), expected, "{system:?} {stops:?}");
+    }
+    story.trips = vec![trip(None, Stops::Destructive)];
+    let verdict = story.verdict("delete@ldap");
+    let Verdict::Hold(reason) = &verdict else { panic!("{verdict:?}") };
+    assert!(trip(None, Stops::Destructive).holds(reason));
+    assert!(!Trip { id: 33, ..trip(None, Stops::Destructive) }.holds(reason), "trip_33 is another one than trip_3");
+    let mut step = story.book.steps[0].clone();
+    step.state = StepState::Held { reason: reason.clone(), observe: false };
+    assert_eq!(holding(&step), Some("trip_3"));
+    step.state =
+        StepState::Held { reason: HoldReason::Guard { name: "policy".into(), detail: "x: y".into() }, observe: false };
+    assert_eq!(holding(&step), None);
+}
+
+#[test]
+fn cuts_that_nobody_asked_for_by_hand_can_be_stopped_and_no_others() {
+    use crate::run::trip::{Stops, Trip, TripKind};
+    let cuts = Trip {
+        id: 1,
+        kind: TripKind::Threshold,
+        system: Some("ldap".into()),
+        stops: Stops::Cuts,
+        words: "many".into(),
+    };
+    for (trigger, urgent, expected) in [
+        ("hr:departure", false, "guard"),
+        ("schedule:nightly", false, "guard"),
+        ("cli", false, "proceed"),
+        ("undo", false, "proceed"),
+        ("hr:departure", true, "proceed"),
+    ] {
+        let mut story = one(step("s", "account.disable"));
+        story.trips = vec![cuts.clone()];
+        story.book.run.trigger = trigger.into();
+        std::sync::Arc::make_mut(&mut story.book.run.workflow).urgent = urgent;
+        assert_eq!(judged(&story, "s@ldap"), expected, "{trigger}, urgent: {urgent}");
+    }
+    let mut other = one(step("s", "directory.hide"));
+    other.book.run.trigger = "hr:departure".into();
+    other.trips = vec![cuts];
+    assert_eq!(judged(&other, "s@ldap"), "proceed");
+}
+
+#[test]
 fn a_paused_run_starts_nothing() {
     let mut story = one(step("s", "account.disable"));
     story.book.run.state = RunState::Paused;

@@ -17,6 +17,7 @@ use crate::run::orders::{self, Refusal};
 use crate::run::reschedule::{NewInputs, NotRescheduled, Rescheduled, reschedule};
 use crate::run::rules::Rules;
 use crate::run::settle::{self, Outcome};
+use crate::run::trip::Trip;
 use crate::run::{
     Account, Evidence, EvidenceKind, Holidays, Person, PersonStatus, RunState, StepEvent, StepState, Subject, asking,
 };
@@ -34,6 +35,7 @@ pub(crate) struct Story {
     pub(crate) person: Option<Person>,
     pub(crate) accounts: BTreeMap<i64, Account>,
     pub(crate) freezes: Vec<Freeze>,
+    pub(crate) trips: Vec<Trip>,
     pub(crate) cut_needed: Option<String>,
     pub(crate) system_known: bool,
     pub(crate) calendar_known: bool,
@@ -88,6 +90,7 @@ impl Story {
             person: about_person.then_some(gone),
             accounts: accounts.map(|account| (account.id, account)).collect(),
             freezes: vec![],
+            trips: vec![],
             cut_needed: None,
             system_known: true,
             calendar_known: true,
@@ -179,6 +182,7 @@ impl Story {
             person: self.person.as_ref(),
             account,
             freezes: &self.freezes,
+            trips: &self.trips,
             cut_needed: self.cut_needed.clone(),
             system_known: self.system_known,
             calendar_known: self.calendar_known,

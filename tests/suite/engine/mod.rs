@@ -4,6 +4,7 @@ mod accidents;
 mod departure;
 mod joiners;
 mod late;
+mod limits;
 pub mod moved;
 mod movers;
 mod notices;
