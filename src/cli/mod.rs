@@ -7,6 +7,7 @@
 mod about;
 mod accounts;
 mod actor;
+mod alerts;
 mod approve;
 mod audit;
 mod block;
@@ -24,6 +25,7 @@ mod finding;
 mod freeze;
 mod guard;
 mod help;
+mod hold;
 mod house;
 mod init;
 mod inventory;
@@ -34,6 +36,7 @@ mod man;
 mod moment;
 #[cfg(test)]
 mod operations;
+mod outlook;
 mod output;
 mod people;
 mod plan;
@@ -113,6 +116,8 @@ pub enum Command {
     Freeze(freeze::FreezeCommand),
     /// Lifts the freezes of a scope, and lets go what they held
     Unfreeze(freeze::Unfreeze),
+    /// Puts people under legal hold, and releases them
+    Hold(hold::HoldCommand),
     /// Shows guards that have tripped, and releases them
     Guard(guard::Guard),
     /// Shows what HR said and what became of it, and deals with what is parked
@@ -121,6 +126,8 @@ pub enum Command {
     Credentials(credentials::Credentials),
     /// Shows the outbox, sends a test, tries a mail again
     Mail(mail::Mail),
+    /// Shows what is wrong now, and tries whether anybody would hear of it
+    Alerts(alerts::Alerts),
     /// Takes in HR's file of people, and shows who is known
     People(people::People),
     /// Reads the systems' accounts, and says whose they are
@@ -160,10 +167,12 @@ impl Command {
             Self::Unblock(command) => command.run(context).await,
             Self::Freeze(command) => command.run(context).await,
             Self::Unfreeze(command) => command.run(context).await,
+            Self::Hold(command) => command.run(context).await,
             Self::Guard(command) => command.run(context).await,
             Self::Events(command) => command.run(context).await,
             Self::Credentials(command) => command.run(context).await,
             Self::Mail(command) => command.run(context).await,
+            Self::Alerts(command) => command.run(context).await,
             Self::People(command) => command.run(context).await,
             Self::Accounts(command) => command.run(context).await,
             Self::Systems(command) => command.run(context).await,

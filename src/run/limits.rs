@@ -17,8 +17,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::book::{Book, Step, public_id};
+use super::guard::approvals_before;
 use super::state::{HoldReason, StepState};
-use super::trip::{Stops, TripKind};
+use super::trip::{Stops, Trip, TripKind};
 use super::{Evidence, EvidenceKind};
 
 /// The windows that roll.
@@ -267,6 +268,19 @@ pub fn unknown(limits: &Limits, tally: &Tally, system: &str, now: Timestamp) -> 
     })
 }
 
+/// What would hold a step as things stand: a guard that has tripped, or the limits. What started lately counts only for
+/// steps that are due soon.
+pub fn outlook(limits: &Limits, tally: &Tally, trips: &[Trip], asked: &Asked<'_>, soon: bool) -> Option<String> {
+    if let Some(trip) = trips.iter().find(|trip| trip.stops(asked.stops, Some(asked.system))) {
+        return Some(format!("{} ({}): {}", trip.public_id(), trip.kind.as_str(), trip.words));
+    }
+    let tally = if soon { tally.clone() } else { Tally { population: tally.population, ..Tally::default() } };
+    match room(limits, &tally, asked) {
+        Room::Free | Room::Later => None,
+        Room::Unknown(words) | Room::Breach(_, words) => Some(words),
+    }
+}
+
 /// A batch begins with one, then goes on with five, then with the rest; each stage is read back before the next. A step
 /// that did not end well in the first two stages stops what comes after it.
 fn canary(tally: &Tally, asked: &Asked<'_>) -> Room {
@@ -326,9 +340,15 @@ pub fn subject(run: i64, step: &Step, stops: Stops) -> String {
     }
 }
 
-/// Whether the approvals behind which a step stands were given for a batch.
-pub fn approved_as_batch(_book: &Book, _step: &Step) -> bool {
-    false
+/// Whether the approvals behind which a step stands were given for a batch: whoever typed their number knows how many
+/// they are.
+pub fn approved_as_batch(book: &Book, step: &Step) -> bool {
+    let approvals = approvals_before(book, step);
+    let as_batch = |ordinal: &u16| {
+        book.step(*ordinal)
+            .is_some_and(|step| step.decision.approval.as_ref().is_some_and(|given| given.batch.is_some()))
+    };
+    !approvals.is_empty() && approvals.iter().all(as_batch)
 }
 
 #[cfg(test)]

@@ -314,3 +314,16 @@ async fn set_canary(tx: &mut Tx, system: &str, until: Option<i64>) -> Result<(),
 fn windows(now: Timestamp) -> (i64, i64) {
     (minus(now, HOUR).as_millisecond(), minus(now, DAY).as_millisecond())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::workflow::ActionKind;
+
+    #[test]
+    fn what_waits_for_its_batch_is_every_destructive_action() {
+        let text = waits_for_batch!("$1");
+        for action in ActionKind::ALL {
+            assert_eq!(text.contains(&format!("'{}'", action.name())), action.is_destructive(), "{action}");
+        }
+    }
+}

@@ -127,6 +127,16 @@ impl App {
         Self { engine, posts: true, ..app }
     }
 
+    /// A house that others have lived in, with a mail room: what lies in its folder and its record stays.
+    pub async fn posting_in(home: Home, folder: tempfile::TempDir, company: &str, now: Timestamp) -> Self {
+        let clock = Clock::manual(now);
+        let keys = KeyRing::open_or_create(&folder.path().join("usher.key")).expect("a key");
+        let store = open(&home, &clock, &keys).await;
+        let company = SandboxCompany::from_text(company, &folder.path().join("ledger.jsonl")).expect("a company");
+        let engine = posting(store.clone(), &company);
+        Self { engine, store, clock, company, home, keys, posts: true, folder }
+    }
+
     /// The shipped people, known and dispatched; every account read.
     pub async fn staffed(&self) {
         self.import(shipped::PEOPLE).await;
@@ -164,6 +174,14 @@ impl App {
             workflows.insert(workflow.name.clone(), Arc::new(workflow));
         }
         engine(&self.another_store().await, systems, workflows, self.posts.then(mail_room))
+    }
+
+    /// An engine as a daemon with another configuration would have it, on a store of its own.
+    pub async fn configured(&self, change: impl FnOnce(&mut Conventions)) -> Engine {
+        let mut conventions = conventions();
+        change(&mut conventions);
+        let store = self.another_store().await.with_conventions(conventions);
+        engine(&store, self.systems(), Library::shipped().workflows, self.posts.then(mail_room))
     }
 
     pub fn systems(&self) -> BTreeMap<String, Connector> {
@@ -331,6 +349,7 @@ impl App {
         self.close().await;
     }
 
+    /// Leaves as it is: the end is not looked at.
     pub async fn close(self) {
         self.store.close().await;
         self.home.leave().await;
@@ -383,7 +402,7 @@ pub async fn turn_of(
 pub const LEASE: Duration = Duration::from_secs(30);
 
 /// In memory where the machine has such a place: these tests are about what is written, not about the disk.
-fn folder() -> tempfile::TempDir {
+pub fn folder() -> tempfile::TempDir {
     let memory = std::path::Path::new("/dev/shm");
     let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
     made.expect("a folder")

@@ -11,8 +11,11 @@ mod harness;
 mod database;
 
 mod engine;
+mod living;
 mod mail;
 mod people;
 mod queue;
+mod receiver;
 mod smtp;
 mod store;
+mod upgrades;

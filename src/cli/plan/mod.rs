@@ -3,7 +3,7 @@
 mod notes;
 mod page;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 use jiff::Timestamp;
@@ -12,11 +12,13 @@ use serde_json::{Value, json};
 use super::about::About;
 use super::house::House;
 use super::inventory::read_unread;
+use super::outlook::Outlook;
 use super::{CliError, Context, Exit, moment};
 use crate::engine::trigger::{Request, SubjectRef};
 use crate::run::guard::Freeze;
 use crate::run::plan::maker;
 use crate::run::{Person, Plan, PlannedStep, Policy, project, zone};
+use crate::store::HoldRow;
 
 pub(super) use notes::left_out;
 
@@ -52,10 +54,15 @@ struct View<'a> {
     policy: Option<Policy>,
     calendar: Option<String>,
     accounts: BTreeMap<i64, String>,
+    /// Why accounts are protected.
+    protected: BTreeMap<i64, String>,
+    /// Legal holds on the person, or on whoever the account belongs to.
+    holds: Vec<HoldRow>,
     /// What deserves to be read twice.
     warnings: Vec<String>,
     /// What new accounts would be called.
     address: Option<String>,
+    outlook: Outlook,
 }
 
 impl PlanCommand {
@@ -92,6 +99,12 @@ impl PlanCommand {
     }
 }
 
+/// The systems on which a plan destroys something.
+fn destroyed_on(plan: &Plan) -> BTreeSet<String> {
+    let steps = plan.steps.iter().filter(|step| step.action.is_destructive() && step.skip.is_none());
+    steps.filter_map(|step| step.system.clone()).collect()
+}
+
 impl<'a> View<'a> {
     async fn new(house: &'a House, plan: &'a Plan, subject: &SubjectRef) -> Result<Self, CliError> {
         let person = match subject {
@@ -107,13 +120,28 @@ impl<'a> View<'a> {
         };
         let projected = project(plan, rules.holidays_of(&workflow));
         let projected = projected.map_err(|error| CliError::environment("zone", error.to_string()))?;
-        let mut accounts = BTreeMap::new();
+        let (mut accounts, mut protected, mut owner) = (BTreeMap::new(), BTreeMap::new(), None);
         for id in plan.steps.iter().filter_map(|step| step.account) {
+            if accounts.contains_key(&id) {
+                continue;
+            }
             if let Some(account) = house.store().account(id).await? {
+                protected.extend(house.store().why_protected(&account).await?.map(|why| (id, why)));
+                owner = owner.or(account.person_id);
                 accounts.insert(id, account.external_id);
             }
         }
         let mut warnings = house.engine.promotions(plan, person.as_ref()).await?;
+        for (id, why) in &protected {
+            let account = accounts.get(id).map(String::as_str).unwrap_or_default();
+            warnings.push(format!(
+                "account {account} is protected, {why}: it is not deleted, and its access is not cut by itself"
+            ));
+        }
+        let holds = match person.as_ref().map(|person| person.id).or(owner) {
+            Some(person) => house.store().holds(Some(person), false).await?,
+            None => Vec::new(),
+        };
         let address = match house.engine.new_address(plan, person.as_ref()).await? {
             Some(Ok(address)) => Some(address),
             Some(Err(why)) => {
@@ -128,11 +156,14 @@ impl<'a> View<'a> {
             person,
             warnings,
             address,
+            outlook: Outlook::on(house, &destroyed_on(plan)).await?,
             due: projected.into_iter().map(|step| step.due).collect(),
             policy: rules.policy(workflow.policy.as_deref()).filter(|policy| policy.limits()).cloned(),
             calendar: workflow.calendar.clone(),
             freezes: house.store().freezes().await?.into_iter().map(|row| row.freeze).collect(),
             accounts,
+            protected,
+            holds,
         })
     }
 
@@ -146,10 +177,23 @@ impl<'a> View<'a> {
         if let Some(freeze) = freeze {
             return Some(format!("frozen ({}): {}", freeze.scope(), freeze.reason));
         }
-        let staying = self.person.as_ref().filter(|person| !person.status.is_departed());
-        staying.filter(|_| step.action.is_destructive()).map(|person| {
+        let kept = self.holds.first().filter(|_| step.action.is_destructive());
+        if let Some(hold) = kept {
+            return Some(format!("under legal hold: {}", hold.words()));
+        }
+        let protected = step.account.and_then(|id| self.protected.get(&id));
+        if let Some(why) = protected.filter(|_| step.action.is_destructive() || step.action.is_cut()) {
+            return Some(format!("protected: {why}"));
+        }
+        if !step.action.is_destructive() || step.skip.is_some() {
+            return None;
+        }
+        let staying = self.person.as_ref().filter(|person| !person.status.is_departed()).map(|person| {
             format!("{} is {}: HR must have said that they leave", person.employee_number, person.status.as_str())
-        })
+        });
+        let against = step.system.as_deref().and_then(|system| self.outlook.against(system, self.due(step)));
+        let all: Vec<String> = staying.into_iter().chain(against).collect();
+        (!all.is_empty()).then(|| all.join("; "))
     }
 
     /// The plan, each step with what was computed for it.
@@ -173,6 +217,7 @@ impl<'a> View<'a> {
         document["calendar"] = json!(self.calendar);
         document["new_address"] = json!(self.address);
         document["warnings"] = json!(self.warnings);
+        document["legal_holds"] = json!(self.holds.iter().map(HoldRow::words).collect::<Vec<_>>());
         document
     }
 }

@@ -37,6 +37,7 @@ fn code(verdict: &Verdict) -> &'static str {
         Verdict::Trip { kind, .. } => kind.as_str(),
         Verdict::Later => "later",
         Verdict::AskApproval => "approval?",
+        Verdict::WaitAgain => "again",
         Verdict::AskPerson(_) => "person?",
     }
 }
@@ -228,6 +229,27 @@ fn a_trip_stops_its_steps_on_its_system_until_it_is_released() {
 }
 
 #[test]
+fn a_deletion_that_was_approved_as_part_of_a_batch_is_counted_by_no_threshold() {
+    use crate::run::limits::{Population, Tally};
+    use crate::run::trip::{Stops, Trip, TripKind};
+    let mut story = deletion();
+    let population = Some(Population { accounts: 100, read_at: story.now });
+    story.tally = Some(Tally { population, hour: 5, day: 5, batch: 6, good: 6, ..Tally::default() });
+    assert_eq!(judged(&story, "delete@ldap"), "threshold");
+    let trip =
+        |kind| Trip { id: 1, kind, system: Some("ldap".into()), stops: Stops::Destructive, words: "many".into() };
+    let approve = story.step("approve").ordinal;
+    story.book.steps[usize::from(approve)].decision.approval.as_mut().unwrap().batch = Some("batch_1".into());
+    assert_eq!(judged(&story, "delete@ldap"), "proceed");
+    story.trips = vec![trip(TripKind::Threshold)];
+    assert_eq!(judged(&story, "delete@ldap"), "proceed");
+    for kind in [TripKind::Canary, TripKind::Clock, TripKind::Restore] {
+        story.trips = vec![trip(kind)];
+        assert_eq!(judged(&story, "delete@ldap"), "guard", "{kind:?} stops a batch too");
+    }
+}
+
+#[test]
 fn cuts_that_nobody_asked_for_by_hand_can_be_stopped_and_no_others() {
     use crate::run::trip::{Stops, Trip, TripKind};
     let cuts = Trip {
@@ -331,5 +353,31 @@ fn a_late_step_that_is_not_needed_is_no_question_for_a_person() {
 fn people_are_asked_for_what_people_do() {
     for (action, expected) in [("task", "person?"), ("checklist", "person?"), ("approval", "approval?")] {
         assert_eq!(judged(&of(vec![step("s", action)]), "s"), expected);
+    }
+}
+
+#[test]
+fn a_legal_hold_stops_what_destroys_and_nothing_else() {
+    let mut story = deletion();
+    story.legal_hold = Some("hold_1".into());
+    assert_eq!(judged(&story, "delete@ldap"), "legal_hold");
+    for action in ["account.disable", "directory.hide", "account.enable"] {
+        let mut story = one(step("s", action));
+        story.legal_hold = Some("hold_1".into());
+        assert_eq!(judged(&story, "s@ldap"), "proceed", "{action}");
+    }
+}
+
+#[test]
+fn a_protected_account_is_neither_deleted_nor_closed_by_itself() {
+    let mut story = deletion();
+    story.protected = Some("the last administrator".into());
+    assert_eq!(judged(&story, "delete@ldap"), "protected");
+    story.book.steps[2].decision.overridden = true;
+    assert_eq!(judged(&story, "delete@ldap"), "protected", "nobody lets a deletion through");
+    for (action, expected) in [("account.disable", "protected"), ("directory.hide", "proceed")] {
+        let mut story = one(step("s", action));
+        story.protected = Some("the last administrator".into());
+        assert_eq!(judged(&story, "s@ldap"), expected, "{action}");
     }
 }

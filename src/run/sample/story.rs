@@ -20,7 +20,8 @@ use crate::run::rules::Rules;
 use crate::run::settle::{self, Outcome};
 use crate::run::trip::Trip;
 use crate::run::{
-    Account, Evidence, EvidenceKind, Holidays, Person, PersonStatus, RunState, StepEvent, StepState, Subject, asking,
+    Account, Evidence, EvidenceKind, Holidays, Person, PersonStatus, RunState, StepEvent, StepState, Subject, Users,
+    asking,
 };
 
 /// Who speaks in tests.
@@ -41,6 +42,9 @@ pub(crate) struct Story {
     pub(crate) tally: Option<Tally>,
     pub(crate) counted: Counted,
     pub(crate) cut_needed: Option<String>,
+    pub(crate) legal_hold: Option<String>,
+    pub(crate) protected: Option<String>,
+    pub(crate) users: Users,
     pub(crate) system_known: bool,
     pub(crate) calendar_known: bool,
     /// How many facts have been through the journal.
@@ -69,7 +73,7 @@ impl Story {
             zone: plan.zone.clone(),
             start: plan.start,
             trigger: "test".into(),
-            asked_by: "os:grace".into(),
+            asked_by: "hr".into(),
             seq: 0,
             head: String::new(),
         };
@@ -99,6 +103,9 @@ impl Story {
             tally: None,
             counted: Counted::default(),
             cut_needed: None,
+            legal_hold: None,
+            protected: None,
+            users: Users::default(),
             system_known: true,
             calendar_known: true,
             written: Cell::new(0),
@@ -195,6 +202,9 @@ impl Story {
             counted: self.counted,
             cut_needed: self.cut_needed.clone(),
             system_known: self.system_known,
+            legal_hold: self.legal_hold.clone(),
+            protected: self.protected.clone(),
+            users: &self.users,
             calendar_known: self.calendar_known,
             scope: &scope,
             now: self.now,
@@ -216,6 +226,7 @@ impl Story {
             Verdict::Later => return self,
             Verdict::Skip(reason) => StepEvent::Skipped { at: self.now, reason },
             Verdict::AskApproval => StepEvent::ApprovalAsked,
+            Verdict::WaitAgain => StepEvent::Reblocked,
             Verdict::AskPerson(instruction) => StepEvent::PersonAsked { instruction },
         };
         self.event(label, event)
@@ -270,7 +281,9 @@ impl Story {
 
     pub(crate) fn approve(&mut self, label: &str) -> Result<(), Refusal> {
         self.order(label, |book, ordinal, now| {
-            orders::approve(book, ordinal, None, "", &person(), now, &Holidays::default())
+            let (by, users) = (person(), Users::default());
+            let approver = orders::Approver { by: &by, users: &users, subject: None, batch: None };
+            orders::approve(book, ordinal, None, "", &approver, now, &Holidays::default())
         })
     }
 

@@ -1,12 +1,13 @@
 //! The record, function by function.
 
+mod checkpoints;
 mod claims;
 mod journal;
 mod leases;
 mod registers;
 mod schema;
 mod starting;
-mod stops;
+pub mod stops;
 mod together;
 
 use crate::harness::{App, zurich};

@@ -7,7 +7,7 @@ use usher::run::{Evidence, EvidenceKind};
 use usher::store::{Claim, Completion};
 
 use super::{both_with, crowd, deleted, held_by, house, remove, wide};
-use crate::harness::{App, completion, done, turn_of};
+use crate::harness::{App, completion, done, request, turn_of};
 
 /// So many runs whose account is closed and whose deletion is due.
 async fn about_to_delete(app: &App, engine: &usher::engine::Engine, count: usize) -> Vec<i64> {
@@ -37,7 +37,7 @@ async fn after(app: &App, engine: &usher::engine::Engine, claims: &[Claim], outc
     turn(app, engine, vec![], 50).await
 }
 
-both_with! { 12:
+both_with! { 13:
     one_then_five_then_the_rest, async |app: &App| {
         let engine = crowd(app, wide()).await;
         let runs = about_to_delete(app, &engine, 12).await;
@@ -45,6 +45,11 @@ both_with! { 12:
         assert_eq!(first.len(), 1);
         assert!(turn(app, &engine, vec![], 50).await.is_empty(), "the others wait, and are no hindrance");
         assert!(app.store.until_due().await.unwrap().is_some_and(|until| !until.is_zero()));
+        // Who comes after them in time is not kept waiting, though there is one hand only.
+        let later = engine.start(request("remove", "00013", &[])).await.unwrap().id();
+        let other = turn(app, &engine, vec![], 1).await;
+        assert_eq!(other.iter().map(|claim| claim.run).collect::<Vec<_>>(), [later]);
+        turn(app, &engine, vec![completion(&other[0], done())], 0).await;
         // Another daemon counts the same.
         let other = house(app, wide()).await;
         assert!(turn(app, &other, vec![], 50).await.is_empty());
