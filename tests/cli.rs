@@ -2,6 +2,8 @@
 
 #![cfg(test)]
 
+#[path = "cli/alerts.rs"]
+mod alerts;
 #[path = "cli/changes.rs"]
 mod changes;
 #[path = "cli/guards.rs"]

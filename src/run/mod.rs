@@ -7,6 +7,7 @@ pub mod book;
 pub mod business;
 pub mod capability;
 pub mod conventions;
+pub mod drift;
 pub mod guard;
 pub mod inputs;
 pub mod instant;

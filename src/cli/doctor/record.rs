@@ -54,7 +54,8 @@ fn durable(store: &Store) -> Check {
 async fn work(config: &Config, store: &Store) -> Result<Vec<Check>, CliError> {
     let first = [clock(store).await?, daemon_at_work(config, store).await?, inventory(config, store).await?];
     let first = first.into_iter().chain([bindings(store).await?]);
-    Ok(first.chain(steps(store).await?).chain(outbox(store).await?).collect())
+    let watched = super::watch::watched(config, store).await?;
+    Ok(first.chain(steps(store).await?).chain(outbox(store).await?).chain(watched).collect())
 }
 
 /// What is on its way and given up, by mail and to the webhook; nothing where none was ever sent.

@@ -3,6 +3,7 @@
 mod accidents;
 mod alerts;
 mod departure;
+mod guarded;
 mod joiners;
 mod late;
 mod limits;
