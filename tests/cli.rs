@@ -2,6 +2,8 @@
 
 #![cfg(test)]
 
+#[path = "cli/audit.rs"]
+mod audit;
 #[path = "cli/changes.rs"]
 mod changes;
 #[path = "cli/guards.rs"]

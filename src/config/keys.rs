@@ -88,6 +88,7 @@ pub(super) const SECTIONS: &[(&str, &[Key])] = &[
     ),
     ("access", &[("administrators", Kind::Texts), ("people", Kind::Named)]),
     ("protected", &[("accounts", Kind::Texts), ("logins", Kind::Texts)]),
+    ("audit", &[("checkpoint_file", Kind::Path)]),
 ];
 
 const POLICY: &[Key] = &[("redirect", Kind::Text), ("auto_reply_max", Kind::Text)];

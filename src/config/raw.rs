@@ -21,6 +21,7 @@ pub(super) struct Raw {
     pub(super) naming: RawNaming,
     pub(super) access: RawAccess,
     pub(super) protected: RawProtected,
+    pub(super) audit: RawAudit,
     pub(super) mail: Option<RawMail>,
     pub(super) alerts: BTreeMap<String, RawWebhook>,
     pub(super) systems: BTreeMap<String, RawSystem>,
@@ -109,6 +110,12 @@ pub(super) struct RawAccess {
 pub(super) struct RawProtected {
     pub(super) accounts: Option<Vec<String>>,
     pub(super) logins: Option<Vec<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAudit {
+    pub(super) checkpoint_file: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -62,6 +62,8 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
     ("protected", "Accounts that are never deleted, and whose access no run closes by itself."),
     ("protected.accounts", "By system and immutable id: `mailhost:m-0001`."),
     ("protected.logins", "By sign-in name or address, with `*` and `?`: `break-glass*`, `mailhost:root`."),
+    ("audit", "Checkpoints of the journal."),
+    ("audit.checkpoint_file", "A file elsewhere that each checkpoint is also written to, at its end."),
     ("departments", "What people of a department get."),
     ("departments.groups", "Their groups."),
     ("departments.role", "Their role."),

@@ -20,6 +20,13 @@ pub enum KeySettings {
     Secret(SecretRef),
 }
 
+/// `[audit]`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditSettings {
+    /// The file that each checkpoint is also written to.
+    pub checkpoint_file: Option<PathBuf>,
+}
+
 /// `[time]`
 #[derive(Clone, Debug)]
 pub struct TimeSettings {

@@ -7,6 +7,7 @@ pub mod batch;
 pub mod book;
 pub mod business;
 pub mod capability;
+pub mod checkpoint;
 pub mod conventions;
 pub mod guard;
 pub mod inputs;

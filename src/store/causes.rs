@@ -53,6 +53,7 @@ impl About {
         match self {
             Self::Step(run, ordinal, state) => format!("step:{}:{state}", super::books::step_key(*run, *ordinal)),
             Self::Cut(run, ordinal) => format!("cut:{}", super::books::step_key(*run, *ordinal)),
+            Self::Trip(id) => format!("trip:{id}"),
             Self::Event(id) => format!("event:{id}"),
             Self::Silent(source) => format!("silent:{source}"),
             Self::Unread(system) => format!("unread:{system}"),
@@ -62,7 +63,7 @@ impl About {
     fn key(&self) -> i64 {
         match self {
             Self::Step(run, ordinal, _) | Self::Cut(run, ordinal) => super::books::step_key(*run, *ordinal),
-            Self::Event(id) => *id,
+            Self::Event(id) | Self::Trip(id) => *id,
             Self::Silent(_) | Self::Unread(_) => 0,
         }
     }
@@ -86,6 +87,7 @@ impl About {
                 let (run, ordinal) = step(rest)?;
                 Self::Cut(run, ordinal)
             }
+            "trip" => Self::Trip(number(rest)?),
             "event" => Self::Event(number(rest)?),
             "silent" => Self::Silent(rest.to_owned()),
             "unread" => Self::Unread(rest.to_owned()),
@@ -143,6 +145,9 @@ impl Store {
                 .fetch_all(&mut *conn)
                 .await?;
         causes.extend(parked.into_iter().map(|id| Cause::new(&About::Event(id), WaitKind::Alert, false)));
+        for row in self.trips_open(conn).await? {
+            causes.push(Cause::new(&About::Trip(row.trip.id), WaitKind::Alert, true));
+        }
         for row in silent(conn, expected.silent_after, now).await? {
             causes.push(Cause::new(&About::Silent(row.source), WaitKind::Alert, false));
         }
@@ -244,11 +249,15 @@ fn at(key: i64) -> Result<(i64, u16), StoreError> {
     Ok((key / STEPS_PER_RUN, ordinal))
 }
 
+/// What a trip holds is told by the trip.
 async fn stopped(conn: &mut AnyConnection) -> Result<Vec<(i64, String)>, StoreError> {
     let rows = sqlx::query(
         "SELECT s.id, s.state FROM steps s JOIN runs r ON r.id = s.run_id
          WHERE s.state IN ('held', 'failed', 'awaiting_approval', 'awaiting_person') AND r.ended_at IS NULL
            AND (s.state <> 'held' OR r.state <> 'paused')
+           AND NOT (s.state = 'held' AND EXISTS (
+                SELECT 1 FROM trips t WHERE t.released_at IS NULL
+                   AND s.data LIKE '%\"guard\":\"guard\"%' AND s.data LIKE '%\"trip_' || CAST(t.id AS TEXT) || ':%'))
          ORDER BY s.id LIMIT $1",
     )
     .bind(MOST)

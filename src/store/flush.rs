@@ -68,7 +68,7 @@ struct RunChange {
 
 const UPDATE_RUNS: Text = rows!(
     "UPDATE runs SET seq = v.seq, head = v.head, state = v.state, ended_at = COALESCE(runs.ended_at, v.ended_at),
-            inputs = COALESCE(v.inputs, runs.inputs) FROM",
+            inputs = COALESCE(v.inputs, runs.inputs), checkpointed = 0 FROM",
     { id BIGINT, old_seq BIGINT, old_head TEXT, seq BIGINT, head TEXT, state TEXT, ended_at BIGINT, inputs TEXT },
     "WHERE runs.id = v.id AND runs.seq = v.old_seq AND runs.head = v.old_head RETURNING runs.id"
 );

@@ -9,6 +9,7 @@ mod batches;
 mod books;
 mod causes;
 mod changes;
+mod checkpoints;
 mod claim;
 mod columns;
 mod connect;
@@ -32,12 +33,14 @@ mod matches;
 mod migrate;
 mod names;
 mod people;
+mod proof;
 mod protection;
 mod runs;
 mod schedules;
 mod secrets;
 mod seen;
 mod selections;
+mod silence;
 mod sql;
 mod tasks;
 mod trips;
@@ -58,6 +61,7 @@ use sqlx::{AnyPool, Connection, Row};
 pub use accounts::{Binding, SyncCount};
 pub use causes::{Expected, OVERDUE, SilentSource, UnreadSystem};
 pub(crate) use changes::HR;
+pub use checkpoints::Checkpoint;
 pub use connect::sqlite_path;
 use connect::{dialect_of, knock, plain, postgres_pool, shown, sqlite_pool, sqlite_url};
 pub use error::StoreError;
@@ -70,11 +74,13 @@ pub use listings::{AccountFilter, AccountRow, Owner};
 pub use lock::FileLock;
 pub use mails::{Carrier, MailEnd, MailRow, NewMail, TakenMail};
 pub use matches::{Candidate, MatchNote};
+pub use proof::{Doubt, Proof};
 pub use runs::{NewRun, RunFilter, RunRow, Started};
 pub use schedules::{SchedulePause, ScheduleRow};
 pub use secrets::NewPassword;
 pub use seen::Seen;
 pub use selections::{PeopleBy, SelectedAccount, SelectedPerson};
+pub use silence::Patience;
 pub use tasks::{Scene, Waiting, reason_words};
 pub use trips::TripRow;
 pub use turn::{Archived, Claim, Completion, TurnReport, TurnRequest};
@@ -187,9 +193,7 @@ impl Store {
                 (pool.clone(), pool)
             }
         };
-        if let Some(first) = first {
-            first.close().await.ok();
-        }
+        first.close().await.ok();
         let store = Self {
             inner: Arc::new(Inner {
                 url,
@@ -354,7 +358,7 @@ impl Store {
     }
 
     pub(crate) async fn commit(&self, tx: Tx) -> Result<(), StoreError> {
-        if let Err(error) = tx.inner.commit().await.map_err(StoreError::from) {
+        if let Err(error) = tx.inner.commit().await.map_err(silence::of_commit) {
             self.note(Some(&error));
             return Err(error);
         }
@@ -433,7 +437,7 @@ impl Store {
         if let Some(key) = cache.get(&person) {
             return Ok(key.clone());
         }
-        let key = self.inner.keys.unwrap(wrapped)?;
+        let key = self.inner.keys.unwrap(&people::key_place(person), wrapped)?;
         if cache.len() > 50_000 {
             cache.clear();
         }

@@ -78,7 +78,7 @@ impl World {
             self.tally.count("duplicate outcome");
             completions.push(ghost);
         }
-        let permits = self.dice.below(5);
+        let permits = self.dice.below(6);
         let report = self.turn_of(at, completions.clone(), permits).await;
         let ghosts = completions.len() - first_time;
         assert!(report.stale >= ghosts, "an outcome that was recorded before was recorded again");
@@ -132,6 +132,13 @@ impl World {
         }
         checker::claimed(self, engine.store(), &report.claims).await;
         report
+    }
+
+    /// One of the daemons that have an attempt in hand.
+    pub fn someone_at_work(&mut self) -> Option<usize> {
+        let open = |daemon: &Daemon| daemon.held.iter().any(|held| held.outcome.is_none());
+        let at_work: Vec<usize> = (0..self.daemons.len()).filter(|at| open(&self.daemons[*at])).collect();
+        self.dice.pick(&at_work)
     }
 
     /// One of the attempts at hand is carried out. Like the daemon's own, it asks right before it sends whether the lease

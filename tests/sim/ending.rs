@@ -23,7 +23,7 @@ pub async fn end(world: &mut World) {
         world.start_again(at).await;
     }
     world.resume_import().await;
-    let lapsed = world.now() + SignedDuration::from_secs(61);
+    let lapsed = world.now() + SignedDuration::from_mins(10);
     world.house.clock.set(lapsed);
     world.round(0).await;
     world.unfreeze().await;
