@@ -92,7 +92,8 @@ pub async fn open_store(config: &Config, opening: Opening, clock: Clock) -> Resu
         KeySettings::Secret(reference) => KeyRing::from_secret(&reference.resolve()?)?,
     };
     let store = Store::open(url.expose(), opening, clock, ring, config.rules.clone()).await?;
-    Ok(store.with_conventions(config.conventions.clone()))
+    let governing = config.systems.iter().map(|(name, system)| (name.clone(), system.kind.governing()));
+    Ok(store.with_conventions(config.conventions.clone()).with_governing(governing.collect()))
 }
 
 /// A key is only made for a database that is not there yet: a lost key must not pass unnoticed.
@@ -173,7 +174,13 @@ pub async fn open_engine(config: &Config, opening: Opening, clock: Clock) -> Res
 pub fn assemble(config: &Config, store: Store, systems: BTreeMap<String, Connector>, library: Library) -> Engine {
     let matching = Matching { everywhere: config.matching.clone(), on: config.matching_on() };
     let webhook = config.webhook.clone().map(Webhook::open);
-    let fittings = Fittings { matching, mail: open_mail(config).0, webhook, silent_after: config.silent_after };
+    let fittings = Fittings {
+        matching,
+        mail: open_mail(config).0,
+        checkpoint_file: config.audit.checkpoint_file.clone(),
+        webhook,
+        silent_after: config.silent_after,
+    };
     Engine::with(store, systems, library.workflows, config.time.zone_name(), config.rules.clone(), fittings)
 }
 
@@ -266,9 +273,9 @@ async fn send_mails(engine: Engine, mut shutdown: watch::Receiver<bool>) {
     }
 }
 
-/// Once in a while: events that were accepted and not dealt with, schedules, secrets that nobody
-/// used, reminders. What fails stops none of the others, and is tried again after a longer while: a system that does not
-/// answer is not to be hammered.
+/// Once in a while: events that were accepted and not dealt with, schedules, secrets that nobody used, legal holds whose
+/// time is over, reminders, checkpoints. What fails stops none of the others, and is tried again after a longer while: a
+/// system that does not answer is not to be hammered.
 async fn rounds(engine: Engine, shutdown: watch::Receiver<bool>) {
     while !*shutdown.borrow() {
         let failures = round(&engine).await;
@@ -279,12 +286,20 @@ async fn rounds(engine: Engine, shutdown: watch::Receiver<bool>) {
     }
 }
 
-async fn round(engine: &Engine) -> Vec<StoreError> {
+async fn round(engine: &Engine) -> Vec<String> {
     let dispatched = events::dispatch(engine).await.map(|_| ());
     let fired = schedules::fire(engine).await.map(|_| ());
     let expired = engine.store().expire_secrets().await.map(|_| ());
+    let released = engine.store().end_holds().await.map(|_| ());
     let reminded = engine.remind().await.map(|_| ());
-    [dispatched, fired, expired, reminded].into_iter().filter_map(Result::err).collect()
+    let checked = engine.checkpoint().await.map_err(|error| error.to_string());
+    let parts = [dispatched, fired, expired, released, reminded];
+    parts
+        .into_iter()
+        .map(|part| part.map_err(|error| error.to_string()))
+        .chain([checked])
+        .filter_map(Result::err)
+        .collect()
 }
 
 /// The daemon: recovers, serves until SIGTERM or SIGINT, drains.

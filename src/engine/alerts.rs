@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::Engine;
 use super::reminders::{LISTED, day, is_news, is_ripe, mail, step};
 use crate::mail::{Facts, Problem, Webhook};
-use crate::store::{About, NewMail, StoreError, Told, Wait, WaitKind, Waiting};
+use crate::store::{About, NewMail, StoreError, Told, TripRow, Wait, WaitKind, Waiting};
 
 /// An alert in words and in data.
 #[derive(Clone, Debug, Default)]
@@ -94,7 +94,11 @@ impl Engine {
             if stage == "alert.opened" && wait.urgent {
                 facts.urgent += 1;
             }
-            if list.len() < LISTED { list.push(problem) } else { facts.more += 1 }
+            if list.len() < LISTED {
+                list.push(problem)
+            } else {
+                facts.more += 1
+            }
             messages.add(self.webhook(), stage, wait, &described, now);
         }
         let mut mails = messages.all(self.webhook(), now);
@@ -109,16 +113,19 @@ impl Engine {
     /// Those that are still there, in words and in data.
     async fn described(&self, waits: &[&Wait]) -> Result<BTreeMap<i64, Described>, StoreError> {
         let open = || waits.iter().filter(|wait| wait.over_at.is_none());
-        let cuts: Vec<(i64, u16)> = open().filter(|it| matches!(it.about, About::Cut(..))).filter_map(|it| step(it)).collect();
+        let cuts: Vec<(i64, u16)> =
+            open().filter(|it| matches!(it.about, About::Cut(..))).filter_map(|it| step(it)).collect();
         let late = self.store().late_of(&cuts).await?;
         let others: Vec<(i64, u16)> =
             open().filter(|it| matches!(it.about, About::Step(..))).filter_map(|it| step(it)).collect();
         let waiting = self.store().waiting_of(&others).await?;
+        let trips = self.store().trips(false).await?;
         let mut found = BTreeMap::new();
         for wait in open() {
             let described = match &wait.about {
                 About::Step(..) => waiting.iter().find(|task| step(wait) == Some(task.key)).map(of_step),
                 About::Cut(..) => late.iter().find(|task| step(wait) == Some(task.key)).map(of_step),
+                About::Trip(id) => trips.iter().find(|row| row.trip.id == *id).map(of_trip),
                 About::Event(id) => Some(self.of_event(*id).await?),
                 About::Silent(source) => Some(self.of_silence(source).await?),
                 About::Unread(system) => self.of_unread(system).await?,
@@ -163,6 +170,21 @@ impl Engine {
     }
 }
 
+fn of_trip(row: &TripRow) -> Described {
+    let (trip, id) = (&row.trip, row.trip.public_id());
+    let (guard, stops) = (trip.kind.as_str(), trip.stops.words());
+    Described {
+        words: format!(
+            "the guard `{guard}` has tripped on {}: {}; {stops} wait for a person",
+            trip.scope(),
+            trip.words
+        ),
+        command: format!("usher guard release {id} --reason …"),
+        goes_on: false,
+        data: json!({ "trip": id, "guard": guard, "system": trip.system, "stops": trip.stops.as_str() }),
+    }
+}
+
 fn of_step(task: &Waiting) -> Described {
     let about = task.person.as_ref().map(|name| format!(", {name}")).unwrap_or_default();
     let mut data = json!({ "run": task.run, "step": task.step, "workflow": task.workflow, "state": task.state });
@@ -185,6 +207,7 @@ fn kind(wait: &Wait) -> &'static str {
         About::Cut(..) => "cut_overdue",
         About::Step(_, _, state) if state == "failed" => "step_failed",
         About::Step(..) => "step_held",
+        About::Trip(_) => "guard_tripped",
         About::Event(_) => "event_parked",
         About::Silent(_) => "feed_silent",
         About::Unread(_) => "system_unread",

@@ -120,7 +120,7 @@ impl Engine {
 pub(super) fn step(wait: &Wait) -> Option<(i64, u16)> {
     match &wait.about {
         About::Step(run, ordinal, _) | About::Cut(run, ordinal) => Some((*run, *ordinal)),
-        About::Event(_) | About::Silent(_) | About::Unread(_) => None,
+        About::Trip(_) | About::Event(_) | About::Silent(_) | About::Unread(_) => None,
     }
 }
 

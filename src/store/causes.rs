@@ -15,6 +15,9 @@ use crate::workflow::ActionKind;
 /// An access cut that is not done so long after it was first due is overdue (guarantee 7).
 pub const OVERDUE: Duration = Duration::from_secs(300);
 
+/// So long before an approval lapses those who may give it again are reminded.
+pub const LAPSES_SOON: Duration = Duration::from_secs(3 * 86_400);
+
 /// Every cut that is not over has been tried, or is tried, within so long from now: `settle` caps their backoff far below.
 const SURELY_TRIED_MS: i64 = 3_600_000;
 
@@ -50,6 +53,7 @@ impl About {
         match self {
             Self::Step(run, ordinal, state) => format!("step:{}:{state}", super::books::step_key(*run, *ordinal)),
             Self::Cut(run, ordinal) => format!("cut:{}", super::books::step_key(*run, *ordinal)),
+            Self::Trip(id) => format!("trip:{id}"),
             Self::Event(id) => format!("event:{id}"),
             Self::Silent(source) => format!("silent:{source}"),
             Self::Unread(system) => format!("unread:{system}"),
@@ -59,7 +63,7 @@ impl About {
     fn key(&self) -> i64 {
         match self {
             Self::Step(run, ordinal, _) | Self::Cut(run, ordinal) => super::books::step_key(*run, *ordinal),
-            Self::Event(id) => *id,
+            Self::Event(id) | Self::Trip(id) => *id,
             Self::Silent(_) | Self::Unread(_) => 0,
         }
     }
@@ -83,6 +87,7 @@ impl About {
                 let (run, ordinal) = step(rest)?;
                 Self::Cut(run, ordinal)
             }
+            "trip" => Self::Trip(number(rest)?),
             "event" => Self::Event(number(rest)?),
             "silent" => Self::Silent(rest.to_owned()),
             "unread" => Self::Unread(rest.to_owned()),
@@ -130,11 +135,19 @@ impl Store {
             let (run, ordinal) = at(*key)?;
             causes.push(Cause::new(&About::Cut(run, ordinal), WaitKind::Alert, true));
         }
-        let parked: Vec<i64> = sqlx::query_scalar("SELECT id FROM hr_events WHERE state = 'parked' ORDER BY id LIMIT $1")
-            .bind(MOST)
-            .fetch_all(&mut *conn)
-            .await?;
+        for key in lapsing(conn, now).await? {
+            let (run, ordinal) = at(key)?;
+            causes.push(Cause::new(&About::Step(run, ordinal, "lapsing".to_owned()), WaitKind::Task, false));
+        }
+        let parked: Vec<i64> =
+            sqlx::query_scalar("SELECT id FROM hr_events WHERE state = 'parked' ORDER BY id LIMIT $1")
+                .bind(MOST)
+                .fetch_all(&mut *conn)
+                .await?;
         causes.extend(parked.into_iter().map(|id| Cause::new(&About::Event(id), WaitKind::Alert, false)));
+        for row in self.trips_open(conn).await? {
+            causes.push(Cause::new(&About::Trip(row.trip.id), WaitKind::Alert, true));
+        }
         for row in silent(conn, expected.silent_after, now).await? {
             causes.push(Cause::new(&About::Silent(row.source), WaitKind::Alert, false));
         }
@@ -236,11 +249,15 @@ fn at(key: i64) -> Result<(i64, u16), StoreError> {
     Ok((key / STEPS_PER_RUN, ordinal))
 }
 
+/// What a trip holds is told by the trip.
 async fn stopped(conn: &mut AnyConnection) -> Result<Vec<(i64, String)>, StoreError> {
     let rows = sqlx::query(
         "SELECT s.id, s.state FROM steps s JOIN runs r ON r.id = s.run_id
          WHERE s.state IN ('held', 'failed', 'awaiting_approval', 'awaiting_person') AND r.ended_at IS NULL
            AND (s.state <> 'held' OR r.state <> 'paused')
+           AND NOT (s.state = 'held' AND EXISTS (
+                SELECT 1 FROM trips t WHERE t.released_at IS NULL
+                   AND s.data LIKE '%\"guard\":\"guard\"%' AND s.data LIKE '%\"trip_' || CAST(t.id AS TEXT) || ':%'))
          ORDER BY s.id LIMIT $1",
     )
     .bind(MOST)
@@ -249,18 +266,36 @@ async fn stopped(conn: &mut AnyConnection) -> Result<Vec<(i64, String)>, StoreEr
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
+/// Approvals that lapse soon over a deletion that has not started.
+async fn lapsing(conn: &mut AnyConnection, now: Timestamp) -> Result<Vec<i64>, StoreError> {
+    let now = now.as_millisecond();
+    let soon = now.saturating_add(i64::try_from(LAPSES_SOON.as_millis()).unwrap_or(i64::MAX));
+    Ok(sqlx::query_scalar(
+        "SELECT s.id FROM steps s JOIN runs r ON r.id = s.run_id
+         WHERE s.lapses_at IS NOT NULL AND s.lapses_at > $1 AND s.lapses_at <= $2 AND s.state = 'done'
+           AND r.ended_at IS NULL
+           AND EXISTS (SELECT 1 FROM steps d WHERE d.id >= r.id * 1024 AND d.id < r.id * 1024 + 1024
+                AND d.action IN ('account.delete', 'account.purge') AND d.of_step IS NULL
+                AND d.state IN ('blocked', 'waiting', 'held'))
+         ORDER BY s.id LIMIT $3",
+    )
+    .bind(now)
+    .bind(soon)
+    .bind(MOST)
+    .fetch_all(conn)
+    .await?)
+}
+
 async fn silent(
     conn: &mut AnyConnection,
     after: Option<Duration>,
     now: Timestamp,
 ) -> Result<Vec<SilentSource>, StoreError> {
     let Some(after) = after else { return Ok(Vec::new()) };
-    let rows = sqlx::query(
-        "SELECT source, at FROM heard WHERE at <= $1 ORDER BY source",
-    )
-    .bind(now.as_millisecond().saturating_sub(i64::try_from(after.as_millis()).unwrap_or(i64::MAX)))
-    .fetch_all(conn)
-    .await?;
+    let rows = sqlx::query("SELECT source, at FROM heard WHERE at <= $1 ORDER BY source")
+        .bind(now.as_millisecond().saturating_sub(i64::try_from(after.as_millis()).unwrap_or(i64::MAX)))
+        .fetch_all(conn)
+        .await?;
     let source = |row: &sqlx::any::AnyRow| {
         Ok(SilentSource { source: row.try_get(0)?, heard_at: crate::clock::from_millis(row.try_get(1)?) })
     };

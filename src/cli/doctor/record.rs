@@ -72,8 +72,7 @@ async fn outbox(store: &Store) -> Result<Vec<Check>, CliError> {
         checks.push(if failed == 0 {
             Check::ok(name, told)
         } else {
-            Check::warn(name, told)
-                .help("`usher mail list --state failed` says why, `usher mail retry ID` tries again")
+            Check::warn(name, told).help("`usher mail list --state failed` says why, `usher mail retry ID` tries again")
         });
     }
     Ok(checks)

@@ -5,22 +5,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use usher::connectors::sandbox::{Knobs, shipped};
+use usher::connectors::Connector;
+use usher::connectors::sandbox::{Knobs, SandboxCompany, shipped};
 use usher::engine::library::Library;
 use usher::engine::{Engine, Fittings};
 use usher::mail::{MailRoom, MailSettings, Means, Webhook, WebhookSettings};
 use usher::run::Holidays;
 use usher::run::guard::Freeze;
+use usher::run::trip::TripKind;
 use usher::secret::SecretRef;
 use usher::workflow::Workflow;
 
-use crate::harness::{App, request, systems_of, zurich};
+use crate::database::Db;
+use crate::harness::{App, play_rough, request, systems_of};
 use crate::receiver::{Answer, Receiver, SECRET};
 
 const ADMIN: &str = "admin@alpine-instruments.example";
 
-const CUTS: &str = "workflow: cuts\nfor: person\non: { manual: true }\nsteps:\n  - id: disable\n    action: account.disable\n    \
-                    systems: mailhost\n    after: []\n";
+const CUTS: &str = "workflow: NAME\nfor: person\non: { manual: true }\nsteps:\n  - id: disable\n    action: account.disable\n    \
+                    systems: SYSTEM\n    after: []\n";
 
 fn webhook(app: &App, receiver: &Receiver) -> Webhook {
     let file = app.folder.path().join("webhook-secret");
@@ -30,9 +33,16 @@ fn webhook(app: &App, receiver: &Receiver) -> Webhook {
 }
 
 fn watched(app: &App, mail: bool, hook: Option<Webhook>) -> Engine {
+    watched_on(app, systems_of(&app.company), mail, hook)
+}
+
+fn watched_on(app: &App, systems: BTreeMap<String, Connector>, mail: bool, hook: Option<Webhook>) -> Engine {
     let mut library: BTreeMap<String, Arc<Workflow>> = Library::shipped().workflows;
-    let (workflow, _) = usher::workflow::parse("cuts", CUTS).unwrap_or_else(|why| panic!("{why:?}"));
-    library.insert(workflow.name.clone(), Arc::new(workflow));
+    for (name, system) in [("cuts", "mailhost"), ("badge", "badges")] {
+        let text = CUTS.replace("NAME", name).replace("SYSTEM", system);
+        let (workflow, _) = usher::workflow::parse(name, &text).unwrap_or_else(|why| panic!("{why:?}"));
+        library.insert(workflow.name.clone(), Arc::new(workflow));
+    }
     let from = "usher <usher@alpine-instruments.example>";
     let settings = MailSettings { administrators: vec![ADMIN.to_owned()], ..MailSettings::of(Means::Memory, from) };
     let fittings = Fittings {
@@ -41,13 +51,17 @@ fn watched(app: &App, mail: bool, hook: Option<Webhook>) -> Engine {
         silent_after: Some(Duration::from_secs(3 * 24 * 3600)),
         ..Fittings::default()
     };
-    Engine::with(app.store.clone(), systems_of(&app.company), library, "Europe/Zurich", Holidays::default(), fittings)
+    Engine::with(app.store.clone(), systems, library, "Europe/Zurich", Holidays::default(), fittings)
 }
 
-fn mails(engine: &Engine) -> Vec<String> {
+fn kept(engine: &Engine) -> Vec<String> {
     let kept = engine.mail().unwrap().transport().kept();
-    let plain = kept.into_iter().map(|mail| mail.replace("=\r\n", "").replace("=3D", "=").replace("\r\n", "\n"));
-    plain.filter(|mail| subject(mail).starts_with("usher:")).collect()
+    kept.into_iter().map(|mail| mail.replace("=\r\n", "").replace("=3D", "=").replace("\r\n", "\n")).collect()
+}
+
+/// Those about what has gone wrong.
+fn mails(engine: &Engine) -> Vec<String> {
+    kept(engine).into_iter().filter(|mail| subject(mail).starts_with("usher:")).collect()
 }
 
 fn subject(mail: &str) -> &str {
@@ -67,6 +81,7 @@ both! {
     an_access_cut_is_told_five_minutes_after_its_time_and_not_before, async |app: &App| {
         app.staffed().await;
         let engine = watched(app, true, None);
+        engine.work_off(8).await.unwrap();
         app.misbehave(&Knobs { error_rate: 1.0, ..Knobs::default() });
         let run = start(&engine, "cuts", "1005").await;
         engine.work_off(8).await.unwrap();
@@ -84,13 +99,13 @@ both! {
         assert!(out[0].contains(&format!("usher run show run_{run}")), "{}", out[0]);
         assert_eq!(app.store.late_cuts().await.unwrap(), 1);
         // It is tried on, and told once.
-        for _ in 0..20 {
+        for _ in 0..3 {
             later(app, &engine, 300).await;
         }
         assert_eq!(mails(&engine).len(), 1);
         // Done: an all-clear that names it, ten minutes later.
         app.misbehave(&Knobs::default());
-        later(app, &engine, 3600).await;
+        later(app, &engine, 600).await;
         assert_eq!(app.state(run, "disable@mailhost").await.as_str(), "done");
         later(app, &engine, 600).await;
         let out = mails(&engine);
@@ -101,6 +116,7 @@ both! {
     a_cut_that_a_freeze_holds_is_told_as_overdue_and_only_once, async |app: &App| {
         app.staffed().await;
         let engine = watched(app, true, None);
+        engine.work_off(8).await.unwrap();
         let freeze = Freeze { system: None, workflow: None, all: true, reason: "an upgrade".into() };
         app.store.freeze(&freeze, "os:test").await.unwrap();
         start(&engine, "cuts", "1005").await;
@@ -116,8 +132,20 @@ both! {
     a_cut_that_a_person_must_do_is_told_within_five_minutes, async |app: &App| {
         app.staffed().await;
         let engine = watched(app, true, None);
-        let run = start(&engine, "departure", "1005").await;
-        app.store.cancel_unless_cut(run).await;
+        engine.work_off(8).await.unwrap();
+        later(app, &engine, 600).await;
+        let before = kept(&engine).len();
+        let run = start(&engine, "badge", "1005").await;
+        engine.work_off(8).await.unwrap();
+        assert_eq!(app.state(run, "disable@badges").await.as_str(), "awaiting_person");
+        later(app, &engine, 299).await;
+        assert_eq!(kept(&engine).len(), before);
+        later(app, &engine, 1).await;
+        let out = kept(&engine);
+        assert_eq!(out.len(), before + 1, "{out:#?}");
+        assert!(out[before].contains(&format!("usher task done run_{run} disable@badges")), "{}", out[before]);
+        later(app, &engine, 600).await;
+        assert_eq!(kept(&engine).len(), before + 1, "a task, told once");
     };
 
     hr_that_says_nothing_is_told_per_source, async |app: &App| {
@@ -140,11 +168,13 @@ both! {
     };
 
     a_system_that_cannot_be_read_is_told, async |app: &App| {
-        app.staffed().await;
-        let engine = watched(app, true, None);
-        app.company.set_knobs("files", Knobs { error_rate: 1.0, ..Knobs::default() });
+        let ledger = app.folder.path().join("other.jsonl");
+        let company = SandboxCompany::from_text(shipped::COMPANY, &ledger).unwrap();
+        let engine = watched_on(app, systems_of(&company), true, None);
+        engine.sync("files").await.unwrap();
+        let whole = std::fs::read(&ledger).unwrap();
+        std::fs::write(&ledger, [&whole[..], b"this is no entry\n"].concat()).unwrap();
         engine.sync("files").await.unwrap_err();
-        engine.sync("directory").await.unwrap();
         later(app, &engine, 1).await;
         assert!(mails(&engine).is_empty(), "once is nothing yet");
         engine.sync("files").await.unwrap_err();
@@ -152,17 +182,29 @@ both! {
         let out = mails(&engine);
         assert_eq!(out.len(), 1, "{out:#?}");
         assert!(out[0].contains("the accounts of files cannot be read") && out[0].contains("usher systems test files"));
-        app.company.set_knobs("files", Knobs::default());
+        std::fs::write(&ledger, &whole).unwrap();
         engine.sync("files").await.unwrap();
         later(app, &engine, 1).await;
         later(app, &engine, 600).await;
         assert_eq!(subject(&mails(&engine)[1]), "usher: all clear for 1");
     };
 
+    a_guard_that_trips_is_told_at_once_and_once_for_all_that_it_holds, async |app: &App| {
+        app.staffed().await;
+        let engine = watched(app, true, None);
+        let (trip, _) = app.store.trip(TripKind::Clock, None, "the clock jumped ahead by 3 h").await.unwrap();
+        later(app, &engine, 0).await;
+        let out = mails(&engine);
+        assert_eq!((out.len(), subject(&out[0])), (1, "usher: urgent, 1 to look at now"));
+        assert!(out[0].contains("the clock jumped ahead by 3 h") && out[0].contains(&format!("usher guard release {}", trip.public_id())));
+        assert_eq!(engine.open_alerts().await.unwrap()[0].kind, "guard_tripped");
+    };
+
     the_webhook_tells_what_mail_tells_signed_and_under_one_id, async |app: &App| {
         app.staffed().await;
         let receiver = Receiver::start().await;
         let engine = watched(app, false, Some(webhook(app, &receiver)));
+        engine.work_off(8).await.unwrap();
         app.misbehave(&Knobs { error_rate: 1.0, ..Knobs::default() });
         let run = start(&engine, "cuts", "1005").await;
         engine.work_off(8).await.unwrap();
@@ -202,6 +244,7 @@ both! {
         app.staffed().await;
         let receiver = Receiver::start().await;
         let engine = watched(app, true, Some(webhook(app, &receiver)));
+        engine.work_off(8).await.unwrap();
         app.misbehave(&Knobs { error_rate: 1.0, ..Knobs::default() });
         start(&engine, "cuts", "1005").await;
         engine.work_off(8).await.unwrap();
@@ -216,4 +259,30 @@ both! {
         assert_eq!(row.answer.as_deref(), Some("HTTP 410 Gone"));
         assert_eq!(row.to, format!("http://127.0.0.1:{}", receiver.port), "without its path, which may be a secret");
     };
+}
+
+/// Steps are put under guards behind the store's back: the end is not looked at.
+async fn what_a_trip_holds_is_told_by_the_trip(app: &App) {
+    app.staffed().await;
+    let engine = watched(app, true, None);
+    let (trip, _) = app.store.trip(TripKind::Clock, None, "the clock jumped ahead by 3 h").await.unwrap();
+    let held = "UPDATE steps SET state = 'held', due_at = NULL, data = '{\"guard\":\"guard\",\"detail\":{\"name\":\"clock\",\"detail\":\"TRIP: x\"}}' \
+                WHERE id IN (SELECT MAX(id) FROM steps WHERE state = 'waiting')";
+    let by_another = held.replace("TRIP", "trip_77");
+    assert_eq!(app.sql(&held.replace("TRIP", &trip.public_id())).await.unwrap(), 1);
+    engine.remind().await.unwrap();
+    assert_eq!(app.number("SELECT COUNT(*) FROM waits WHERE kind = 'alert' AND cause LIKE 'step:%'").await, 0);
+    assert_eq!(app.sql(&by_another).await.unwrap(), 1);
+    engine.remind().await.unwrap();
+    assert_eq!(app.number("SELECT COUNT(*) FROM waits WHERE kind = 'alert' AND cause LIKE 'step:%'").await, 1);
+}
+
+#[tokio::test]
+async fn what_a_trip_holds_is_told_by_the_trip_on_sqlite() {
+    play_rough(Db::Sqlite, what_a_trip_holds_is_told_by_the_trip).await;
+}
+
+#[tokio::test]
+async fn what_a_trip_holds_is_told_by_the_trip_on_postgres() {
+    play_rough(Db::Postgres, what_a_trip_holds_is_told_by_the_trip).await;
 }

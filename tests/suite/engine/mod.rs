@@ -1,7 +1,9 @@
 //! Whole stories: from a fact about a person to the end state on every system.
 
 mod accidents;
-mod departure;
+mod alerts;
+pub mod departure;
+mod hands;
 mod joiners;
 mod late;
 mod limits;

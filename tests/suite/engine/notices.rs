@@ -304,6 +304,8 @@ both! {
         let failing = "workflow: failing\nfor: person\non: { manual: true }\nsteps:\n  - id: give\n    action: role.set\n    \
                        systems: all\n    after: []\n    retry: { max: 1 }\n    with: { role: admin }\n";
         let engine = in_memory(app, &[("failing", failing)]);
+        // Whoever has left already is dealt with: a cut that is overdue would be told before.
+        later(app, &engine, 0).await;
         app.misbehave(&Knobs { error_rate: 1.0, ..Knobs::default() });
         let mut runs = Vec::new();
         for person in app.store.people(Some(PersonStatus::Active)).await.unwrap() {
@@ -313,7 +315,7 @@ both! {
         let failed = app.number("SELECT COUNT(*) FROM steps WHERE state = 'failed'").await;
         assert!(failed >= 50, "{failed}");
         later(app, &engine, 5).await;
-        assert!(alerts(&engine).is_empty(), "it is waited for more: {:#?}", alerts(&engine));
+        assert!(alerts(&engine).is_empty(), "it is waited for more");
         later(app, &engine, 5).await;
         let out = alerts(&engine);
         assert_eq!(out.len(), 1, "{out:#?}");
