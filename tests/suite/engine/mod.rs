@@ -2,6 +2,7 @@
 
 mod accidents;
 mod departure;
+mod histories;
 mod joiners;
 mod late;
 pub mod moved;
