@@ -18,7 +18,7 @@ use crate::connectors::sandbox::{SandboxCompany, SandboxError};
 use crate::engine::library::Library;
 use crate::engine::{Engine, Fittings, Matching};
 use crate::intake::{events, schedules};
-use crate::mail::MailRoom;
+use crate::mail::{MailRoom, Webhook};
 use crate::queue::{self, Counts};
 use crate::secret::{KeyFileError, KeyRing, SecretError};
 use crate::store::{Dialect, FileLock, Opening, Store, StoreError};
@@ -89,7 +89,8 @@ pub async fn open_store(config: &Config, opening: Opening, clock: Clock) -> Resu
         KeySettings::Secret(reference) => KeyRing::from_secret(&reference.resolve()?)?,
     };
     let store = Store::open(url.expose(), opening, clock, ring, config.rules.clone()).await?;
-    Ok(store.with_conventions(config.conventions.clone()))
+    let governing = config.systems.iter().map(|(name, system)| (name.clone(), system.kind.governing()));
+    Ok(store.with_conventions(config.conventions.clone()).with_governing(governing.collect()))
 }
 
 /// A key is only made for a database that is not there yet: a lost key must not pass unnoticed.
@@ -169,7 +170,14 @@ pub async fn open_engine(config: &Config, opening: Opening, clock: Clock) -> Res
 /// An engine from its parts.
 pub fn assemble(config: &Config, store: Store, systems: BTreeMap<String, Connector>, library: Library) -> Engine {
     let matching = Matching { everywhere: config.matching.clone(), on: config.matching_on() };
-    let fittings = Fittings { matching, mail: open_mail(config).0 };
+    let webhook = config.webhook.clone().map(Webhook::open);
+    let fittings = Fittings {
+        matching,
+        mail: open_mail(config).0,
+        checkpoint_file: config.audit.checkpoint_file.clone(),
+        webhook,
+        silent_after: config.silent_after,
+    };
     Engine::with(store, systems, library.workflows, config.time.zone_name(), config.rules.clone(), fittings)
 }
 
@@ -243,13 +251,11 @@ async fn watch_others(store: Store) {
 
 /// Sends what is due in the outbox: woken by what is posted, and by the next due time.
 async fn send_mails(engine: Engine, mut shutdown: watch::Receiver<bool>) {
-    let Some(room) = engine.mail() else { return };
+    if engine.mail().is_none() && engine.webhook().is_none() {
+        return;
+    }
     while !*shutdown.borrow() {
-        let next = match room.deliver_due(engine.store()).await {
-            Ok(_) => engine.store().until_mail_due().await,
-            Err(error) => Err(error),
-        };
-        let nap = match next {
+        let nap = match engine.deliver_due().await {
             Ok(next) => next.unwrap_or(LONGEST_NAP).min(LONGEST_NAP),
             Err(error) => {
                 tracing::warn!(%error, "the outbox cannot be used; trying again");
@@ -265,7 +271,7 @@ async fn send_mails(engine: Engine, mut shutdown: watch::Receiver<bool>) {
 }
 
 /// Once in a while: leases that lapsed, events that were accepted and not dealt with, schedules, secrets that nobody
-/// used, reminders. What fails stops none of the others, and is tried again after a longer while: a system that does not
+/// used, legal holds whose time is over, reminders, checkpoints. What fails stops none of the others, and is tried again after a longer while: a system that does not
 /// answer is not to be hammered.
 async fn rounds(engine: Engine, shutdown: watch::Receiver<bool>) {
     while !*shutdown.borrow() {
@@ -277,7 +283,7 @@ async fn rounds(engine: Engine, shutdown: watch::Receiver<bool>) {
     }
 }
 
-async fn round(engine: &Engine) -> Vec<StoreError> {
+async fn round(engine: &Engine) -> Vec<String> {
     let recovered = engine.store().recover(false).await;
     if let Ok(steps @ 1..) = recovered {
         tracing::warn!(steps, "attempts of a daemon that is gone are taken up");
@@ -285,8 +291,16 @@ async fn round(engine: &Engine) -> Vec<StoreError> {
     let dispatched = events::dispatch(engine).await.map(|_| ());
     let fired = schedules::fire(engine).await.map(|_| ());
     let expired = engine.store().expire_secrets().await.map(|_| ());
+    let released = engine.store().end_holds().await.map(|_| ());
     let reminded = engine.remind().await.map(|_| ());
-    [recovered.map(|_| ()), dispatched, fired, expired, reminded].into_iter().filter_map(Result::err).collect()
+    let checked = engine.checkpoint().await.map_err(|error| error.to_string());
+    let parts = [recovered.map(|_| ()), dispatched, fired, expired, released, reminded];
+    parts
+        .into_iter()
+        .map(|part| part.map_err(|error| error.to_string()))
+        .chain([checked])
+        .filter_map(Result::err)
+        .collect()
 }
 
 /// The daemon: recovers, serves until SIGTERM or SIGINT, drains.

@@ -2,8 +2,14 @@
 
 #![cfg(test)]
 
+#[path = "cli/audit.rs"]
+mod audit;
 #[path = "cli/changes.rs"]
 mod changes;
+#[path = "cli/guards.rs"]
+mod guards;
+#[path = "cli/hands.rs"]
+mod hands;
 #[path = "cli/house.rs"]
 mod house;
 #[path = "cli/journey.rs"]

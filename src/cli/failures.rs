@@ -22,6 +22,7 @@ impl From<StoreError> for CliError {
             }
             StoreError::NotFound { .. } => Self::not_found(message),
             StoreError::Refused(_) => Self::refused("refused", message),
+            StoreError::NotTheirs { .. } => Self::refused("two_people", message),
             StoreError::Illegal(_) => {
                 Self::refused("state", message).help("`usher run show RUN` tells where each step stands")
             }

@@ -5,7 +5,7 @@ use super::house::House;
 use crate::engine::trigger::TriggerError;
 use crate::run::book::{Book, parse_public_id};
 use crate::run::nearest::{nearest, way_out};
-use crate::run::{Account, Person};
+use crate::run::{Account, Person, trip};
 use crate::store::parse_event_id;
 
 /// The key of a run: `run_12`, or `12`.
@@ -26,6 +26,17 @@ pub(super) fn event_key(typed: &str) -> Result<i64, CliError> {
     parse_event_id(typed).ok_or_else(|| {
         CliError::usage(format!("`{typed}` is no event: events are called evt_12"))
             .help("`usher events list` shows them")
+    })
+}
+
+/// The key of a guard that has tripped: `trip_3`, or `3`.
+///
+/// # Errors
+/// When it is none.
+pub(super) fn trip_key(typed: &str) -> Result<i64, CliError> {
+    trip::parse_public_id(typed).ok_or_else(|| {
+        CliError::usage(format!("`{typed}` is no guard that has tripped: they are called trip_3"))
+            .help("`usher guard list --all` shows them")
     })
 }
 

@@ -7,6 +7,7 @@
 mod about;
 mod accounts;
 mod actor;
+mod alerts;
 mod approve;
 mod audit;
 mod block;
@@ -22,7 +23,9 @@ mod events;
 mod failures;
 mod finding;
 mod freeze;
+mod guard;
 mod help;
+mod hold;
 mod house;
 mod init;
 mod inventory;
@@ -112,12 +115,18 @@ pub enum Command {
     Freeze(freeze::FreezeCommand),
     /// Lifts the freezes of a scope, and lets go what they held
     Unfreeze(freeze::Unfreeze),
+    /// Puts people under legal hold, and releases them
+    Hold(hold::HoldCommand),
+    /// Shows guards that have tripped, and releases them
+    Guard(guard::Guard),
     /// Shows what HR said and what became of it, and deals with what is parked
     Events(events::Events),
     /// Shows credentials that are kept sealed for handing over
     Credentials(credentials::Credentials),
     /// Shows the outbox, sends a test, tries a mail again
     Mail(mail::Mail),
+    /// Shows what is wrong now, and tries whether anybody would hear of it
+    Alerts(alerts::Alerts),
     /// Takes in HR's file of people, and shows who is known
     People(people::People),
     /// Reads the systems' accounts, and says whose they are
@@ -157,9 +166,12 @@ impl Command {
             Self::Unblock(command) => command.run(context).await,
             Self::Freeze(command) => command.run(context).await,
             Self::Unfreeze(command) => command.run(context).await,
+            Self::Hold(command) => command.run(context).await,
+            Self::Guard(command) => command.run(context).await,
             Self::Events(command) => command.run(context).await,
             Self::Credentials(command) => command.run(context).await,
             Self::Mail(command) => command.run(context).await,
+            Self::Alerts(command) => command.run(context).await,
             Self::People(command) => command.run(context).await,
             Self::Accounts(command) => command.run(context).await,
             Self::Systems(command) => command.run(context).await,

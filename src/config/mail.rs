@@ -145,7 +145,7 @@ impl Judge<'_> {
     }
 
     /// A span of so many seconds; days have 24 hours.
-    fn length(
+    pub(super) fn length(
         &mut self,
         key: &str,
         text: Option<&str>,

@@ -4,6 +4,7 @@
 //! its place and the nearest thing that would have been right. Secrets are references; relative paths are relative
 //! to the file that names them, and to the working directory in the environment.
 
+mod alerts;
 mod conventions;
 mod database;
 mod file;
@@ -21,19 +22,21 @@ mod workflow_files;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub use database::{DatabasePlace, DatabaseSettings};
 pub use problem::{ConfigError, Problem};
 pub use schema::schema;
 pub use settings::{
-    KeySettings, SandboxSettings, ServeSettings, SystemKind, SystemSettings, TimeSettings, WorkflowSettings,
+    AuditSettings, KeySettings, SandboxSettings, ServeSettings, SystemKind, SystemSettings, TimeSettings,
+    WorkflowSettings,
 };
 pub use sources::Source;
 pub use surroundings::Surroundings;
 pub use workflow_files::{WorkflowFile, files_in, read_workflow};
 
 use crate::intake::people::Mapping;
-use crate::mail::MailSettings;
+use crate::mail::{MailSettings, WebhookSettings};
 use crate::run::{Conventions, MatchRules, Rules};
 
 /// The commented example that `usher init` writes.
@@ -46,6 +49,8 @@ pub struct Config {
     pub database: DatabaseSettings,
     /// The master key.
     pub keys: KeySettings,
+    /// Where checkpoints of the journal go besides.
+    pub audit: AuditSettings,
     /// Zone and holidays.
     pub time: TimeSettings,
     /// Calendars and policies.
@@ -64,6 +69,10 @@ pub struct Config {
     pub conventions: Conventions,
     /// How mail is sent; not at all without the section.
     pub mail: Option<MailSettings>,
+    /// Where alerts go besides mail; nowhere without the section.
+    pub webhook: Option<WebhookSettings>,
+    /// How long a source of HR's may say nothing before the administrators are told.
+    pub silent_after: Option<Duration>,
     /// Where data lives by default.
     pub data_dir: PathBuf,
     sources: Vec<Source>,
@@ -90,6 +99,7 @@ impl Config {
         let time = judge.time();
         let config = Self {
             keys: judge.keys(&database.place),
+            audit: judge.audit(),
             database,
             rules: judge.house_rules(&time.holidays),
             time,
@@ -100,6 +110,8 @@ impl Config {
             matching: judge.matching(),
             conventions: judge.conventions(),
             mail: judge.mail(),
+            webhook: judge.webhook(),
+            silent_after: judge.silent_after(),
             data_dir: around.data_dir(),
             sources: merged.sources.clone(),
         };

@@ -41,6 +41,12 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
     ("mail.language", "The language of mails to people who have none."),
     ("mail.templates", "Your own templates."),
     ("mail.remind", "How often those are reminded for whom something waits."),
+    ("people.silent_after", "How long HR may say nothing before the administrators are told; default for ever."),
+    ("alerts", "Where alerts go besides mail."),
+    ("alerts.url", "Where messages are posted: `https://…`."),
+    ("alerts.secret", "The secret that signs them, as a reference: `whsec_` and base64 of 24 to 64 bytes."),
+    ("alerts.ca", "A certificate authority to trust besides the machine's."),
+    ("alerts.timeout", "How long the receiver may take to answer, 1 to 60 seconds; default `15 s`."),
     ("people.key_from", "Which column the key of people without an employee number comes from."),
     ("people.match", "By which fields accounts find their person, in order."),
     ("systems.match", "By which fields accounts of this system find their person."),
@@ -52,6 +58,12 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
     ("naming.reserved", "Names that nobody gets."),
     ("access", "Who may ask for what concerns everybody."),
     ("access.administrators", "Who may block and unblock products."),
+    ("access.people", "Which person each user of this machine is: { alice = \"1001\" }."),
+    ("protected", "Accounts that are never deleted, and whose access no run closes by itself."),
+    ("protected.accounts", "By system and immutable id: `mailhost:m-0001`."),
+    ("protected.logins", "By sign-in name or address, with `*` and `?`: `break-glass*`, `mailhost:root`."),
+    ("audit", "Checkpoints of the journal."),
+    ("audit.checkpoint_file", "A file elsewhere that each checkpoint is also written to, at its end."),
     ("departments", "What people of a department get."),
     ("departments.groups", "Their groups."),
     ("departments.role", "Their role."),
@@ -69,6 +81,7 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
     ("systems", "The systems where people have accounts."),
     ("systems.kind", "What kind of system it is."),
     ("systems.sign_in", "What sign-in names of new accounts are made of there, where that is not [naming]."),
+    ("systems.own_account", "The account that usher itself has there, by sign-in name or id: it is protected."),
     ("systems.company", "For a sandbox: the file that describes the company."),
     ("systems.state", "For a sandbox: where what happens to it is written down."),
     ("systems.system", "For a sandbox: the system's name in the company; default its name here."),
@@ -83,6 +96,8 @@ pub fn schema() -> Value {
     for (name, known) in keys::NAMED {
         sections.insert((*name).to_owned(), several(name, &section(name, known)));
     }
+    sections[keys::ALERTS]["propertyNames"] = json!({ "const": keys::WEBHOOK });
+    sections[keys::ALERTS]["additionalProperties"]["required"] = json!(["url", "secret"]);
     let mut system = section(keys::SYSTEMS, &keys::system_keys(None));
     system["required"] = json!(["kind"]);
     sections.insert(keys::SYSTEMS.to_owned(), several(keys::SYSTEMS, &system));
@@ -226,6 +241,9 @@ mod tests {
             "[calendars.geneva]\ndays = \"2027-01-01\"",
             "[calendars.geneva]\nweekend = [\"fryday\"]",
             "[people]\ndates = \"year-first\"",
+            "[alerts.pager]\nurl = \"https://x/\"\nsecret = { env = \"X\" }",
+            "[alerts.webhook]\nurl = \"https://x/\"",
+            "[alerts.webhook]\nurl = \"https://x/\"\nsecret = \"whsec_x\"",
             "[systems.a]\nkind = \"ldpa\"",
             "[systems.a]\ncompany = \"x\"",
         ] {

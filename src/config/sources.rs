@@ -7,7 +7,7 @@ use config::{Environment, File, FileFormat};
 use toml::{Table, Value};
 
 use super::file::{self, ReadFile};
-use super::keys::{self, DEPARTMENTS, Kind, SYSTEMS};
+use super::keys::{self, DEPARTMENTS, Key, Kind, SYSTEMS};
 use super::problem::{Problem, suggestion};
 use super::raw::Raw;
 use super::surroundings::Surroundings;
@@ -185,19 +185,35 @@ fn refuse_literal_password(table: &Table, places: &[(String, String)], problems:
 
 /// A reference in a later file replaces an earlier one of another form, instead of being merged with it.
 fn forget_replaced_secrets(tables: &mut [Table]) {
+    let of = |path: &str, known: &[Key]| {
+        let secrets = known.iter().filter(|(_, kind)| *kind == Kind::Secret);
+        secrets.map(|(key, _)| format!("{path}.{key}")).collect::<Vec<_>>()
+    };
     for later in (1..tables.len()).rev() {
         let (earlier, rest) = tables.split_at_mut(later);
-        for (section, known) in keys::SECTIONS {
-            for (key, _) in known.iter().filter(|(_, kind)| *kind == Kind::Secret) {
-                if rest[0].get(*section).and_then(|table| table.get(*key)).is_none() {
-                    continue;
-                }
+        let mut paths: Vec<String> = keys::SECTIONS.iter().flat_map(|(section, known)| of(section, known)).collect();
+        for (section, known) in keys::NAMED {
+            let named = rest[0].get(*section).and_then(Value::as_table).into_iter().flat_map(|table| table.keys());
+            paths.extend(named.flat_map(|name| of(&format!("{section}.{name}"), known)));
+        }
+        for path in paths {
+            let parts: Vec<&str> = path.split('.').collect();
+            if within(&mut rest[0], &parts).is_some_and(|(table, key)| table.contains_key(key)) {
                 for table in earlier.iter_mut() {
-                    if let Some(Value::Table(table)) = table.get_mut(*section) {
-                        table.remove(*key);
+                    if let Some((table, key)) = within(table, &parts) {
+                        table.remove(key);
                     }
                 }
             }
         }
+    }
+}
+
+/// The table that the last of these names belongs into.
+fn within<'t, 'p>(table: &'t mut Table, parts: &[&'p str]) -> Option<(&'t mut Table, &'p str)> {
+    match parts {
+        [] => None,
+        [key] => Some((table, key)),
+        [name, rest @ ..] => within(table.get_mut(*name)?.as_table_mut()?, rest),
     }
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::Engine;
 use super::matching::Matched;
+use crate::connectors::Connector;
 use crate::store::SyncCount;
 
 /// What a sync of one system found.
@@ -27,6 +28,19 @@ impl Engine {
     /// Why the system or the record could not be used, in words.
     pub async fn sync(&self, system: &str) -> Result<Synced, String> {
         let connector = self.systems().get(system).ok_or_else(|| format!("there is no system called {system}"))?;
+        let read = self.read_all(connector, system).await;
+        // What cannot be read is told. The failure itself is the answer, whether it can be written down or not.
+        if let Err(error) = self.store().note_reading(system, read.as_ref().err().map(String::as_str)).await {
+            tracing::warn!(%error, system, "whether this system can be read could not be written down");
+        }
+        let mut synced = read?;
+        synced.matched = self.match_accounts(system).await.map_err(|error| error.to_string())?;
+        // Who governs a system may be others now.
+        self.store().judge_protected_again().await.map_err(|error| error.to_string())?;
+        Ok(synced)
+    }
+
+    async fn read_all(&self, connector: &Connector, system: &str) -> Result<Synced, String> {
         let mut synced = Synced { system: system.to_owned(), ..Synced::default() };
         let mut from = None;
         loop {
@@ -39,7 +53,6 @@ impl Engine {
                 None => break,
             }
         }
-        synced.matched = self.match_accounts(system).await.map_err(|error| error.to_string())?;
         Ok(synced)
     }
 }

@@ -2,7 +2,9 @@
 //! [`orders`] is what people ask of a run, [`changes`] gives one new dates or takes it back, [`inventory`] reads
 //! systems into the record. What follows from what is decided in [`crate::run`], and made durable by [`crate::store`].
 
+pub mod alerts;
 pub mod changes;
+pub mod checkpoints;
 mod create;
 mod credentials;
 pub mod execute;
@@ -16,14 +18,16 @@ pub mod reminders;
 pub mod trigger;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use crate::connectors::Connector;
-use crate::mail::MailRoom;
+use crate::mail::{MailRoom, Webhook};
 use crate::run::book::Book;
 use crate::run::{MatchRules, Rules};
-use crate::store::{Completion, Store, StoreError, TurnRequest};
+use crate::store::{Carrier, Completion, Store, StoreError, TurnRequest};
 use crate::workflow::Workflow;
 
 /// Everything a run needs to happen: the record, the systems, the workflows.
@@ -41,6 +45,8 @@ struct Inner {
     zone: String,
     rules: Rules,
     fittings: Fittings,
+    /// The tree size of the checkpoint that was last looked at for the file outside.
+    checkpoint_seen: AtomicI64,
 }
 
 /// What an engine has besides a record, systems and workflows.
@@ -50,6 +56,12 @@ pub struct Fittings {
     pub matching: Matching,
     /// The mail room, where one is configured.
     pub mail: Option<MailRoom>,
+    /// The file that each checkpoint is also written to.
+    pub checkpoint_file: Option<PathBuf>,
+    /// Where a program is told what goes wrong, where one is.
+    pub webhook: Option<Webhook>,
+    /// How long a source of HR's may say nothing before somebody is told; for ever without.
+    pub silent_after: Option<Duration>,
 }
 
 /// By which rules accounts find their person.
@@ -84,12 +96,45 @@ impl Engine {
     ) -> Self {
         let names = Arc::new(systems.keys().cloned().collect());
         let rules = rules.into();
-        Self { inner: Arc::new(Inner { store, systems, names, library, zone: zone.into(), rules, fittings }) }
+        let governing = systems.iter().map(|(name, connector)| (name.clone(), connector.governing()));
+        // Without systems at hand, those that the configuration tells of stay as they are.
+        let store = if systems.is_empty() { store } else { store.with_governing(governing.collect()) };
+        let checkpoint_seen = AtomicI64::new(checkpoints::NOTHING_SEEN);
+        let zone = zone.into();
+        Self { inner: Arc::new(Inner { store, systems, names, library, zone, rules, fittings, checkpoint_seen }) }
     }
 
     /// The mail room, where one is configured.
     pub fn mail(&self) -> Option<&MailRoom> {
         self.inner.fittings.mail.as_ref()
+    }
+
+    /// The webhook, where one is configured.
+    pub fn webhook(&self) -> Option<&Webhook> {
+        self.inner.fittings.webhook.as_ref()
+    }
+
+    /// How long a source of HR's may say nothing.
+    pub fn silent_after(&self) -> Option<Duration> {
+        self.inner.fittings.silent_after
+    }
+
+    /// Sends what is due in the outbox; how long until something is due again.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn deliver_due(&self) -> Result<Option<Duration>, StoreError> {
+        let mut next = None;
+        if let Some(room) = self.mail() {
+            room.deliver_due(self.store()).await?;
+            next = self.store().until_mail_due(Carrier::Mail).await?;
+        }
+        if let Some(webhook) = self.webhook() {
+            webhook.deliver_due(self.store()).await?;
+            let due = self.store().until_mail_due(Carrier::Webhook).await?;
+            next = next.into_iter().chain(due).min();
+        }
+        Ok(next)
     }
 
     /// The record.
@@ -149,10 +194,8 @@ impl Engine {
             let report = self.store().turn(&request).await?;
             attempts += report.claims.len();
             if report.claims.is_empty() && report.settled == 0 && recorded == 0 {
-                if let Some(room) = self.mail() {
-                    self.remind().await?;
-                    room.deliver_due(self.store()).await?;
-                }
+                self.remind().await?;
+                self.deliver_due().await?;
                 return Ok(attempts);
             }
             let work = report.claims.iter().map(|claim| async move {

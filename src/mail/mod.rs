@@ -2,7 +2,7 @@
 //!
 //! [`MailRoom::write`] fills a template for somebody; the result is posted into the outbox ([`crate::store::Store::post`]),
 //! and [`outbox`] takes it from there: sent at least once, with the same Message-ID each time, and called sent only when
-//! the server has said so.
+//! the server has said so. What a program is told goes the same way, to the [`webhook`].
 
 mod folder;
 mod formatting;
@@ -16,6 +16,7 @@ mod templates;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod webhook;
 
 use serde_json::Value;
 
@@ -25,9 +26,10 @@ pub use samples::{Facts, Problem, Task};
 pub use settings::{MailSettings, Means, SmtpSettings, SmtpTls};
 pub use templates::{NAMES, Templates, is_known};
 pub use transport::{Refusal, Transport};
+pub use webhook::{Webhook, WebhookSettings, webhook_url};
 
 use crate::secret::Secret;
-use crate::store::NewMail;
+use crate::store::{Carrier, NewMail};
 use crate::workflow::Diagnostic;
 
 /// Everything that sending takes.
@@ -80,6 +82,7 @@ impl MailRoom {
     /// The letter as the outbox keeps it.
     pub fn mail(&self, key: String, kind: &str, letter: &Letter, step: Option<(i64, u16)>) -> NewMail {
         NewMail {
+            carrier: Carrier::Mail,
             key,
             kind: kind.to_owned(),
             to: letter.to.clone(),

@@ -1,4 +1,4 @@
-//! From the outbox to the transport: one attempt at a mail, and what its end means.
+//! From the outbox out of the house: one attempt at a mail or at a message for the webhook, and what its end means.
 
 use std::time::{Duration, Instant};
 
@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use super::MailRoom;
 use super::letter::Letter;
 use super::transport::Refusal;
+use super::webhook::Webhook;
 use crate::clock::plus;
 use crate::run::settle::backoff;
-use crate::store::{MailEnd, Store, StoreError, TakenMail};
+use crate::store::{Carrier, MailEnd, Store, StoreError, TakenMail};
 use crate::workflow::Retry;
 
 /// Mails on their way at once.
@@ -21,23 +22,20 @@ const DAYS: Duration = Duration::from_secs(5 * 24 * 3600);
 /// Between attempts: doubles from a minute to an hour, spread by a tenth.
 const AGAIN: Retry = Retry { max: None, backoff: Duration::from_secs(60), cap: Duration::from_secs(3600) };
 
+/// Who carries what is due out of the house.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Courier<'a> {
+    Mail(&'a MailRoom),
+    Webhook(&'a Webhook),
+}
+
 impl MailRoom {
-    /// Sends everything that is due; answers how many attempts there were.
+    /// Sends every mail that is due; answers how many attempts there were.
     ///
     /// # Errors
     /// When the database cannot be used; what is in hand then is sent again, with the same Message-ID.
     pub async fn deliver_due(&self, store: &Store) -> Result<usize, StoreError> {
-        let mut attempts = 0;
-        loop {
-            let taken = store.take_mails(i64::try_from(AT_ONCE).unwrap_or(1)).await?;
-            if taken.is_empty() {
-                return Ok(attempts);
-            }
-            attempts += taken.len();
-            for done in futures::future::join_all(taken.iter().map(|mail| self.deliver(store, mail))).await {
-                done?;
-            }
-        }
+        Courier::Mail(self).deliver_due(store).await
     }
 
     /// Sends mails that are in hand, a few at a time, beginning none after `time`: those it does not come to are sent
@@ -48,9 +46,7 @@ impl MailRoom {
     pub async fn deliver_all(&self, store: &Store, taken: &[TakenMail], time: Duration) -> Result<(), StoreError> {
         let began = Instant::now();
         for some in taken.chunks(AT_ONCE) {
-            for done in futures::future::join_all(some.iter().map(|mail| self.deliver(store, mail))).await {
-                done?;
-            }
+            Courier::Mail(self).deliver(store, some).await?;
             if began.elapsed() > time {
                 break;
             }
@@ -69,20 +65,66 @@ impl MailRoom {
         self.transport().send(&message, &id).await
     }
 
-    /// One attempt.
-    async fn deliver(&self, store: &Store, mail: &TakenMail) -> Result<(), StoreError> {
+    async fn attempt(&self, mail: &TakenMail) -> Result<String, Refusal> {
         let letter = Letter::kept(&mail.to, &mail.subject, mail.body.expose());
-        let message = letter.and_then(|letter| letter.message(self.settings(), &mail.message_id, mail.queued_at));
-        let outcome = match message {
+        match letter.and_then(|letter| letter.message(self.settings(), &mail.message_id, mail.queued_at)) {
             Ok(message) => self.transport().send(&message, &mail.id.to_string()).await,
             Err(error) => Err(Refusal::Never(error.to_string())),
+        }
+    }
+}
+
+impl Webhook {
+    /// Posts every message that is due; answers how many attempts there were.
+    ///
+    /// # Errors
+    /// When the database cannot be used; what is in hand then is posted again, with the same `webhook-id`.
+    pub async fn deliver_due(&self, store: &Store) -> Result<usize, StoreError> {
+        Courier::Webhook(self).deliver_due(store).await
+    }
+}
+
+impl Courier<'_> {
+    const fn carrier(self) -> Carrier {
+        match self {
+            Self::Mail(_) => Carrier::Mail,
+            Self::Webhook(_) => Carrier::Webhook,
+        }
+    }
+
+    async fn deliver_due(self, store: &Store) -> Result<usize, StoreError> {
+        let mut attempts = 0;
+        loop {
+            let taken = store.take_mails(self.carrier(), i64::try_from(AT_ONCE).unwrap_or(1)).await?;
+            if taken.is_empty() {
+                return Ok(attempts);
+            }
+            attempts += taken.len();
+            self.deliver(store, &taken).await?;
+        }
+    }
+
+    async fn deliver(self, store: &Store, taken: &[TakenMail]) -> Result<(), StoreError> {
+        for done in futures::future::join_all(taken.iter().map(|mail| self.deliver_one(store, mail))).await {
+            done?;
+        }
+        Ok(())
+    }
+
+    /// One attempt.
+    async fn deliver_one(self, store: &Store, mail: &TakenMail) -> Result<(), StoreError> {
+        let outcome = match self {
+            Self::Mail(room) => room.attempt(mail).await,
+            Self::Webhook(webhook) => webhook.attempt(mail).await,
         };
-        let end = end(mail, outcome);
+        let (end, carrier) = (end(mail, outcome), self.carrier().as_str());
         match &end {
-            MailEnd::Sent(_) => tracing::info!(mail.id, mail.fence, "a mail was accepted"),
-            MailEnd::Later { .. } => tracing::warn!(mail.id, mail.fence, "a mail was not accepted; it is tried again"),
+            MailEnd::Sent(_) => tracing::info!(mail.id, mail.fence, carrier, "a mail was accepted"),
+            MailEnd::Later { .. } => {
+                tracing::warn!(mail.id, mail.fence, carrier, "a mail was not accepted; it is tried again")
+            }
             MailEnd::Failed(_) => {
-                tracing::error!(mail.id, mail.fence, "a mail is given up; `usher mail list` says why")
+                tracing::error!(mail.id, mail.fence, carrier, "a mail is given up; `usher mail list` says why")
             }
         }
         // A later attempt has it: what it says counts.

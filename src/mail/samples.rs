@@ -20,6 +20,8 @@ pub struct Facts {
     pub command: Option<String>,
     /// What waits for the recipient.
     pub tasks: Vec<Task>,
+    /// How many of the problems are urgent.
+    pub urgent: usize,
     /// What has stopped since the last mail.
     pub problems: Vec<Problem>,
     /// What was told before and is still stopped.
@@ -69,7 +71,7 @@ pub(super) fn fields(name: &str) -> &'static [&'static str] {
         "welcome" | "setup-link" | "password-reset" => &["link", "by_hand"],
         "credentials-sealed" => &["command"],
         "tasks-waiting" => &["tasks"],
-        "alert" => &["problems", "still", "gone", "more"],
+        "alert" => &["urgent", "problems", "still", "gone", "more"],
         _ => &[],
     }
 }
@@ -78,6 +80,11 @@ impl Facts {
     /// The facts of a step.
     pub fn of(scope: &Scope) -> Self {
         Self { scope: scope.clone(), ..Self::default() }
+    }
+
+    /// Whether an alert would have anything in it.
+    pub fn says_something(&self) -> bool {
+        !(self.problems.is_empty() && self.still.is_empty() && self.gone.is_empty())
     }
 
     /// What the template called `name` sees.
@@ -99,6 +106,7 @@ impl Facts {
                 "by_hand" => json!(self.by_hand),
                 "command" => json!(self.command),
                 "tasks" => self.tasks.iter().map(Task::value).collect(),
+                "urgent" => json!(self.urgent),
                 "problems" => self.problems.iter().map(Problem::value).collect(),
                 "still" => self.still.iter().map(Problem::value).collect(),
                 "gone" => self.gone.iter().map(Problem::value).collect(),
@@ -155,6 +163,7 @@ pub(super) fn samples() -> [Facts; 2] {
         by_hand: false,
         command: Some("usher credentials open run_1 send@directory --reason 'handed over'".to_owned()),
         tasks: vec![task(), Task { items: vec!["Important mail transferred".to_owned()], again: true, ..task() }],
+        urgent: 1,
         problems: vec![problem("delete@mailhost of run_1 is held: a freeze is on"), problem("parked: no such person")],
         still: vec![problem("disable@files of run_3 has failed: no such account")],
         gone: vec![Problem { command: String::new(), ..problem("transfer-mail@mailhost of run_2") }],
@@ -168,7 +177,7 @@ pub(super) fn samples() -> [Facts; 2] {
     }
     little.scope.person["manager"] = Value::Object(nobody);
     little.tasks.truncate(1);
-    (little.problems, little.still, little.more) = (Vec::new(), Vec::new(), 0);
+    (little.urgent, little.problems, little.still, little.more) = (0, Vec::new(), Vec::new(), 0);
     [full, little]
 }
 

@@ -8,14 +8,15 @@ use super::desk::Desk;
 use super::filling::Filled;
 use super::late::without_account;
 use super::people::with_manager;
-use super::turn::{Claim, TurnReport, TurnRequest, usher};
+use super::turn::{Archived, Claim, TurnReport, TurnRequest, usher};
 use super::{Store, StoreError, Tx};
 use crate::clock::plus;
 use crate::run::advance::advance;
 use crate::run::book::{Book, Step};
 use crate::run::guard::{self, Circumstances, Verdict};
 use crate::run::journal::Fact;
-use crate::run::{HoldReason, StepEvent, StepState, asking, prepare, settle};
+use crate::run::trip::Stops;
+use crate::run::{EvidenceKind, HoldReason, StepEvent, StepState, asking, prepare, settle};
 use crate::workflow::{ActionKind, Nature, Scope};
 
 impl Store {
@@ -74,6 +75,10 @@ impl Store {
         if step.action.is_destructive() && !self.bar_changes(tx, loaded.book.run.person, desk).await? {
             return Ok(());
         }
+        if desk.trips.is_none() && Stops::of(&loaded.book, step).is_some() {
+            // It became due in this very turn, and what may stop it has not been read: the next turn looks at it.
+            return Ok(());
+        }
         if let Some(event) = without_account(&loaded.book, step, tx.now) {
             report.settled += 1;
             loaded.book.apply(ordinal, event, &usher(), tx.now)?;
@@ -91,8 +96,14 @@ impl Store {
             }
             _ => None,
         };
-        let (person, manager) = with_manager(&desk.people, loaded.book.run.person);
         let account = step.account.and_then(|id| desk.accounts.get(&id));
+        let protected = match (step.action.nature(), account) {
+            (Nature::Cut | Nature::Destructive, Some(account)) => self.protection(tx, account, desk).await?,
+            _ => None,
+        };
+        let owner = account.and_then(|account| account.person_id);
+        let legal_hold = loaded.book.run.person.into_iter().chain(owner).find_map(|person| desk.holds.get(&person));
+        let (person, manager) = with_manager(&desk.people, loaded.book.run.person);
         let scope = asking::step_scope(&loaded.book, person, manager, account);
         let verdict = guard::verdict(&Circumstances {
             book: &loaded.book,
@@ -100,7 +111,11 @@ impl Store {
             person,
             account,
             freezes: &desk.freezes,
+            trips: desk.trips.as_deref().unwrap_or_default(),
             cut_needed,
+            legal_hold: legal_hold.cloned(),
+            protected,
+            users: &self.conventions().users,
             calendar_known: self.rules().calendar(loaded.book.run.workflow.calendar.as_deref()).is_some(),
             system_known: step.system.as_ref().is_none_or(|system| request.systems.contains(system)),
             scope: &scope,
@@ -126,10 +141,11 @@ impl Store {
             Verdict::Hold(reason) => StepEvent::Held { reason },
             Verdict::Skip(reason) => StepEvent::Skipped { at: tx.now, reason },
             Verdict::AskApproval => StepEvent::ApprovalAsked,
+            Verdict::WaitAgain => StepEvent::Reblocked,
             Verdict::AskPerson(instruction) => StepEvent::PersonAsked { instruction },
         };
         report.settled += 1;
-        let lapsed = matches!(&event, StepEvent::Held { reason: HoldReason::Approval(_) });
+        let lapsed = matches!(&event, StepEvent::Held { reason: HoldReason::Approval(_) } | StepEvent::Reblocked);
         loaded.book.apply(ordinal, event, &usher(), tx.now)?;
         if lapsed {
             ask_again(loaded, ordinal, tx.now)?;
@@ -147,7 +163,7 @@ fn asked(book: &Book, step: &Step, scope: &Scope) -> Result<Asked, String> {
     Ok((asking::parameters(book, step, scope)?, asking::undone(book, step, scope)?))
 }
 
-fn is_due(step: &Step, now: Timestamp) -> bool {
+pub(super) fn is_due(step: &Step, now: Timestamp) -> bool {
     step.state.due().is_some_and(|due| due <= now)
 }
 
@@ -180,6 +196,8 @@ fn start(
         account,
         with,
         undone,
+        overridden: step.decision.overridden,
+        archives: archives(book, step),
     };
     let digest = prepare::digest(claim.action, external.as_deref(), &claim.with);
     let intent = Fact::Intent { fence, system: claim.system.clone(), account: external, digest };
@@ -188,6 +206,21 @@ fn start(
     desk.busy.extend(claim.account.as_ref().map(|account| account.id));
     report.claims.push(claim);
     Ok(())
+}
+
+/// The archives that this run has made of the account that a step destroys.
+fn archives(book: &Book, step: &Step) -> Vec<Archived> {
+    let made = |other: &&Step| {
+        // What a person has archived lies where a person has put it.
+        matches!(&other.state, StepState::Done { evidence, .. } if evidence.kind != EvidenceKind::Person)
+            && other.action.makes_archive()
+            && other.account == step.account
+            && other.system == step.system
+    };
+    if !step.action.is_destructive() {
+        return Vec::new();
+    }
+    book.steps.iter().filter(made).map(|made| Archived { action: made.action, label: made.label() }).collect()
 }
 
 /// A lapsed or stale approval is asked for again; the step behind it waits, held.

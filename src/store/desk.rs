@@ -6,10 +6,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use sqlx::Row;
 
 use super::books::{Loaded, STEPS_PER_RUN, json};
+use super::claim::is_due;
 use super::sql::{Text, keys};
 use super::{Dialect, Store, StoreError, Tx};
 use crate::run::book::{Book, public_id};
 use crate::run::guard::Freeze;
+use crate::run::trip::{Stops, Trip};
 use crate::run::{Account, Person, StepState};
 
 const LEASED: Text =
@@ -31,6 +33,10 @@ pub(super) struct Desk {
     /// Accounts with an attempt under way.
     pub(super) busy: HashSet<i64>,
     pub(super) freezes: Vec<Freeze>,
+    /// Legal holds in words, by person.
+    pub(super) holds: BTreeMap<i64, String>,
+    /// Guards that have tripped; not read where nothing is due that they could stop.
+    pub(super) trips: Option<Vec<Trip>>,
 }
 
 impl Store {
@@ -43,9 +49,11 @@ impl Store {
         let mut desk = Desk {
             people: self.people_with_managers(tx.conn(), &people).await?,
             freezes: self.freezes_on(tx.conn()).await?.into_iter().map(|row| row.freeze).collect(),
+            trips: self.trips_for(tx, books).await?,
             ..Desk::default()
         };
         if accounts.is_empty() {
+            desk.holds = self.holds_on(tx, &people).await?;
             return Ok(desk);
         }
         let list = json(&accounts);
@@ -54,6 +62,10 @@ impl Store {
             let account = super::accounts::account(row)?;
             desk.accounts.insert(account.id, account);
         }
+        // The holds on whoever the run is about, and on whoever an account belongs to.
+        let owners = desk.accounts.values().filter_map(|account| account.person_id);
+        let held = people.into_iter().chain(owners).collect();
+        desk.holds = self.holds_on(tx, &held).await?;
         let here: HashMap<i64, &Loaded> = books.iter().map(|loaded| (loaded.book.run.id, loaded)).collect();
         for row in sqlx::query(LEASED.of(self.dialect())).bind(&list).fetch_all(tx.conn()).await? {
             let (key, account): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
@@ -69,7 +81,17 @@ impl Store {
         Ok(desk)
     }
 
-    /// Whoever sets a freeze changes this row: it waits for the claims that are being written, and the claims after it
+    /// Guards that have tripped, where something is due that they could stop.
+    async fn trips_for(&self, tx: &mut Tx, books: &[Loaded]) -> Result<Option<Vec<Trip>>, StoreError> {
+        let stoppable =
+            |book: &Book| book.steps.iter().any(|step| is_due(step, tx.now) && Stops::of(book, step).is_some());
+        if !books.iter().any(|loaded| stoppable(&loaded.book)) {
+            return Ok(None);
+        }
+        Ok(Some(self.trips_open(tx.conn()).await?.into_iter().map(|row| row.trip).collect()))
+    }
+
+    /// Whoever sets a freeze or a legal hold changes this row: it waits for the claims that are being written, and the claims after it
     /// see it. Without that, READ COMMITTED would let a claim pass that began before a freeze and is written after it.
     /// SQLite has one writer.
     async fn bar_freezes(&self, tx: &mut Tx) -> Result<(), StoreError> {

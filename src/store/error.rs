@@ -37,6 +37,14 @@ pub enum StoreError {
     /// A rule forbids it.
     #[error("{0}")]
     Refused(String),
+    /// It takes somebody else.
+    #[error("{why}")]
+    NotTheirs {
+        /// Why.
+        why: String,
+        /// What to do.
+        help: String,
+    },
     /// A state does not allow it.
     #[error(transparent)]
     Illegal(#[from] IllegalTransition),

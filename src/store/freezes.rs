@@ -6,11 +6,9 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use super::books::Hold;
-use super::turn::usher;
 use super::{Store, StoreError};
-use crate::run::advance::advance;
 use crate::run::guard::Freeze;
-use crate::run::{HoldReason, StepEvent, StepState};
+use crate::run::{HoldReason, StepState};
 
 /// A freeze that is on.
 #[derive(Clone, Debug, Serialize)]
@@ -62,6 +60,7 @@ impl Store {
         by: &str,
     ) -> Result<(usize, usize), StoreError> {
         let mut tx = self.begin().await?;
+        self.bar_claims(&mut tx).await?;
         let now = tx.now.as_millisecond();
         let lifted = sqlx::query(
             "UPDATE freezes SET lifted_by = $1, lifted_at = $2 WHERE lifted_at IS NULL
@@ -74,31 +73,9 @@ impl Store {
         .execute(tx.conn())
         .await?
         .rows_affected();
-        // Everything a freeze held is judged again; what another freeze covers is held again at its claim.
-        let runs: Vec<i64> = sqlx::query_scalar(
-            "SELECT DISTINCT run_id FROM steps WHERE state = 'held' AND data LIKE '%\"guard\":\"freeze\"%' ORDER BY run_id",
-        )
-        .fetch_all(tx.conn())
-        .await?;
-        let mut books = self.load(tx.conn(), &runs, Hold::WaitReadable).await?;
-        let mut released = 0;
-        for loaded in &mut books {
-            let frozen: Vec<(u16, jiff::Timestamp)> = loaded
-                .book
-                .steps
-                .iter()
-                .filter(|step| matches!(&step.state, StepState::Held { reason: HoldReason::Freeze(_), .. }))
-                .map(|step| (step.ordinal, step.not_before(tx.now)))
-                .collect();
-            for (ordinal, due) in frozen {
-                loaded.book.apply(ordinal, StepEvent::Released { due }, &usher(), tx.now)?;
-                released += 1;
-            }
-            let holidays = self.holidays_of(&loaded.book);
-            advance(&mut loaded.book, holidays, &usher(), tx.now)?;
-        }
-        self.flush(&mut tx, &mut books, None).await?;
         self.commit(tx).await?;
+        // Everything a freeze held is judged again; what another freeze covers is held again at its claim.
+        let released = self.let_go("freeze", "usher", None, |reason| matches!(reason, HoldReason::Freeze(_))).await?;
         Ok((usize::try_from(lifted).unwrap_or(usize::MAX), released))
     }
 

@@ -243,6 +243,14 @@ impl Store {
             .bind(import.id)
             .execute(tx.conn())
             .await?;
+        sqlx::query(
+            "INSERT INTO heard (source, at) SELECT source, $1 FROM imports WHERE id = $2
+             ON CONFLICT (source) DO UPDATE SET at = excluded.at",
+        )
+        .bind(now)
+        .bind(import.id)
+        .execute(tx.conn())
+        .await?;
         self.commit(tx).await
     }
 

@@ -18,9 +18,46 @@ use crate::secret::{self, DataKey, Secret};
 /// Longer than any attempt takes (`[mail] timeout` is at most a minute): whoever holds a mail past it is gone.
 const LEASE: Duration = Duration::from_secs(120);
 
-/// A mail to be posted.
+/// How something leaves the house.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Carrier {
+    /// By mail.
+    Mail,
+    /// To the webhook.
+    Webhook,
+}
+
+impl Carrier {
+    /// The word in the table.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mail => "mail",
+            Self::Webhook => "webhook",
+        }
+    }
+
+    fn of(word: &str) -> Result<Self, StoreError> {
+        let found = [Self::Mail, Self::Webhook].into_iter().find(|carrier| carrier.as_str() == word);
+        found.ok_or_else(|| StoreError::corrupt("carrier", word))
+    }
+
+    /// Made from the row: its key's sealed form is random and never changes.
+    fn message_id(self, id: i64, data_key: &str, domain: &str) -> String {
+        let digest = Sha256::new().chain_update(id.to_be_bytes()).chain_update(data_key).finalize();
+        let digest = hex::encode(&digest[..10]);
+        match self {
+            Self::Mail => format!("<{digest}.{id}@{domain}>"),
+            Self::Webhook => format!("msg_{digest}{id}"),
+        }
+    }
+}
+
+/// A mail to be posted, or a message for the webhook.
 #[derive(Clone, Debug)]
 pub struct NewMail {
+    /// How it leaves the house.
+    pub carrier: Carrier,
     /// Once per key.
     pub key: String,
     /// The template's name, or `message`.
@@ -44,7 +81,7 @@ pub struct TakenMail {
     pub id: i64,
     /// The attempt's number.
     pub fence: i64,
-    /// The same for every attempt (RFC 5322 §3.6.4), with its angle brackets.
+    /// The same for every attempt: of a mail with its angle brackets (RFC 5322 §3.6.4), of the webhook the `webhook-id`.
     pub message_id: String,
     /// Who receives it.
     pub to: String,
@@ -56,6 +93,8 @@ pub struct TakenMail {
     pub queued_at: Timestamp,
     /// The store's clock at the take.
     pub now: Timestamp,
+    /// Real time at the take.
+    pub real: Timestamp,
     key: DataKey,
 }
 
@@ -81,7 +120,9 @@ pub struct MailRow {
     /// Row key, as people type it.
     #[serde(serialize_with = "as_text")]
     pub id: i64,
-    /// The template's name, or `message`.
+    /// How it leaves the house.
+    pub carrier: Carrier,
+    /// The template's name, or `message`; of the webhook, the message's type.
     pub kind: String,
     /// `queued`, `sent` or `failed`.
     pub state: String,
@@ -119,6 +160,7 @@ struct Envelope {
 #[derive(Serialize)]
 struct Columns<'a> {
     id: i64,
+    carrier: &'static str,
     mail_key: &'a str,
     kind: &'a str,
     message_id: String,
@@ -132,19 +174,19 @@ struct Columns<'a> {
 }
 
 const INSERT: Text = rows!(
-    "INSERT INTO mails (id, mail_key, kind, message_id, run_id, step, state, due_at, attempts, data_key, envelope, body,
+    "INSERT INTO mails (id, carrier, mail_key, kind, message_id, run_id, step, state, due_at, attempts, data_key, envelope, body,
             queued_at)
-     SELECT id, mail_key, kind, message_id, run_id, step, 'queued', due_at, 0, data_key, envelope, body, queued_at FROM",
-    { id BIGINT, mail_key TEXT, kind TEXT, message_id TEXT, run_id BIGINT, step BIGINT, due_at BIGINT, data_key TEXT,
+     SELECT id, carrier, mail_key, kind, message_id, run_id, step, 'queued', due_at, 0, data_key, envelope, body, queued_at FROM",
+    { id BIGINT, carrier TEXT, mail_key TEXT, kind TEXT, message_id TEXT, run_id BIGINT, step BIGINT, due_at BIGINT, data_key TEXT,
       envelope TEXT, body TEXT, queued_at BIGINT },
     "WHERE 1 = 1 ON CONFLICT (mail_key) DO NOTHING"
 );
 
 /// Mails whose time has come and that nobody has in hand. Row locks are PostgreSQL's only.
 const READY: Text = Text {
-    sqlite: "SELECT id FROM mails WHERE due_at <= $1 AND (lease_until IS NULL OR lease_until <= $2)
+    sqlite: "SELECT id FROM mails WHERE due_at <= $1 AND (lease_until IS NULL OR lease_until <= $2) AND carrier = $4
              ORDER BY due_at, id LIMIT $3",
-    postgres: "SELECT id FROM mails WHERE due_at <= $1 AND (lease_until IS NULL OR lease_until <= $2)
+    postgres: "SELECT id FROM mails WHERE due_at <= $1 AND (lease_until IS NULL OR lease_until <= $2) AND carrier = $4
                ORDER BY due_at, id LIMIT $3 FOR UPDATE SKIP LOCKED",
 };
 
@@ -199,13 +241,13 @@ impl Store {
         Ok(taken)
     }
 
-    /// Takes up to `limit` mails in hand whose time has come.
+    /// Takes up to `limit` mails in hand whose time has come and that leave this way.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn take_mails(&self, limit: i64) -> Result<Vec<TakenMail>, StoreError> {
+    pub async fn take_mails(&self, carrier: Carrier, limit: i64) -> Result<Vec<TakenMail>, StoreError> {
         // Most looks find nothing: they need no write transaction.
-        if self.until_mail_due().await?.is_none_or(|until| !until.is_zero()) {
+        if self.until_mail_due(carrier).await?.is_none_or(|until| !until.is_zero()) {
             return Ok(Vec::new());
         }
         let mut tx = self.begin().await?;
@@ -213,6 +255,7 @@ impl Store {
             .bind(tx.now.as_millisecond())
             .bind(tx.real.as_millisecond())
             .bind(limit)
+            .bind(carrier.as_str())
             .fetch_all(tx.conn())
             .await?;
         if ready.is_empty() {
@@ -230,13 +273,14 @@ impl Store {
         let first = self.take_keys(tx, "mail", i64::try_from(mails.len()).unwrap_or(i64::MAX)).await?;
         let now = tx.now.as_millisecond();
         let columns = (first..).zip(mails).map(|(id, mail)| {
-            let (key, data_key) = self.inner.keys.new_data_key()?;
+            let (key, data_key) = self.inner.keys.new_data_key(&key_place(id))?;
             let envelope = Envelope { to: mail.to.clone(), subject: mail.subject.clone() };
             Ok(Columns {
                 id,
+                carrier: mail.carrier.as_str(),
                 mail_key: &mail.key,
                 kind: &mail.kind,
-                message_id: message_id(id, &data_key, &mail.domain),
+                message_id: mail.carrier.message_id(id, &data_key, &mail.domain),
                 run_id: mail.step.map(|(run, _)| run),
                 step: mail.step.map(|(_, ordinal)| i64::from(ordinal)),
                 due_at: now,
@@ -252,16 +296,16 @@ impl Store {
     }
 
     async fn lease_mails(&self, tx: &mut Tx, ready: Vec<i64>) -> Result<Vec<TakenMail>, StoreError> {
-        let (list, now) = (json(&ready), tx.now);
+        let (list, now, real) = (json(&ready), tx.now, tx.real);
         let until = plus(tx.real, LEASE).as_millisecond();
         sqlx::query(TAKE.of(self.dialect())).bind(&list).bind(until).execute(tx.conn()).await?;
         let rows = sqlx::query(TAKEN.of(self.dialect())).bind(&list).fetch_all(tx.conn()).await?;
-        rows.iter().map(|row| self.taken_mail(row, now)).collect()
+        rows.iter().map(|row| self.taken_mail(row, now, real)).collect()
     }
 
-    fn taken_mail(&self, row: &AnyRow, now: Timestamp) -> Result<TakenMail, StoreError> {
+    fn taken_mail(&self, row: &AnyRow, now: Timestamp, real: Timestamp) -> Result<TakenMail, StoreError> {
         let id: i64 = row.try_get("id")?;
-        let key = self.inner.keys.unwrap(row.try_get("data_key")?)?;
+        let key = self.inner.keys.unwrap(&key_place(id), row.try_get("data_key")?)?;
         let envelope = envelope(row, id, &key)?;
         let body = words(&key, id, "body", row.try_get("body")?)?;
         Ok(TakenMail {
@@ -273,6 +317,7 @@ impl Store {
             body: Secret::new(body),
             queued_at: from_millis(row.try_get("queued_at")?),
             now,
+            real,
             key,
         })
     }
@@ -372,29 +417,32 @@ impl Store {
         rows.iter().map(|row| self.mail_row(row)).collect()
     }
 
-    /// How many mails there are in each state.
+    /// How many there are in the outbox by carrier and state.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn mail_census(&self) -> Result<Vec<(String, i64)>, StoreError> {
+    pub async fn mail_census(&self) -> Result<Vec<(Carrier, String, i64)>, StoreError> {
         let mut conn = self.reader().await?;
-        let rows = sqlx::query("SELECT state, COUNT(*) AS count FROM mails GROUP BY state ORDER BY state")
+        let rows = sqlx::query("SELECT carrier, state, COUNT(*) FROM mails GROUP BY carrier, state ORDER BY 1, 2")
             .fetch_all(&mut *conn)
             .await?;
-        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+        rows.iter().map(|row| Ok((Carrier::of(row.try_get(0)?)?, row.try_get(1)?, row.try_get(2)?))).collect()
     }
 
-    /// How long until the next mail is due that nobody has in hand: zero when one is due now, `None` when none waits.
+    /// How long until the next mail is due that leaves this way and that nobody has in hand: zero when one is due now,
+    /// `None` when none waits.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn until_mail_due(&self) -> Result<Option<Duration>, StoreError> {
+    pub async fn until_mail_due(&self, carrier: Carrier) -> Result<Option<Duration>, StoreError> {
         let mut conn = self.reader().await?;
         let (now, real) = self.times(&mut conn).await?;
         let due: Option<i64> = sqlx::query_scalar(
-            "SELECT MIN(due_at) FROM mails WHERE due_at IS NOT NULL AND (lease_until IS NULL OR lease_until <= $1)",
+            "SELECT MIN(due_at) FROM mails WHERE due_at IS NOT NULL AND (lease_until IS NULL OR lease_until <= $1)
+               AND carrier = $2",
         )
         .bind(real.as_millisecond())
+        .bind(carrier.as_str())
         .fetch_one(&mut *conn)
         .await?;
         Ok(due.map(|due| Duration::from_millis(due.saturating_sub(now.as_millisecond()).max(0).unsigned_abs())))
@@ -407,12 +455,13 @@ impl Store {
 
     fn mail_row(&self, row: &AnyRow) -> Result<MailRow, StoreError> {
         let id: i64 = row.try_get("id")?;
-        let key = self.inner.keys.unwrap(row.try_get("data_key")?)?;
+        let key = self.inner.keys.unwrap(&key_place(id), row.try_get("data_key")?)?;
         let envelope = envelope(row, id, &key)?;
         let answer: Option<String> = row.try_get("answer")?;
         let run: Option<i64> = row.try_get("run_id")?;
         Ok(MailRow {
             id,
+            carrier: Carrier::of(row.try_get("carrier")?)?,
             kind: row.try_get("kind")?,
             state: row.try_get("state")?,
             to: envelope.to,
@@ -428,10 +477,9 @@ impl Store {
     }
 }
 
-/// Made from the row: its key's sealed form is random and never changes.
-fn message_id(id: i64, data_key: &str, domain: &str) -> String {
-    let digest = Sha256::new().chain_update(id.to_be_bytes()).chain_update(data_key).finalize();
-    format!("<{}.{id}@{domain}>", hex::encode(&digest[..10]))
+/// Where a mail's wrapped key stands.
+fn key_place(id: i64) -> String {
+    format!("mails:{id}")
 }
 
 fn place(id: i64, field: &str) -> String {

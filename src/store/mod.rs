@@ -5,8 +5,11 @@
 //! runs at once and hands out the attempts that may start.
 
 mod accounts;
+mod batches;
 mod books;
+mod causes;
 mod changes;
+mod checkpoints;
 mod claim;
 mod columns;
 mod connect;
@@ -17,10 +20,12 @@ mod events;
 mod filling;
 mod flush;
 mod freezes;
+mod holds;
 mod imports;
 mod journal;
 mod late;
 mod leases;
+mod letting_go;
 mod listings;
 mod lock;
 mod mails;
@@ -28,6 +33,8 @@ mod matches;
 mod migrate;
 mod names;
 mod people;
+mod proof;
+mod protection;
 mod runs;
 mod schedules;
 mod secrets;
@@ -35,13 +42,14 @@ mod seen;
 mod selections;
 mod sql;
 mod tasks;
+mod trips;
 mod turn;
 mod versions;
 mod waits;
 mod wake;
 mod ways_out;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -50,31 +58,36 @@ use sqlx::AnyConnection;
 use sqlx::{AnyPool, Connection, Row};
 
 pub use accounts::{Binding, SyncCount};
+pub use causes::{Expected, OVERDUE, SilentSource, UnreadSystem};
 pub(crate) use changes::HR;
+pub use checkpoints::Checkpoint;
 pub use connect::sqlite_path;
 use connect::{dialect_of, knock, plain, postgres_pool, shown, sqlite_pool, sqlite_url};
 pub use error::StoreError;
 pub use events::{EventFilter, EventRow, EventState, NewEvent, parse_event_id};
 pub use freezes::FreezeRow;
+pub use holds::{HoldEnd, HoldRow, Release, parse_hold_id};
 pub use imports::{Import, Piece, PieceTaken, RowOutcome};
 pub use journal::{AuditEntry, Verified};
 pub use listings::{AccountFilter, AccountRow, Owner};
 pub use lock::FileLock;
-pub use mails::{MailEnd, MailRow, NewMail, TakenMail};
+pub use mails::{Carrier, MailEnd, MailRow, NewMail, TakenMail};
 pub use matches::{Candidate, MatchNote};
+pub use proof::{Doubt, Proof};
 pub use runs::{NewRun, RunFilter, RunRow, Started};
 pub use schedules::{SchedulePause, ScheduleRow};
 pub use secrets::NewPassword;
 pub use seen::Seen;
 pub use selections::{PeopleBy, SelectedAccount, SelectedPerson};
 pub use tasks::{Scene, Waiting, reason_words};
-pub use turn::{Claim, Completion, TurnReport, TurnRequest};
+pub use trips::TripRow;
+pub use turn::{Archived, Claim, Completion, TurnReport, TurnRequest};
 pub use waits::{About, Told, Wait, WaitKind};
 pub use wake::Watch;
 
 use crate::clock::{self, Clock};
 use crate::run::book::Book;
-use crate::run::{Conventions, Holidays, Rules};
+use crate::run::{Conventions, Governing, Holidays, Rules};
 use crate::secret::{DataKey, KeyRing};
 use crate::workflow::Workflow;
 
@@ -210,6 +223,14 @@ impl Store {
     #[must_use]
     pub fn with_conventions(self, conventions: Conventions) -> Self {
         Self { conventions: Arc::new(conventions), ..self }
+    }
+
+    /// The same store, knowing which roles govern which system.
+    #[must_use]
+    pub fn with_governing(self, governing: BTreeMap<String, Vec<Governing>>) -> Self {
+        let mut conventions = Conventions::clone(&self.conventions);
+        conventions.protected.governing = governing;
+        self.with_conventions(conventions)
     }
 
     /// The conventions it keeps.
@@ -362,7 +383,7 @@ impl Store {
     /// (store's now, real now). How a database tells the time differs by necessity.
     async fn times(&self, conn: &mut AnyConnection) -> Result<(Timestamp, Timestamp), StoreError> {
         let (real, offset): (i64, i64) = match (self.inner.dialect, &self.inner.clock) {
-            (Dialect::Postgres, Clock::System) => {
+            (Dialect::Postgres, Clock::System | Clock::Wrong(_)) => {
                 let row = sqlx::query(TIME.postgres).fetch_one(conn).await?;
                 (row.try_get(0)?, row.try_get(1)?)
             }
@@ -416,7 +437,7 @@ impl Store {
         if let Some(key) = cache.get(&person) {
             return Ok(key.clone());
         }
-        let key = self.inner.keys.unwrap(wrapped)?;
+        let key = self.inner.keys.unwrap(&people::key_place(person), wrapped)?;
         if cache.len() > 50_000 {
             cache.clear();
         }

@@ -1,5 +1,6 @@
 //! What waits for a person.
 
+use jiff::tz::TimeZone;
 use serde::Serialize;
 use sqlx::{AnyConnection, Row};
 
@@ -8,7 +9,7 @@ use super::people::with_manager;
 use super::{Store, StoreError};
 use crate::run::advance::goes_on_after_failure;
 use crate::run::book::{Book, Step};
-use crate::run::{Account, Person, StepState, asking};
+use crate::run::{Account, Person, StepState, asking, trip};
 use crate::workflow::Scope;
 use crate::workflow::params::Recipient;
 
@@ -46,6 +47,15 @@ pub struct Waiting {
     /// Whether the run goes on without it, where it has failed.
     #[serde(skip)]
     pub goes_on: bool,
+    /// Where it takes place.
+    #[serde(skip)]
+    pub system: Option<String>,
+    /// What holds it, in a word.
+    #[serde(skip)]
+    pub reason: Option<&'static str>,
+    /// The guard that has tripped and holds it, as `trip_3`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trip: Option<String>,
 }
 
 /// A step with everything its expressions see.
@@ -78,7 +88,7 @@ impl Store {
         .fetch_all(&mut *conn)
         .await?;
         let keys: Vec<i64> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
-        self.waiting_on(&mut conn, &keys).await
+        self.waiting_on(&mut conn, &keys, what).await
     }
 
     /// Those of these steps (run and ordinal) that wait for a person.
@@ -89,10 +99,26 @@ impl Store {
         let mut conn = self.reader().await?;
         let mut keys: Vec<i64> = steps.iter().map(|(run, ordinal)| step_key(*run, *ordinal)).collect();
         keys.sort_unstable();
-        self.waiting_on(&mut conn, &keys).await
+        self.waiting_on(&mut conn, &keys, what).await
     }
 
-    async fn waiting_on(&self, conn: &mut AnyConnection, keys: &[i64]) -> Result<Vec<Waiting>, StoreError> {
+    /// Those of these access cuts (run and ordinal) that are not over, whatever their state.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn late_of(&self, steps: &[(i64, u16)]) -> Result<Vec<Waiting>, StoreError> {
+        let mut conn = self.reader().await?;
+        let mut keys: Vec<i64> = steps.iter().map(|(run, ordinal)| step_key(*run, *ordinal)).collect();
+        keys.sort_unstable();
+        self.waiting_on(&mut conn, &keys, late).await
+    }
+
+    async fn waiting_on(
+        &self,
+        conn: &mut AnyConnection,
+        keys: &[i64],
+        what: impl Fn(&Book, &Step) -> Option<String>,
+    ) -> Result<Vec<Waiting>, StoreError> {
         let mut runs: Vec<i64> = keys.iter().map(|key| key / STEPS_PER_RUN).collect();
         runs.dedup();
         let books = self.load(conn, &runs, Hold::No).await?;
@@ -104,7 +130,7 @@ impl Store {
             let scope = asking::step_scope(book, person, manager, None);
             let asked = book.steps.iter().filter(|step| keys.contains(&step_key(book.run.id, step.ordinal)));
             for step in asked {
-                let Some(what) = what(step) else { continue };
+                let Some(what) = what(book, step) else { continue };
                 waiting.push(Waiting {
                     key: (book.run.id, step.ordinal),
                     run: book.run.public_id(),
@@ -123,6 +149,12 @@ impl Store {
                     confirm: asking::confirmation(book, step, &scope),
                     assignee: asking::assignee(book, step, &scope),
                     goes_on: goes_on_after_failure(book, step),
+                    system: step.system.clone(),
+                    reason: match &step.state {
+                        StepState::Held { reason, .. } => Some(reason.code()),
+                        _ => None,
+                    },
+                    trip: trip::holding(step).map(str::to_owned),
                 });
             }
         }
@@ -173,23 +205,40 @@ impl Waiting {
     pub fn way_on(&self) -> String {
         let of = format!("{} {}", self.run, self.step);
         match (self.state, &self.confirm) {
-            ("awaiting_approval", Some(confirm)) => format!("usher approve {of} --confirm '{confirm}'"),
-            ("awaiting_approval", None) => format!("usher approve {of} --confirm yes"),
+            ("awaiting_approval" | "done", Some(confirm)) => format!("usher approve {of} --confirm '{confirm}'"),
+            ("awaiting_approval" | "done", None) => format!("usher approve {of} --confirm yes"),
             ("awaiting_person", _) => format!("usher task done {of}"),
+            ("held", _) if self.trip.is_some() => {
+                format!("usher guard release {} --reason …", self.trip.as_deref().unwrap_or_default())
+            }
             ("held" | "failed", _) => format!("usher step retry {of} --reason …"),
-            _ => String::new(),
+            _ => format!("usher run show {}", self.run),
         }
     }
 }
 
-fn what(step: &Step) -> Option<String> {
+fn what(_: &Book, step: &Step) -> Option<String> {
     match &step.state {
         StepState::AwaitingApproval => Some("approve or deny".to_owned()),
         StepState::AwaitingPerson { instruction } => Some(instruction.clone()),
         StepState::Held { reason, .. } => Some(format!("{}: {}", reason.code(), reason_words(reason))),
         StepState::Failed { reason, .. } => Some(reason.clone()),
+        StepState::Done { .. } => step.decision.approval.as_ref().map(|given| {
+            format!("the approval lapses at {}, and what it is for has not started: give it again", given.valid_until)
+        }),
         _ => None,
     }
+}
+
+/// Since when a cut is due by its run's own zone, how often it was tried, and what keeps it.
+fn late(book: &Book, step: &Step) -> Option<String> {
+    if step.state.is_final() {
+        return None;
+    }
+    let zone = TimeZone::get(&book.run.zone).unwrap_or(TimeZone::UTC);
+    let since = step.first_due?.to_zoned(zone).strftime("%F %H:%M").to_string();
+    let why = what(book, step).map(|why| format!(", {why}")).unwrap_or_default();
+    Some(format!("overdue since {since}, {} attempts{why}", step.attempts))
 }
 
 /// A hold's own words.
@@ -203,6 +252,8 @@ pub fn reason_words(reason: &crate::run::HoldReason) -> String {
         | R::Approval(words)
         | R::PersonNotDeparted(words)
         | R::Hr(words)
+        | R::LegalHold(words)
+        | R::Protected(words)
         | R::CutOpen(words)
         | R::CutNeeded(words)
         | R::FreshRead(words)

@@ -1,7 +1,7 @@
 //! Who waits for whom, since when, and when they were last told: what reminders and alerts are made from.
 //!
-//! A wait is one cause: a step in one state, or a parked event. It is found by looking at the tables it is about, so
-//! nothing that stops can forget to say so.
+//! A wait is one cause (see [`super::causes`]). It is found by looking at the tables it is about, so nothing that stops
+//! can forget to say so.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sqlx::{AnyConnection, Row};
 
-use super::books::STEPS_PER_RUN;
+use super::causes::{Cause, Expected};
 use super::mails::NewMail;
 use super::{Store, StoreError, Tx};
 use crate::clock::from_millis;
@@ -34,12 +34,20 @@ impl WaitKind {
 }
 
 /// What a wait is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum About {
-    /// A step: its run and ordinal.
-    Step(i64, u16),
+    /// A step in a state: its run and ordinal.
+    Step(i64, u16, String),
+    /// An access cut that is overdue: its run and ordinal.
+    Cut(i64, u16),
+    /// A guard that has tripped.
+    Trip(i64),
     /// An event of HR's.
     Event(i64),
+    /// A source of HR's that says nothing.
+    Silent(String),
+    /// A system that cannot be read.
+    Unread(String),
 }
 
 /// Something that waits for somebody.
@@ -51,6 +59,8 @@ pub struct Wait {
     pub kind: WaitKind,
     /// What it is about.
     pub about: About,
+    /// Whether it is told at once.
+    pub urgent: bool,
     /// Since when it was seen.
     pub since: Timestamp,
     /// How often somebody was told.
@@ -72,28 +82,24 @@ pub struct Told {
     pub words: String,
 }
 
-/// A cause as the tables show it now.
-struct Cause {
-    cause: String,
-    kind: WaitKind,
-    about: i64,
-}
-
 impl Store {
     /// Looks what waits now: writes down what is new and what is over. Nothing is written where nothing has changed.
     ///
     /// # Errors
     /// When the database cannot be used.
-    pub async fn watch_waits(&self) -> Result<(), StoreError> {
+    pub async fn watch_waits(&self, expected: &Expected) -> Result<(), StoreError> {
         let mut conn = self.reader().await?;
-        let (now, known) = (causes(&mut conn).await?, known(&mut conn).await?);
+        let instant = self.times(&mut conn).await?.0;
+        let (now, known) = (self.causes(&mut conn, expected, instant).await?, known(&mut conn).await?);
         drop(conn);
         if !differs(&now, &known) {
             return Ok(());
         }
         let mut tx = self.begin().await?;
         // Another daemon may have seen the same.
-        let (now, known) = (causes(tx.conn()).await?, known_for_update(self, &mut tx).await?);
+        let instant = tx.now;
+        let known = known_for_update(self, &mut tx).await?;
+        let now = self.causes(tx.conn(), expected, instant).await?;
         self.begin_waits(&mut tx, &now, &known).await?;
         self.end_waits(&mut tx, &now, &known).await?;
         self.commit(tx).await
@@ -102,20 +108,21 @@ impl Store {
     async fn begin_waits(&self, tx: &mut Tx, now: &[Cause], known: &BTreeMap<String, Known>) -> Result<(), StoreError> {
         for cause in now {
             match known.get(&cause.cause) {
-                Some(known) if !known.over => {}
-                // It was over for a moment, and is back before anybody heard of it.
+                Some(known) if !known.over && known.urgent == cause.urgent => {}
+                // It has become urgent; or it was over for a moment, and is back before anybody heard of it.
                 Some(known) => {
-                    sqlx::query("UPDATE waits SET over_at = NULL WHERE id = $1")
+                    sqlx::query("UPDATE waits SET over_at = NULL, urgent = $2 WHERE id = $1")
                         .bind(known.id)
+                        .bind(i64::from(cause.urgent))
                         .execute(tx.conn())
                         .await?;
                 }
                 None => {
                     let id = self.take_keys(tx, "wait", 1).await?;
-                    let (_, data_key) = self.inner.keys.new_data_key()?;
+                    let (_, data_key) = self.inner.keys.new_data_key(&key_place(id))?;
                     sqlx::query(
-                        "INSERT INTO waits (id, cause, kind, about, since, told, data_key)
-                         VALUES ($1, $2, $3, $4, $5, 0, $6) ON CONFLICT (cause) DO NOTHING",
+                        "INSERT INTO waits (id, cause, kind, about, since, told, data_key, urgent)
+                         VALUES ($1, $2, $3, $4, $5, 0, $6, $7) ON CONFLICT (cause) DO NOTHING",
                     )
                     .bind(id)
                     .bind(&cause.cause)
@@ -123,6 +130,7 @@ impl Store {
                     .bind(cause.about)
                     .bind(tx.now.as_millisecond())
                     .bind(data_key)
+                    .bind(i64::from(cause.urgent))
                     .execute(tx.conn())
                     .await?;
                 }
@@ -145,28 +153,29 @@ impl Store {
         Ok(())
     }
 
-    /// All waits, oldest first, with the store's "now".
+    /// All waits, the urgent ones first, then the oldest, with the store's "now".
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn waits(&self) -> Result<(Vec<Wait>, Timestamp), StoreError> {
         let mut conn = self.reader().await?;
         let rows = sqlx::query(
-            "SELECT id, kind, about, since, told, told_at, over_at, data_key, words, cause FROM waits ORDER BY since, id",
+            "SELECT id, kind, urgent, since, told, told_at, over_at, data_key, words, cause FROM waits
+             ORDER BY urgent DESC, since, id",
         )
         .fetch_all(&mut *conn)
         .await?;
         let mut waits = Vec::with_capacity(rows.len());
         for row in &rows {
             let id: i64 = row.try_get("id")?;
-            let about: i64 = row.try_get("about")?;
             let cause: String = row.try_get("cause")?;
             let words: Option<String> = row.try_get("words")?;
             let instant = |column: &str| Ok::<_, StoreError>(row.try_get::<Option<i64>, _>(column)?.map(from_millis));
             waits.push(Wait {
                 id,
                 kind: kind(row.try_get("kind")?)?,
-                about: about_of(&cause, about)?,
+                about: About::parse(&cause)?,
+                urgent: row.try_get::<i64, _>("urgent")? != 0,
                 since: from_millis(row.try_get("since")?),
                 told: row.try_get("told")?,
                 told_at: instant("told_at")?,
@@ -180,27 +189,35 @@ impl Store {
         Ok((waits, self.times(&mut conn).await?.0))
     }
 
-    /// Whether anything must be told: it has waited (or been over) for `gather`, or was last told `remind` ago.
+    /// Whether anything must be told: it is urgent, has waited (or been over) for `gather`, or was last told `remind` ago.
+    /// Tasks are looked at with `tasks_too`.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn waits_are_ripe(&self, gather: Duration, remind: Duration) -> Result<bool, StoreError> {
+    pub async fn waits_are_ripe(
+        &self,
+        gather: Duration,
+        remind: Duration,
+        tasks_too: bool,
+    ) -> Result<bool, StoreError> {
         let mut conn = self.reader().await?;
         let now = self.times(&mut conn).await?.0.as_millisecond();
         let before = |span: Duration| now.saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX));
         let ripe: i64 = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM waits WHERE (over_at IS NOT NULL AND over_at <= $1)
-                OR (over_at IS NULL AND told_at IS NULL AND since <= $1) OR (over_at IS NULL AND told_at <= $2)",
+            "SELECT COUNT(*) FROM waits WHERE (kind = 'alert' OR $3 = 1) AND ((over_at IS NOT NULL AND over_at <= $1)
+                OR (over_at IS NULL AND told_at IS NULL AND (since <= $1 OR urgent = 1))
+                OR (over_at IS NULL AND told_at <= $2))",
         )
         .bind(before(gather))
         .bind(before(remind))
+        .bind(i64::from(tasks_too))
         .fetch_one(&mut *conn)
         .await?;
         Ok(ripe > 0)
     }
 
     fn wait_words(&self, id: i64, data_key: &str, sealed: &str) -> Result<String, StoreError> {
-        let opened = secret::open(&self.inner.keys.unwrap(data_key)?, &place(id), sealed)?;
+        let opened = secret::open(&self.inner.keys.unwrap(&key_place(id), data_key)?, &place(id), sealed)?;
         String::from_utf8(opened.to_vec()).map_err(|why| StoreError::corrupt("sealed words of a wait", why))
     }
 
@@ -220,7 +237,11 @@ impl Store {
                 .fetch_optional(tx.conn())
                 .await?;
             let Some(data_key) = data_key else { return Ok(false) };
-            let sealed = secret::seal(&self.inner.keys.unwrap(&data_key)?, &place(wait.id), words.as_bytes())?;
+            let sealed = secret::seal(
+                &self.inner.keys.unwrap(&key_place(wait.id), &data_key)?,
+                &place(wait.id),
+                words.as_bytes(),
+            )?;
             let query = if wait.over_at.is_some() {
                 sqlx::query("DELETE FROM waits WHERE id = $1 AND told = $2 AND over_at IS NOT NULL")
                     .bind(wait.id)
@@ -250,46 +271,20 @@ impl Store {
 struct Known {
     id: i64,
     kind: WaitKind,
+    urgent: bool,
     told: bool,
     over: bool,
 }
 
 fn differs(now: &[Cause], known: &BTreeMap<String, Known>) -> bool {
     let open: BTreeSet<&str> = now.iter().map(|cause| cause.cause.as_str()).collect();
-    let new = now.iter().any(|cause| known.get(&cause.cause).is_none_or(|known| known.over));
+    let same = |cause: &Cause, known: &Known| !known.over && known.urgent == cause.urgent;
+    let new = now.iter().any(|cause| known.get(&cause.cause).is_none_or(|known| !same(cause, known)));
     new || known.iter().any(|(cause, known)| !known.over && !open.contains(cause.as_str()))
 }
 
-/// What waits according to the tables. A run that a person has paused waits for that person; what failed in a run that
-/// is over was left so.
-async fn causes(conn: &mut AnyConnection) -> Result<Vec<Cause>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT s.id, s.state FROM steps s JOIN runs r ON r.id = s.run_id
-         WHERE s.state IN ('held', 'failed', 'awaiting_approval', 'awaiting_person') AND r.ended_at IS NULL
-           AND (s.state <> 'held' OR r.state <> 'paused')
-         ORDER BY s.id LIMIT 5000",
-    )
-    .fetch_all(&mut *conn)
-    .await?;
-    let mut causes = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let (about, state): (i64, String) = (row.try_get(0)?, row.try_get(1)?);
-        let kind = if state.starts_with("awaiting") { WaitKind::Task } else { WaitKind::Alert };
-        causes.push(Cause { cause: format!("step:{about}:{state}"), kind, about });
-    }
-    let parked: Vec<i64> = sqlx::query_scalar("SELECT id FROM hr_events WHERE state = 'parked' ORDER BY id LIMIT 5000")
-        .fetch_all(conn)
-        .await?;
-    causes.extend(parked.into_iter().map(|about| Cause {
-        cause: format!("event:{about}"),
-        kind: WaitKind::Alert,
-        about,
-    }));
-    Ok(causes)
-}
-
 async fn known(conn: &mut AnyConnection) -> Result<BTreeMap<String, Known>, StoreError> {
-    let rows = sqlx::query("SELECT id, cause, kind, told, over_at FROM waits").fetch_all(conn).await?;
+    let rows = sqlx::query("SELECT id, cause, kind, told, over_at, urgent FROM waits").fetch_all(conn).await?;
     rows.iter()
         .map(|row| {
             let known = Known {
@@ -297,6 +292,7 @@ async fn known(conn: &mut AnyConnection) -> Result<BTreeMap<String, Known>, Stor
                 kind: kind(row.try_get(2)?)?,
                 told: row.try_get::<i64, _>(3)? > 0,
                 over: row.try_get::<Option<i64>, _>(4)?.is_some(),
+                urgent: row.try_get::<i64, _>(5)? != 0,
             };
             Ok((row.try_get(1)?, known))
         })
@@ -314,12 +310,9 @@ fn kind(name: &str) -> Result<WaitKind, StoreError> {
     found.ok_or_else(|| StoreError::corrupt("wait", name))
 }
 
-fn about_of(cause: &str, about: i64) -> Result<About, StoreError> {
-    if cause.starts_with("event:") {
-        return Ok(About::Event(about));
-    }
-    let ordinal = u16::try_from(about % STEPS_PER_RUN).map_err(|why| StoreError::corrupt("wait", why))?;
-    Ok(About::Step(about / STEPS_PER_RUN, ordinal))
+/// Where a wait's wrapped key stands.
+fn key_place(id: i64) -> String {
+    format!("waits:{id}")
 }
 
 fn place(id: i64) -> String {

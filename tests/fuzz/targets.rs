@@ -97,7 +97,7 @@ pub fn expression(bytes: &[u8]) {
         let filled = template.render(&scope).ok();
         assert_eq!(template.render(&scope).ok(), filled, "a template is filled in by chance");
         assert_eq!(template.render_text(&scope).is_ok(), filled.is_some());
-        if !text.contains("{{") && !text.contains("{%") && !text.contains("{#") && !text.ends_with('\n') {
+        if !text.contains("{{") && !text.contains("{%") && !text.contains("{#") && !text.ends_with(['\n', '\r']) {
             let as_is = text.replace("\r\n", "\n").replace('\r', "\n");
             let filled =
                 filled.and_then(|filled| filled.as_str().map(|text| text.replace("\r\n", "\n").replace('\r', "\n")));

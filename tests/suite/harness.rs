@@ -188,6 +188,14 @@ impl App {
         engine(&self.another_store().await, systems, workflows, self.posts.then(mail_room))
     }
 
+    /// An engine as a daemon with another configuration would have it, on a store of its own.
+    pub async fn configured(&self, change: impl FnOnce(&mut Conventions)) -> Engine {
+        let mut conventions = conventions();
+        change(&mut conventions);
+        let store = self.another_store().await.with_conventions(conventions);
+        engine(&store, self.systems(), Library::shipped().workflows, self.posts.then(mail_room))
+    }
+
     pub fn systems(&self) -> BTreeMap<String, Connector> {
         systems_of(&self.company)
     }

@@ -15,6 +15,7 @@ mod living;
 mod mail;
 mod people;
 mod queue;
+mod receiver;
 mod smtp;
 mod store;
 mod upgrades;

@@ -86,10 +86,10 @@ impl Ending {
         }
         let changes = stage.company.snapshot().map_err(sandbox)?.changes_since(&stage.before);
         let sent = stage.store().mail_census().await?;
-        if let Some((state, count)) = sent.iter().find(|(state, _)| state != "sent") {
+        if let Some((_, state, count)) = sent.iter().find(|(_, state, _)| state != "sent") {
             problems.push(format!("{count} mails are {state}"));
         }
-        let mails = sent.iter().map(|(_, count)| count).sum();
+        let mails = sent.iter().map(|(_, _, count)| count).sum();
         let days = stage.store().now().await?.duration_since(stage.start.timestamp()).as_hours() / 24;
         let accounts = stage.store().accounts(None, None, None).await?;
         let logins =

@@ -9,7 +9,7 @@ use super::Check;
 use crate::clock::Clock;
 use crate::config::{Config, DatabasePlace};
 use crate::daemon;
-use crate::store::{Dialect, EventFilter, EventState, FileLock, Opening, Store};
+use crate::store::{Carrier, Dialect, EventFilter, EventState, FileLock, Opening, Store};
 
 /// What is due longer than this is overdue (guarantee 7).
 const OVERDUE: Duration = Duration::from_secs(300);
@@ -57,19 +57,25 @@ async fn work(config: &Config, store: &Store) -> Result<Vec<Check>, CliError> {
     Ok(first.chain(steps(store).await?).chain(outbox(store).await?).collect())
 }
 
-/// Mails on their way and given up; nothing where none was ever sent.
+/// What is on its way and given up, by mail and to the webhook; nothing where none was ever sent.
 async fn outbox(store: &Store) -> Result<Vec<Check>, CliError> {
     let census = store.mail_census().await?;
-    let count = |state: &str| census.iter().find(|(name, _)| name == state).map_or(0, |(_, count)| *count);
-    let told = format!("{} sent, {} on their way, {} given up", count("sent"), count("queued"), count("failed"));
-    Ok(match (census.is_empty(), count("failed")) {
-        (true, _) => Vec::new(),
-        (_, 0) => vec![Check::ok("outbox", told)],
-        _ => vec![
-            Check::warn("outbox", told)
-                .help("`usher mail list --state failed` says why, `usher mail retry ID` tries again"),
-        ],
-    })
+    let mut checks = Vec::new();
+    for (carrier, name) in [(Carrier::Mail, "outbox"), (Carrier::Webhook, "outbox, webhook")] {
+        let of = |state: &str| census.iter().find(|(by, name, _)| *by == carrier && name == state).map(|found| found.2);
+        let counts = ["sent", "queued", "failed"].map(of);
+        if counts == [None; 3] {
+            continue;
+        }
+        let [sent, queued, failed] = counts.map(Option::unwrap_or_default);
+        let told = format!("{sent} sent, {queued} on their way, {failed} given up");
+        checks.push(if failed == 0 {
+            Check::ok(name, told)
+        } else {
+            Check::warn(name, told).help("`usher mail list --state failed` says why, `usher mail retry ID` tries again")
+        });
+    }
+    Ok(checks)
 }
 
 async fn clock(store: &Store) -> Result<Check, CliError> {
@@ -154,6 +160,15 @@ async fn steps(store: &Store) -> Result<Vec<Check>, CliError> {
     let frozen: Vec<String> = store.freezes().await?.iter().map(|row| row.freeze.scope()).collect();
     if !frozen.is_empty() {
         checks.push(Check::warn("freezes", frozen.join(", ")).help("`usher freeze --list`, `usher unfreeze`"));
+    }
+    let tripped: Vec<String> = store
+        .trips(false)
+        .await?
+        .iter()
+        .map(|row| format!("{} on {}", row.trip.kind.as_str(), row.trip.scope()))
+        .collect();
+    if !tripped.is_empty() {
+        checks.push(Check::warn("guards", tripped.join(", ")).help("`usher guard list`, `usher guard release`"));
     }
     Ok(checks)
 }

@@ -35,6 +35,7 @@ fn code(verdict: &Verdict) -> &'static str {
         Verdict::Proceed => "proceed",
         Verdict::Skip(_) => "skip",
         Verdict::AskApproval => "approval?",
+        Verdict::WaitAgain => "again",
         Verdict::AskPerson(_) => "person?",
     }
 }
@@ -193,6 +194,68 @@ fn a_freeze_stops_what_it_covers() {
 }
 
 #[test]
+fn a_trip_stops_its_steps_on_its_system_until_it_is_released() {
+    use crate::run::trip::{Stops, Trip, TripKind, holding};
+    let trip = |system: Option<&str>, stops| Trip {
+        id: 3,
+        kind: TripKind::Clock,
+        system: system.map(str::to_owned),
+        stops,
+        words: "the clock has jumped".into(),
+    };
+    let mut story = deletion();
+    for (system, stops, expected) in [
+        (None, Stops::Destructive, "guard"),
+        (Some("ldap"), Stops::Destructive, "guard"),
+        (Some("cloud"), Stops::Destructive, "proceed"),
+        (None, Stops::Cuts, "proceed"),
+    ] {
+        story.trips = vec![trip(system, stops)];
+        assert_eq!(judged(&story, "delete@ldap"), expected, "{system:?} {stops:?}");
+    }
+    story.trips = vec![trip(None, Stops::Destructive)];
+    let verdict = story.verdict("delete@ldap");
+    let Verdict::Hold(reason) = &verdict else { panic!("{verdict:?}") };
+    assert!(trip(None, Stops::Destructive).holds(reason));
+    assert!(!Trip { id: 33, ..trip(None, Stops::Destructive) }.holds(reason), "trip_33 is another one than trip_3");
+    let mut step = story.book.steps[0].clone();
+    step.state = StepState::Held { reason: reason.clone(), observe: false };
+    assert_eq!(holding(&step), Some("trip_3"));
+    step.state =
+        StepState::Held { reason: HoldReason::Guard { name: "policy".into(), detail: "x: y".into() }, observe: false };
+    assert_eq!(holding(&step), None);
+}
+
+#[test]
+fn cuts_that_nobody_asked_for_by_hand_can_be_stopped_and_no_others() {
+    use crate::run::trip::{Stops, Trip, TripKind};
+    let cuts = Trip {
+        id: 1,
+        kind: TripKind::Threshold,
+        system: Some("ldap".into()),
+        stops: Stops::Cuts,
+        words: "many".into(),
+    };
+    for (trigger, urgent, expected) in [
+        ("hr:departure", false, "guard"),
+        ("schedule:nightly", false, "guard"),
+        ("cli", false, "proceed"),
+        ("undo", false, "proceed"),
+        ("hr:departure", true, "proceed"),
+    ] {
+        let mut story = one(step("s", "account.disable"));
+        story.trips = vec![cuts.clone()];
+        story.book.run.trigger = trigger.into();
+        std::sync::Arc::make_mut(&mut story.book.run.workflow).urgent = urgent;
+        assert_eq!(judged(&story, "s@ldap"), expected, "{trigger}, urgent: {urgent}");
+    }
+    let mut other = one(step("s", "directory.hide"));
+    other.book.run.trigger = "hr:departure".into();
+    other.trips = vec![cuts];
+    assert_eq!(judged(&other, "s@ldap"), "proceed");
+}
+
+#[test]
 fn a_paused_run_starts_nothing() {
     let mut story = one(step("s", "account.disable"));
     story.book.run.state = RunState::Paused;
@@ -267,5 +330,31 @@ fn a_late_step_that_is_not_needed_is_no_question_for_a_person() {
 fn people_are_asked_for_what_people_do() {
     for (action, expected) in [("task", "person?"), ("checklist", "person?"), ("approval", "approval?")] {
         assert_eq!(judged(&of(vec![step("s", action)]), "s"), expected);
+    }
+}
+
+#[test]
+fn a_legal_hold_stops_what_destroys_and_nothing_else() {
+    let mut story = deletion();
+    story.legal_hold = Some("hold_1".into());
+    assert_eq!(judged(&story, "delete@ldap"), "legal_hold");
+    for action in ["account.disable", "directory.hide", "account.enable"] {
+        let mut story = one(step("s", action));
+        story.legal_hold = Some("hold_1".into());
+        assert_eq!(judged(&story, "s@ldap"), "proceed", "{action}");
+    }
+}
+
+#[test]
+fn a_protected_account_is_neither_deleted_nor_closed_by_itself() {
+    let mut story = deletion();
+    story.protected = Some("the last administrator".into());
+    assert_eq!(judged(&story, "delete@ldap"), "protected");
+    story.book.steps[2].decision.overridden = true;
+    assert_eq!(judged(&story, "delete@ldap"), "protected", "nobody lets a deletion through");
+    for (action, expected) in [("account.disable", "protected"), ("directory.hide", "proceed")] {
+        let mut story = one(step("s", action));
+        story.protected = Some("the last administrator".into());
+        assert_eq!(judged(&story, "s@ldap"), expected, "{action}");
     }
 }

@@ -1,10 +1,14 @@
 //! Systems that cut, refuse and lie: the end state is right all the same, and nothing has its effect twice.
 
 use jiff::SignedDuration;
+use serde_json::json;
 use usher::connectors::sandbox::Knobs;
+use usher::connectors::{Call, Connector};
+use usher::run::settle::Outcome;
 use usher::run::{AccountStatus, RunState};
+use usher::workflow::ActionKind;
 
-use crate::harness::{App, zurich};
+use crate::harness::{App, done, zurich};
 
 /// Ada's evening with systems that behave like this; they recover after `hours`.
 async fn evening_with(app: &App, knobs: &Knobs, hours: i64) -> i64 {
@@ -36,6 +40,18 @@ async fn closed(app: &App, run: i64) {
     assert_eq!(app.run_state(run).await, RunState::Open, "{:#?}", failed(app, run).await);
     // A password cannot be seen: setting one again is harmless, and is what happens (class S).
     app.no_effect_twice(&["rotate-password"]);
+}
+
+/// Somebody removes an account for good, at the system itself.
+fn purge(app: &App, system: &str, id: &str) {
+    let Connector::Sandbox(sandbox) = &app.engine.systems()[system];
+    for action in [ActionKind::AccountDisable, ActionKind::AccountDelete, ActionKind::AccountPurge] {
+        let with = json!({ "reason": "departure" }).as_object().cloned().unwrap_or_default();
+        let key = format!("by hand/{action}");
+        let call = Call { action, with, account: Some(id.into()), idempotency_key: key, fence: 1, now: app.now() };
+        sandbox.by_hand(&call).expect("by hand");
+    }
+    assert_eq!(app.account(system, id), None);
 }
 
 /// Steps that are for a person now, with what the journal says about them.
@@ -77,6 +93,18 @@ both! {
         };
         let run = evening_with(app, &knobs, 12).await;
         closed(app, run).await;
+    };
+
+    an_ambiguous_attempt_on_an_account_that_is_gone_ends, async |app: &App| {
+        app.staffed().await;
+        let run = app.start("name-change", "1006", &[("display_name", "Zoë L.")]).await;
+        for claim in app.claim(32).await {
+            let cut = claim.run == run && claim.label == "update@directory";
+            app.complete(&claim, if cut { Outcome::Unknown("cut".into()) } else { done() }).await;
+        }
+        purge(app, "directory", "u-0006");
+        app.walk_to(app.now() + SignedDuration::from_hours(2)).await;
+        assert_eq!(app.state(run, "update@directory").await.as_str(), "failed", "{:#?}", app.states(run).await);
     };
 
     a_system_that_is_down_for_six_hours_delays_only_itself_and_is_never_given_up, async |app: &App| {

@@ -1,10 +1,13 @@
 //! Whole stories: from a fact about a person to the end state on every system.
 
 mod accidents;
-mod departure;
+mod alerts;
+pub mod departure;
+mod hands;
 mod histories;
 mod joiners;
 mod late;
+mod limits;
 pub mod moved;
 mod movers;
 mod notices;

@@ -12,7 +12,7 @@ use usher::engine::{Engine, Fittings};
 use usher::mail::{MailRoom, MailSettings, Means, SmtpSettings, SmtpTls};
 use usher::run::{Evidence, EvidenceKind, Holidays, PersonStatus, RunState, SkipReason, StepState};
 use usher::secret::Secret;
-use usher::store::StoreError;
+use usher::store::{Carrier, StoreError};
 use usher::workflow::Workflow;
 
 use crate::harness::{App, request, systems_of, zurich};
@@ -229,8 +229,8 @@ both! {
         assert_eq!((one.unwrap() + two.unwrap(), mails(&engine).len()), (40, 40));
         // Whoever held a mail and is gone: it is taken up, and what the late one says changes nothing.
         app.store.post(&[room.mail("late".into(), "message", &letter, None)]).await.unwrap();
-        let late = beside.take_mails(1).await.unwrap();
-        assert!(app.store.take_mails(1).await.unwrap().is_empty());
+        let late = beside.take_mails(Carrier::Mail, 1).await.unwrap();
+        assert!(app.store.take_mails(Carrier::Mail, 1).await.unwrap().is_empty());
         app.clock.set(app.now() + SignedDuration::from_secs(121));
         assert_eq!(room.deliver_due(&app.store).await.unwrap(), 1);
         let end = usher::store::MailEnd::Failed("too late".into());
@@ -304,6 +304,8 @@ both! {
         let failing = "workflow: failing\nfor: person\non: { manual: true }\nsteps:\n  - id: give\n    action: role.set\n    \
                        systems: all\n    after: []\n    retry: { max: 1 }\n    with: { role: admin }\n";
         let engine = in_memory(app, &[("failing", failing)]);
+        // Whoever has left already is dealt with: a cut that is overdue would be told before.
+        later(app, &engine, 0).await;
         app.misbehave(&Knobs { error_rate: 1.0, ..Knobs::default() });
         let mut runs = Vec::new();
         for person in app.store.people(Some(PersonStatus::Active)).await.unwrap() {
