@@ -22,15 +22,18 @@ use crate::intake::{events, schedules};
 use crate::mail::{MailRoom, Webhook};
 use crate::queue::{self, Counts};
 use crate::secret::{KeyFileError, KeyRing, SecretError};
-use crate::store::{Dialect, FileLock, MarkPlace, Opening, Store, StoreError};
+use crate::store::{Dialect, FileLock, MarkPlace, Opening, Patience, Store, StoreError};
 use crate::web;
 use crate::workflow::{Diagnostic, Severity};
 
-/// How often schedules and left-over events are looked at, and lapsed leases are taken up.
+/// How often schedules and left-over events are looked at.
 const ROUND: Duration = Duration::from_secs(1);
 
 /// How long a drain waits for a mail that is on its way once the steps are done.
 const LAST_MAIL: Duration = Duration::from_secs(3);
+
+/// How long the last requests, and the last connections, may take to end.
+const LEAVE: Duration = Duration::from_secs(1);
 
 /// The longest the sender of mails sleeps: lapsed leases, and writes by others that nobody told of.
 const LONGEST_NAP: Duration = Duration::from_secs(5);
@@ -90,7 +93,8 @@ pub async fn open_store(config: &Config, opening: Opening, clock: Clock) -> Resu
         KeySettings::Secret(reference) => KeyRing::from_secret(&reference.resolve()?)?,
     };
     let store = Store::open(url.expose(), opening, clock, ring, config.rules.clone()).await?;
-    Ok(store.with_conventions(config.conventions.clone()))
+    let governing = config.systems.iter().map(|(name, system)| (name.clone(), system.kind.governing()));
+    Ok(store.with_conventions(config.conventions.clone()).with_governing(governing.collect()))
 }
 
 /// A key is only made for a database that is not there yet: a lost key must not pass unnoticed.
@@ -171,7 +175,13 @@ pub async fn open_engine(config: &Config, opening: Opening, clock: Clock) -> Res
 pub fn assemble(config: &Config, store: Store, systems: BTreeMap<String, Connector>, library: Library) -> Engine {
     let matching = Matching { everywhere: config.matching.clone(), on: config.matching_on() };
     let webhook = config.webhook.clone().map(Webhook::open);
-    let fittings = Fittings { matching, mail: open_mail(config).0, webhook, silent_after: config.silent_after };
+    let fittings = Fittings {
+        matching,
+        mail: open_mail(config).0,
+        checkpoint_file: config.audit.checkpoint_file.clone(),
+        webhook,
+        silent_after: config.silent_after,
+    };
     Engine::with(store, systems, library.workflows, config.time.zone_name(), config.rules.clone(), fittings)
 }
 
@@ -217,9 +227,9 @@ impl Running {
     /// Drains: no new attempt; those under way get their time.
     pub async fn drain(self) {
         self.shutdown.send_replace(true);
-        self.queue.await.ok();
         // A mail on its way gets its answer, if that comes soon; else it goes out again, with the same Message-ID.
-        tokio::time::timeout(LAST_MAIL, self.sender).await.ok();
+        let mail = tokio::time::timeout(LAST_MAIL, self.sender);
+        let (_, _) = tokio::join!(self.queue, mail);
         for helper in self.helpers {
             helper.abort();
         }
@@ -272,15 +282,16 @@ async fn send_mails(engine: Engine, mut shutdown: watch::Receiver<bool>) {
 async fn keep_watch(engine: Engine, shutdown: watch::Receiver<bool>) {
     let mut outage = Outage::default();
     while !*shutdown.borrow() {
-        let ticked = engine.store().tick().await;
+        // A database that does not answer is as good as none.
+        let ticked = engine.store().unless_silent(&Patience::default(), engine.store().tick()).await;
         engine.watch_record(&mut outage, ticked.as_ref().err(), engine.store().steady()).await;
         clock::pause(ROUND).await;
     }
 }
 
-/// Once in a while: leases that lapsed, events that were accepted and not dealt with, schedules, secrets that nobody
-/// used, reminders. What fails stops none of the others, and is tried again after a longer while: a system that does not
-/// answer is not to be hammered.
+/// Once in a while: events that were accepted and not dealt with, schedules, secrets that nobody used, legal holds whose
+/// time is over, reminders, checkpoints. What fails stops none of the others, and is tried again after a longer while: a
+/// system that does not answer is not to be hammered.
 async fn rounds(engine: Engine, shutdown: watch::Receiver<bool>) {
     while !*shutdown.borrow() {
         let failures = round(&engine).await;
@@ -291,16 +302,20 @@ async fn rounds(engine: Engine, shutdown: watch::Receiver<bool>) {
     }
 }
 
-async fn round(engine: &Engine) -> Vec<StoreError> {
-    let recovered = engine.store().recover(false).await;
-    if let Ok(steps @ 1..) = recovered {
-        tracing::warn!(steps, "attempts of a daemon that is gone are taken up");
-    }
+async fn round(engine: &Engine) -> Vec<String> {
     let dispatched = events::dispatch(engine).await.map(|_| ());
     let fired = schedules::fire(engine).await.map(|_| ());
     let expired = engine.store().expire_secrets().await.map(|_| ());
+    let released = engine.store().end_holds().await.map(|_| ());
     let reminded = engine.remind().await.map(|_| ());
-    [recovered.map(|_| ()), dispatched, fired, expired, reminded].into_iter().filter_map(Result::err).collect()
+    let checked = engine.checkpoint().await.map_err(|error| error.to_string());
+    let parts = [dispatched, fired, expired, released, reminded];
+    parts
+        .into_iter()
+        .map(|part| part.map_err(|error| error.to_string()))
+        .chain([checked])
+        .filter_map(Result::err)
+        .collect()
 }
 
 /// The daemon: recovers, serves until SIGTERM or SIGINT, drains.
@@ -339,11 +354,14 @@ pub async fn serve(config: &Config) -> Result<(), StartError> {
     sd_notify::notify(&[sd_notify::NotifyState::Stopping]).ok();
     running.drain().await;
     stop.send_replace(true);
-    web.await.ok();
-    if let Err(error) = store.tick().await {
-        tracing::warn!(%error, "how far the record has come could not be written down at the end");
+    // Whoever still asks, and a database that does not answer, hold nobody up.
+    tokio::time::timeout(LEAVE, web).await.ok();
+    match tokio::time::timeout(LEAVE, store.tick()).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "how far the record has come could not be written down at the end"),
+        Err(_) => tracing::warn!("how far the record has come could not be written down at the end"),
     }
-    store.close().await;
+    tokio::time::timeout(LEAVE, store.close()).await.ok();
     tracing::info!("stopped");
     Ok(())
 }

@@ -4,10 +4,14 @@
 
 #[path = "cli/alerts.rs"]
 mod alerts;
+#[path = "cli/audit.rs"]
+mod audit;
 #[path = "cli/changes.rs"]
 mod changes;
 #[path = "cli/guards.rs"]
 mod guards;
+#[path = "cli/hands.rs"]
+mod hands;
 #[path = "cli/house.rs"]
 mod house;
 #[path = "cli/journey.rs"]

@@ -72,7 +72,13 @@ async fn list(context: &mut Context) -> Result<Exit, CliError> {
             let urgent = if alert.urgent { Cell::toned("urgent", Tone::Bad) } else { Cell::toned("", Tone::Warn) };
             let since = moment::moment(alert.since, &house.zone);
             let told = alert.told.to_string();
-            table.row([urgent, alert.what.as_str().into(), since.into(), told.as_str().into(), alert.command.as_str().into()]);
+            table.row([
+                urgent,
+                alert.what.as_str().into(),
+                since.into(),
+                told.as_str().into(),
+                alert.command.as_str().into(),
+            ]);
         }
         context.out.table(&table)?;
     }

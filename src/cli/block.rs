@@ -19,11 +19,13 @@ const UNBLOCK: &str = "unblock";
 /// Closes every way in for a person, now, ahead of everything else
 ///
 /// Starts the workflow emergency-block: accounts disabled, passwords changed, sessions, application passwords and
-/// tokens revoked, on every system. Nothing is deleted, and no mail is lost.
+/// tokens revoked, on every system. Nothing is deleted, and no mail is lost. A protected account is held and reported,
+/// unless --override is given.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   usher block 1005 --reason 'laptop stolen'
+  usher block 1001 --override --reason 'the only administrator, phished'
   usher block 1005 --yes && usher run list --person 1005")]
 pub struct Block {
     /// The person, by employee number
@@ -32,6 +34,9 @@ pub struct Block {
     /// What has happened, for the journal
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+    /// Closes protected accounts too: the last administrator's, those that [protected] names
+    #[arg(long = "override")]
+    overriding: bool,
 }
 
 /// Lets a blocked person in again
@@ -59,7 +64,18 @@ impl Block {
         for system in unread(context, &house).await? {
             context.out.aside(format!("An account on {system}, if there is one, is NOT blocked: see to it by hand."));
         }
-        begin(context, &house, BLOCK, &person, self.reason).await
+        let protected = protected_accounts(&house, &person).await?;
+        for (account, why) in &protected {
+            let fate =
+                if self.overriding { "closed all the same" } else { "NOT closed: give --override, if it must be" };
+            context.out.aside(format!("{account} is protected ({why}); it is {fate}."));
+        }
+        let reason = self.reason.clone().unwrap_or_else(|| "block --override".to_owned());
+        let run = begin(context, &house, BLOCK, &person, self.reason).await?;
+        if self.overriding {
+            house.engine.override_protection(run, None, &reason, &context.actor()).await?;
+        }
+        Ok(Exit::Done)
     }
 }
 
@@ -75,7 +91,7 @@ impl Unblock {
             ..RunFilter::default()
         };
         let open = house.store().runs(&filter).await?.into_iter().find(|run| !run.state.is_over());
-        let exit = begin(context, &house, UNBLOCK, &person, self.reason).await?;
+        begin(context, &house, UNBLOCK, &person, self.reason).await?;
         if let Some(block) = open {
             context.out.aside(format!(
                 "{} ({BLOCK}) is still {} and keeps accounts closed:",
@@ -84,8 +100,18 @@ impl Unblock {
             ));
             context.out.aside(format!("`usher run cancel {} --reason TEXT` ends it.", block.id));
         }
-        Ok(exit)
+        Ok(Exit::Done)
     }
+}
+
+/// The person's accounts that no run closes by itself, and why.
+async fn protected_accounts(house: &House, person: &Person) -> Result<Vec<(String, String)>, CliError> {
+    let mut found = Vec::new();
+    for account in house.store().accounts(None, Some(person.id), None).await? {
+        let why = house.store().why_protected(&account).await?;
+        found.extend(why.map(|why| (format!("{}:{}", account.system, account.external_id), why)));
+    }
+    Ok(found)
 }
 
 async fn begin(
@@ -94,7 +120,7 @@ async fn begin(
     workflow: &str,
     person: &Person,
     reason: Option<String>,
-) -> Result<Exit, CliError> {
+) -> Result<i64, CliError> {
     let declared = house.workflow(workflow)?.input("reason").is_some();
     let inputs: BTreeMap<String, Value> =
         reason.filter(|_| declared).map(|reason| ("reason".to_owned(), Value::String(reason))).into_iter().collect();
@@ -102,5 +128,5 @@ async fn begin(
     let asked = Asked { workflow: workflow.to_owned(), subject, inputs, start: None, key: None };
     let started = start(context, house, asked).await?;
     say_started(context, house, started).await?;
-    Ok(Exit::Done)
+    Ok(started.id())
 }

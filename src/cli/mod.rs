@@ -25,6 +25,7 @@ mod finding;
 mod freeze;
 mod guard;
 mod help;
+mod hold;
 mod house;
 mod init;
 mod inventory;
@@ -114,6 +115,8 @@ pub enum Command {
     Freeze(freeze::FreezeCommand),
     /// Lifts the freezes of a scope, and lets go what they held
     Unfreeze(freeze::Unfreeze),
+    /// Puts people under legal hold, and releases them
+    Hold(hold::HoldCommand),
     /// Shows guards that have tripped, and releases them
     Guard(guard::Guard),
     /// Shows what HR said and what became of it, and deals with what is parked
@@ -163,6 +166,7 @@ impl Command {
             Self::Unblock(command) => command.run(context).await,
             Self::Freeze(command) => command.run(context).await,
             Self::Unfreeze(command) => command.run(context).await,
+            Self::Hold(command) => command.run(context).await,
             Self::Guard(command) => command.run(context).await,
             Self::Events(command) => command.run(context).await,
             Self::Credentials(command) => command.run(context).await,

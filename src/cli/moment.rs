@@ -59,6 +59,26 @@ pub(super) fn coming(text: &str, zone: &TimeZone, now: Timestamp) -> Result<Time
     Ok(at)
 }
 
+/// Reads an end that is still to come: an instant as [`coming`] takes it, or a date, which means the end of that day.
+///
+/// # Errors
+/// When it is none, or has passed at `now`.
+pub(super) fn through(text: &str, zone: &TimeZone, now: Timestamp) -> Result<Timestamp, CliError> {
+    let text = text.trim();
+    let end_of_day = || {
+        let date = text.parse::<Date>().ok().filter(|_| text.len() <= "2027-01-29".len())?.tomorrow().ok()?;
+        date.to_zoned(zone.clone()).ok().map(|midnight| midnight.timestamp())
+    };
+    let at = end_of_day().or_else(|| read(text, zone)).ok_or_else(|| {
+        CliError::usage(format!("`{text}` is no date"))
+            .help("write 2027-12-31 for the end of that day, or 2027-12-31T12:00 for that time here")
+    })?;
+    if at <= now {
+        return Err(CliError::usage(format!("{} has passed", moment(at, zone))).help("name a day that is to come"));
+    }
+    Ok(at)
+}
+
 fn read(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     if let Ok(at) = text.parse::<Timestamp>() {
         return Some(at);

@@ -30,11 +30,15 @@ enum StepCommand {
 /// Tries a failed or held step again, now
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Example:
-  usher step retry run_12 transfer-files@files --reason 'the quota was raised'")]
+Examples:
+  usher step retry run_12 transfer-files@files --reason 'the quota was raised'
+  usher step retry run_12 disable@mailhost --override --reason 'a successor follows on Monday'")]
 struct Retry {
     #[command(flatten)]
     order: Order,
+    /// Cuts the access although the account is protected
+    #[arg(long = "override")]
+    overriding: bool,
 }
 
 /// Leaves a step out; its run ends as closed_with_exceptions
@@ -62,9 +66,9 @@ struct Order {
 
 impl Step {
     pub(super) async fn run(self, context: &mut Context) -> Result<Exit, CliError> {
-        let (order, skip) = match self.command {
-            StepCommand::Retry(retry) => (retry.order, false),
-            StepCommand::Skip(skip) => (skip.order, true),
+        let (order, skip, overriding) = match self.command {
+            StepCommand::Retry(retry) => (retry.order, false, retry.overriding),
+            StepCommand::Skip(skip) => (skip.order, true, false),
         };
         let key = run_key(&order.run)?;
         let house = context.record().await?;
@@ -72,6 +76,10 @@ impl Step {
         let actor = context.actor();
         let label = match skip {
             true => house.engine.skip(key, &label, &order.reason, &actor).await?,
+            false if overriding => {
+                house.engine.override_protection(key, Some(&label), &order.reason, &actor).await?;
+                label
+            }
             false => house.engine.retry(key, &label, &order.reason, &actor).await?,
         };
         let book = house.engine.look(key).await?;

@@ -55,8 +55,9 @@ mod tests {
 
     #[test]
     fn a_webhook_has_an_address_and_a_secret() {
-        let (config, problems) =
-            judged("[alerts.webhook]\nurl = \"https://alerts.example.org/u\"\nsecret = { env = \"HOOK\" }\n[people]\nsilent_after = \"3 days\"");
+        let (config, problems) = judged(
+            "[alerts.webhook]\nurl = \"https://alerts.example.org/u\"\nsecret = { env = \"HOOK\" }\n[people]\nsilent_after = \"3 days\"",
+        );
         assert_eq!(problems, [""; 0]);
         let webhook = config.webhook.unwrap();
         assert_eq!((webhook.url.as_str(), webhook.timeout.as_secs()), ("https://alerts.example.org/u", 15));

@@ -1,4 +1,5 @@
-//! `[naming]`, `[departments.NAME]`, `[access]`: what the house does by default, and who may ask for what.
+//! `[naming]`, `[departments.NAME]`, `[access]`, `[protected]`: what the house does by default, who may ask for what,
+//! and what nobody may touch.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +7,7 @@ use super::judge::Judge;
 use super::keys::{DEPARTMENTS, SYSTEMS};
 use super::raw::RawDepartment;
 use crate::run::naming::{Naming, OnCollision, Pattern, SignIn};
-use crate::run::{Conventions, Department, Departments};
+use crate::run::{Conventions, Department, Departments, LoginPattern, Protected, Users};
 use crate::workflow::Span;
 use crate::workflow::params::{Quota, values::is_email};
 
@@ -19,7 +20,62 @@ impl Judge<'_> {
             naming: self.naming(),
             departments: Departments::of(departments),
             administrators: administrators.map(|names| names.iter().map(|name| name.trim().to_owned()).collect()),
+            users: self.users(),
+            protected: self.protected(),
         }
+    }
+
+    /// Which person each user is.
+    fn users(&mut self) -> Users {
+        let mut users = Vec::new();
+        for (user, person) in self.merged.raw.access.people.iter().flatten() {
+            match (user.trim(), person.trim()) {
+                ("", _) | (_, "") => {
+                    self.wrong("access.people", "a user or an employee number is empty; write `alice = \"1001\"`");
+                }
+                (user, person) => users.push((user.to_owned(), person.to_owned())),
+            }
+        }
+        Users::of(users)
+    }
+
+    fn protected(&mut self) -> Protected {
+        let merged = self.merged;
+        let raw = &merged.raw.protected;
+        let mut protected = Protected::default();
+        for text in raw.accounts.iter().flatten() {
+            match text.trim().split_once(':') {
+                Some((system, id)) if merged.raw.systems.contains_key(system) && !id.is_empty() => {
+                    protected.accounts.insert((system.to_owned(), id.to_owned()));
+                }
+                Some((system, id)) if !id.is_empty() => {
+                    self.wrong("protected.accounts", format!("`{text}`: there is no system called {system}"));
+                }
+                _ => self.wrong("protected.accounts", format!("`{text}` is no account; write `SYSTEM:ID`")),
+            }
+        }
+        for text in raw.logins.iter().flatten() {
+            match LoginPattern::parse(text) {
+                Ok(pattern) => match pattern.system().filter(|system| !merged.raw.systems.contains_key(*system)) {
+                    Some(system) => {
+                        self.wrong("protected.logins", format!("`{text}`: there is no system called {system}"));
+                    }
+                    None => protected.logins.push(pattern),
+                },
+                Err(why) => self.wrong("protected.logins", why),
+            }
+        }
+        for (system, raw) in &merged.raw.systems {
+            let Some(own) = raw.own_account.as_deref() else { continue };
+            if own.trim().is_empty() {
+                self.wrong(
+                    &format!("{SYSTEMS}.{system}.own_account"),
+                    "it is empty; leave it out where usher has none",
+                );
+            }
+            protected.own.insert(system.clone(), own.trim().to_owned());
+        }
+        protected
     }
 
     fn naming(&mut self) -> Naming {

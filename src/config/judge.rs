@@ -12,7 +12,8 @@ use super::keys::{SYSTEM_KINDS, SYSTEMS};
 use super::problem::{Problem, suggestion};
 use super::raw::{RawPeople, RawSystem};
 use super::settings::{
-    KeySettings, SandboxSettings, ServeSettings, SystemKind, SystemSettings, TimeSettings, WorkflowSettings,
+    AuditSettings, KeySettings, SandboxSettings, ServeSettings, SystemKind, SystemSettings, TimeSettings,
+    WorkflowSettings,
 };
 use super::sources::Merged;
 use super::surroundings::Surroundings;
@@ -72,6 +73,10 @@ impl Judge<'_> {
                 KeySettings::File(beside.unwrap_or_else(|| self.around.data_dir()).join("usher.key"))
             }
         }
+    }
+
+    pub(super) fn audit(&self) -> AuditSettings {
+        AuditSettings { checkpoint_file: self.merged.raw.audit.checkpoint_file.as_deref().map(|path| self.path(path)) }
     }
 
     pub(super) fn time(&mut self) -> TimeSettings {

@@ -66,7 +66,16 @@ pub(super) const SECTIONS: &[(&str, &[Key])] = &[
             ("remind", Kind::Text),
         ],
     ),
-    ("people", &[("columns", Kind::Named), ("dates", Kind::Text), ("key_from", Kind::Text), ("match", Kind::Texts), ("silent_after", Kind::Text)]),
+    (
+        "people",
+        &[
+            ("columns", Kind::Named),
+            ("dates", Kind::Text),
+            ("key_from", Kind::Text),
+            ("match", Kind::Texts),
+            ("silent_after", Kind::Text),
+        ],
+    ),
     (
         "naming",
         &[
@@ -77,7 +86,9 @@ pub(super) const SECTIONS: &[(&str, &[Key])] = &[
             ("reserved", Kind::Texts),
         ],
     ),
-    ("access", &[("administrators", Kind::Texts)]),
+    ("access", &[("administrators", Kind::Texts), ("people", Kind::Named)]),
+    ("protected", &[("accounts", Kind::Texts), ("logins", Kind::Texts)]),
+    ("audit", &[("checkpoint_file", Kind::Path)]),
 ];
 
 const POLICY: &[Key] = &[("redirect", Kind::Text), ("auto_reply_max", Kind::Text)];
@@ -103,7 +114,8 @@ pub(super) const NAMED: &[(&str, &[Key])] = &[
 pub(super) const SYSTEMS: &str = "systems";
 
 /// What every system takes, whatever its kind.
-pub(super) const EVERY_SYSTEM: &[Key] = &[("kind", Kind::Text), ("match", Kind::Texts), ("sign_in", Kind::Text)];
+pub(super) const EVERY_SYSTEM: &[Key] =
+    &[("kind", Kind::Text), ("match", Kind::Texts), ("sign_in", Kind::Text), ("own_account", Kind::Text)];
 
 /// The kinds of system and what each takes besides.
 pub(super) const SYSTEM_KINDS: &[(&str, &[Key])] =

@@ -28,7 +28,8 @@ pub use database::{DatabasePlace, DatabaseSettings};
 pub use problem::{ConfigError, Problem};
 pub use schema::schema;
 pub use settings::{
-    KeySettings, SandboxSettings, ServeSettings, SystemKind, SystemSettings, TimeSettings, WorkflowSettings,
+    AuditSettings, KeySettings, SandboxSettings, ServeSettings, SystemKind, SystemSettings, TimeSettings,
+    WorkflowSettings,
 };
 pub use sources::Source;
 pub use surroundings::Surroundings;
@@ -48,6 +49,8 @@ pub struct Config {
     pub database: DatabaseSettings,
     /// The master key.
     pub keys: KeySettings,
+    /// Where checkpoints of the journal go besides.
+    pub audit: AuditSettings,
     /// Zone and holidays.
     pub time: TimeSettings,
     /// Calendars and policies.
@@ -96,6 +99,7 @@ impl Config {
         let time = judge.time();
         let config = Self {
             keys: judge.keys(&database.place),
+            audit: judge.audit(),
             database,
             rules: judge.house_rules(&time.holidays),
             time,

@@ -20,6 +20,8 @@ pub(super) struct Raw {
     pub(super) policies: BTreeMap<String, RawPolicy>,
     pub(super) naming: RawNaming,
     pub(super) access: RawAccess,
+    pub(super) protected: RawProtected,
+    pub(super) audit: RawAudit,
     pub(super) mail: Option<RawMail>,
     pub(super) alerts: BTreeMap<String, RawWebhook>,
     pub(super) systems: BTreeMap<String, RawSystem>,
@@ -100,6 +102,20 @@ pub(super) struct RawNaming {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawAccess {
     pub(super) administrators: Option<Vec<String>>,
+    pub(super) people: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawProtected {
+    pub(super) accounts: Option<Vec<String>>,
+    pub(super) logins: Option<Vec<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAudit {
+    pub(super) checkpoint_file: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -138,6 +154,7 @@ pub(super) struct RawSystem {
     #[serde(rename = "match")]
     pub(super) rules: Option<Vec<String>>,
     pub(super) sign_in: Option<String>,
+    pub(super) own_account: Option<String>,
     pub(super) company: Option<String>,
     pub(super) state: Option<String>,
     pub(super) system: Option<String>,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use crate::run::MatchRules;
+use crate::run::{Governing, MatchRules};
 use crate::secret::SecretRef;
 
 /// `[keys]`: where the master key is kept.
@@ -18,6 +18,13 @@ pub enum KeySettings {
     File(PathBuf),
     /// Somewhere else: 64 hexadecimal digits.
     Secret(SecretRef),
+}
+
+/// `[audit]`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditSettings {
+    /// The file that each checkpoint is also written to.
+    pub checkpoint_file: Option<PathBuf>,
 }
 
 /// `[time]`
@@ -73,6 +80,13 @@ pub enum SystemKind {
 }
 
 impl SystemKind {
+    /// The roles that somebody must be left with, as far as the kind says.
+    pub fn governing(&self) -> Vec<Governing> {
+        match self {
+            Self::Sandbox(_) => crate::connectors::sandbox::GOVERNING.to_vec(),
+        }
+    }
+
     /// The word in the configuration.
     pub const fn as_str(&self) -> &'static str {
         match self {

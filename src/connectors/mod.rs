@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use self::sandbox::SandboxSystem;
-use crate::run::{Account, Capability, Evidence};
+use crate::run::{Account, Capability, Evidence, Governing};
 use crate::secret::Secret;
 use crate::workflow::{ActionKind, Facet};
 
@@ -198,6 +198,34 @@ impl Connector {
     pub async fn made(&self, call: &Call) -> Result<Option<Account>, ActionError> {
         match self {
             Self::Sandbox(system) => system.made(call).await,
+        }
+    }
+
+    /// The roles that somebody must be left with: who governs the system.
+    pub fn governing(&self) -> Vec<Governing> {
+        match self {
+            Self::Sandbox(system) => system.governing(),
+        }
+    }
+
+    /// What would be lost with this account, read now: it is the last of those who govern the system. `None` when
+    /// others are left, or it governs nothing.
+    ///
+    /// # Errors
+    /// When the target cannot be asked.
+    pub async fn last_of_its_kind(&self, external_id: &str) -> Result<Option<String>, ActionError> {
+        match self {
+            Self::Sandbox(system) => system.last_of_its_kind(external_id).await,
+        }
+    }
+
+    /// Whether the archive that an earlier `call` has made is still there, with the checksum it had then.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn verify_archive(&self, call: &Call) -> Result<Observation, ActionError> {
+        match self {
+            Self::Sandbox(system) => system.verify_archive(call).await,
         }
     }
 

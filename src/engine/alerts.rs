@@ -94,7 +94,11 @@ impl Engine {
             if stage == "alert.opened" && wait.urgent {
                 facts.urgent += 1;
             }
-            if list.len() < LISTED { list.push(problem) } else { facts.more += 1 }
+            if list.len() < LISTED {
+                list.push(problem)
+            } else {
+                facts.more += 1
+            }
             messages.add(self.webhook(), stage, wait, &described, now);
         }
         let mut mails = messages.all(self.webhook(), now);
@@ -109,7 +113,8 @@ impl Engine {
     /// Those that are still there, in words and in data.
     async fn described(&self, waits: &[&Wait]) -> Result<BTreeMap<i64, Described>, StoreError> {
         let open = || waits.iter().filter(|wait| wait.over_at.is_none());
-        let cuts: Vec<(i64, u16)> = open().filter(|it| matches!(it.about, About::Cut(..))).filter_map(|it| step(it)).collect();
+        let cuts: Vec<(i64, u16)> =
+            open().filter(|it| matches!(it.about, About::Cut(..))).filter_map(|it| step(it)).collect();
         let late = self.store().late_of(&cuts).await?;
         let others: Vec<(i64, u16)> =
             open().filter(|it| matches!(it.about, About::Step(..))).filter_map(|it| step(it)).collect();
@@ -169,7 +174,11 @@ fn of_trip(row: &TripRow) -> Described {
     let (trip, id) = (&row.trip, row.trip.public_id());
     let (guard, stops) = (trip.kind.as_str(), trip.stops.words());
     Described {
-        words: format!("the guard `{guard}` has tripped on {}: {}; {stops} wait for a person", trip.scope(), trip.words),
+        words: format!(
+            "the guard `{guard}` has tripped on {}: {}; {stops} wait for a person",
+            trip.scope(),
+            trip.words
+        ),
         command: format!("usher guard release {id} --reason …"),
         goes_on: false,
         data: json!({ "trip": id, "guard": guard, "system": trip.system, "stops": trip.stops.as_str() }),

@@ -83,14 +83,48 @@ impl Engine {
             return outcome;
         }
         if claim.action.nature() == Nature::Destructive
-            && let Some(outcome) = fresh_read(claim, connector).await
+            && let Some(outcome) = self.fresh_read(claim, connector).await
         {
+            return outcome;
+        }
+        if let Some(outcome) = would_be_lost(claim, connector).await {
             return outcome;
         }
         if !lease_stands() {
             return Outcome::Returned;
         }
         ended(within(claim.timeout, connector.perform(call)).await)
+    }
+
+    /// Before a destructive step: exactly this account, still closed, named by nothing that protects it, and its
+    /// archives whole. Anything else holds, saying which.
+    async fn fresh_read(&self, claim: &Claim, connector: &Connector) -> Option<Outcome> {
+        let account = claim.account.as_ref()?;
+        let hold = |why: String| Some(Outcome::Held(HoldReason::FreshRead(why)));
+        let found = match within(claim.timeout, connector.read(&account.external_id)).await {
+            Ok(Some(found)) => found,
+            // Gone already: performing finds it done.
+            Ok(None) => return None,
+            // Nothing has been asked of the target yet: this is a retry, not an ambiguity.
+            Err(error) => {
+                return Some(Outcome::Retry { reason: format!("the fresh read failed: {error}"), after: None });
+            }
+        };
+        if found.external_id != account.external_id {
+            return hold(format!("the system answered with another account ({})", found.external_id));
+        }
+        if found.status == AccountStatus::Enabled {
+            return hold("the account is enabled: somebody has opened it again".into());
+        }
+        if let Some(why) = self.store().conventions().protected.named(&found) {
+            return Some(Outcome::Held(HoldReason::Protected(why)));
+        }
+        if claim.action == ActionKind::AccountPurge
+            && let Some(outcome) = still_in_grace(&found, claim)
+        {
+            return Some(outcome);
+        }
+        archives_whole(claim, connector).await
     }
 
     async fn sync_outcome(&self, claim: &Claim) -> Outcome {
@@ -160,23 +194,46 @@ fn observed(evidence: Evidence) -> Evidence {
     Evidence { detail: format!("found done: {}", evidence.detail), ..evidence }
 }
 
-/// Before a destructive step: exactly this account, and still closed. Anything else holds, saying which.
-async fn fresh_read(claim: &Claim, connector: &Connector) -> Option<Outcome> {
-    let account = claim.account.as_ref()?;
-    let hold = |why: String| Some(Outcome::Held(HoldReason::FreshRead(why)));
-    match within(claim.timeout, connector.read(&account.external_id)).await {
-        Ok(Some(found)) if found.external_id != account.external_id => {
-            hold(format!("the system answered with another account ({})", found.external_id))
+/// What the run has archived before it deletes must still be there, and be what it was.
+async fn archives_whole(claim: &Claim, connector: &Connector) -> Option<Outcome> {
+    for archived in &claim.archives {
+        let made = Call {
+            action: archived.action,
+            idempotency_key: format!("{}/{}", public_id(claim.run), archived.label),
+            with: serde_json::Map::new(),
+            ..call(claim)
+        };
+        match within(claim.timeout, connector.verify_archive(&made)).await {
+            Ok(Observation::Reached(_)) => {}
+            Ok(Observation::NotReached(seen)) => {
+                let why = format!("the archive of {} is not what it was: {seen}", archived.label);
+                return Some(Outcome::Held(HoldReason::FreshRead(why)));
+            }
+            Ok(Observation::Unobservable) => {
+                let why = format!("the archive of {} cannot be verified", archived.label);
+                return Some(Outcome::Held(HoldReason::FreshRead(why)));
+            }
+            Err(error) => {
+                let reason = format!("the archive of {} could not be read: {error}", archived.label);
+                return Some(Outcome::Retry { reason, after: None });
+            }
         }
-        Ok(Some(found)) => match (claim.action, found.status) {
-            (_, AccountStatus::Enabled) => hold("the account is enabled: somebody has opened it again".into()),
-            (ActionKind::AccountPurge, _) => still_in_grace(&found, claim),
-            _ => None,
-        },
-        // Gone already: performing finds it done.
+    }
+    None
+}
+
+/// The last of those who govern a system, as the system itself says now: the inventory may be a day old. Asked before
+/// what destroys, and before the two cuts that cost somebody the power over the system.
+async fn would_be_lost(claim: &Claim, connector: &Connector) -> Option<Outcome> {
+    let costs = matches!(claim.action, ActionKind::AccountDisable | ActionKind::AccessRemove);
+    let account = claim.account.as_ref()?;
+    if claim.overridden || !(costs || claim.action.is_destructive()) {
+        return None;
+    }
+    match within(claim.timeout, connector.last_of_its_kind(&account.external_id)).await {
         Ok(None) => None,
-        // Nothing has been asked of the target yet: this is a retry, not an ambiguity.
-        Err(error) => Some(Outcome::Retry { reason: format!("the fresh read failed: {error}"), after: None }),
+        Ok(Some(why)) => Some(Outcome::Held(HoldReason::Protected(why))),
+        Err(error) => Some(Outcome::Retry { reason: format!("who else governs cannot be read: {error}"), after: None }),
     }
 }
 

@@ -35,6 +35,8 @@ impl Engine {
         }
         let mut synced = read?;
         synced.matched = self.match_accounts(system).await.map_err(|error| error.to_string())?;
+        // Who governs a system may be others now.
+        self.store().judge_protected_again().await.map_err(|error| error.to_string())?;
         Ok(synced)
     }
 

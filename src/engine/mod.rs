@@ -4,6 +4,7 @@
 
 pub mod alerts;
 pub mod changes;
+pub mod checkpoints;
 mod create;
 mod credentials;
 pub mod execute;
@@ -18,7 +19,9 @@ pub mod reminders;
 pub mod trigger;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use crate::connectors::Connector;
@@ -43,6 +46,8 @@ struct Inner {
     zone: String,
     rules: Rules,
     fittings: Fittings,
+    /// The tree size of the checkpoint that was last looked at for the file outside.
+    checkpoint_seen: AtomicI64,
 }
 
 /// What an engine has besides a record, systems and workflows.
@@ -52,6 +57,8 @@ pub struct Fittings {
     pub matching: Matching,
     /// The mail room, where one is configured.
     pub mail: Option<MailRoom>,
+    /// The file that each checkpoint is also written to.
+    pub checkpoint_file: Option<PathBuf>,
     /// Where a program is told what goes wrong, where one is.
     pub webhook: Option<Webhook>,
     /// How long a source of HR's may say nothing before somebody is told; for ever without.
@@ -90,7 +97,12 @@ impl Engine {
     ) -> Self {
         let names = Arc::new(systems.keys().cloned().collect());
         let rules = rules.into();
-        Self { inner: Arc::new(Inner { store, systems, names, library, zone: zone.into(), rules, fittings }) }
+        let governing = systems.iter().map(|(name, connector)| (name.clone(), connector.governing()));
+        // Without systems at hand, those that the configuration tells of stay as they are.
+        let store = if systems.is_empty() { store } else { store.with_governing(governing.collect()) };
+        let checkpoint_seen = AtomicI64::new(checkpoints::NOTHING_SEEN);
+        let zone = zone.into();
+        Self { inner: Arc::new(Inner { store, systems, names, library, zone, rules, fittings, checkpoint_seen }) }
     }
 
     /// The mail room, where one is configured.

@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Engine;
+use crate::run::NotTheirs;
 use crate::run::book::Book;
-use crate::run::orders::{self, Cancelled, Progress, Refusal};
+use crate::run::orders::{self, Approver, Cancelled, Progress, Refusal};
 use crate::store::StoreError;
 
 impl From<Refusal> for StoreError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::Rule(words) => Self::Refused(words),
+            Refusal::NotTheirs(NotTheirs { why, way_out }) => Self::NotTheirs { why, help: way_out },
             Refusal::State(illegal) => Self::Illegal(illegal),
         }
     }
@@ -74,6 +76,26 @@ impl Engine {
             .await
     }
 
+    /// Lets the cuts of a run through although their accounts are protected: of one step, or of all. Answers how many.
+    ///
+    /// # Errors
+    /// When the run is over, there is no such step, or it cuts no access.
+    pub async fn override_protection(
+        &self,
+        run: i64,
+        step: Option<&str>,
+        reason: &str,
+        by: &str,
+    ) -> Result<usize, StoreError> {
+        let by: Arc<str> = Arc::from(by);
+        self.store()
+            .order(run, |book, now| {
+                let only = step.map(|step| find(book, step)).transpose()?;
+                Ok(orders::override_protection(book, only, reason, &by, now)?)
+            })
+            .await
+    }
+
     /// Leaves a step out; answers its label.
     ///
     /// # Errors
@@ -120,10 +142,13 @@ impl Engine {
         let by: Arc<str> = Arc::from(by);
         let ordinal = find(&self.look(run).await?, step)?;
         let (expected, _) = self.store().asked(run, ordinal).await?;
+        let subject = self.store().scene(run, ordinal).await?.person;
+        let users = &self.store().conventions().users;
+        let approver = Approver { by: &by, users, subject: subject.as_ref(), batch: None };
         self.store()
             .order(run, |book, now| {
                 let holidays = self.house_rules().holidays_of(&book.run.workflow);
-                orders::approve(book, ordinal, expected.as_deref(), typed, &by, now, holidays)?;
+                orders::approve(book, ordinal, expected.as_deref(), typed, &approver, now, holidays)?;
                 Ok(label(book, ordinal))
             })
             .await

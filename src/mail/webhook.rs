@@ -235,7 +235,9 @@ mod tests {
 
     #[test]
     fn addresses_are_https_or_this_machines() {
-        for good in ["https://alerts.example.org/hook?x=1", "http://127.0.0.1:8080/", "http://[::1]:1/", "http://localhost/"] {
+        for good in
+            ["https://alerts.example.org/hook?x=1", "http://127.0.0.1:8080/", "http://[::1]:1/", "http://localhost/"]
+        {
             assert!(webhook_url(good).is_ok(), "{good}");
         }
         for bad in ["http://alerts.example.org/", "ftp://x/", "alerts", "https://me:pw@alerts.example.org/", ""] {

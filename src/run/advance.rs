@@ -254,7 +254,7 @@ pub fn run_state(book: &Book) -> RunState {
             step.state,
             StepState::Failed { .. }
                 | StepState::Cancelled
-                | StepState::Skipped { reason: SkipReason::ByPerson(_), .. }
+                | StepState::Skipped { reason: SkipReason::ByPerson(_) | SkipReason::Lapsed(_), .. }
         )
     });
     match (over, attention) {

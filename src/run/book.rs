@@ -120,6 +120,9 @@ pub struct Decision {
     /// It comes late and the file says `late: hold`: it is held once, until a person lets it go.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub late: bool,
+    /// A person lets it cut the access of a protected account.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub overridden: bool,
 }
 
 /// An approval, bound to what it approves.
@@ -131,6 +134,9 @@ pub struct Approval {
     pub plan_hash: String,
     /// Until when it holds.
     pub valid_until: Timestamp,
+    /// The batch it was given with, where many were approved at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<String>,
 }
 
 impl Step {

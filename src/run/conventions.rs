@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::naming::Naming;
+use super::protected::Protected;
 use super::state::{HoldReason, SkipReason};
 use super::subject::Person;
+use super::two_people::Users;
 use crate::workflow::{ActionKind, Workflow};
 
 /// The conventions of a house.
@@ -18,6 +20,10 @@ pub struct Conventions {
     pub departments: Departments,
     /// Operating-system users who may ask for what stops a whole product; `None` is everybody who may run usher.
     pub administrators: Option<BTreeSet<String>>,
+    /// Which person each of those users is.
+    pub users: Users,
+    /// Accounts that nobody deletes.
+    pub protected: Protected,
 }
 
 impl Conventions {

@@ -11,7 +11,9 @@ use super::policy::Policy;
 use super::state::{HoldReason, RunState, SkipReason, StepState};
 use super::subject::{Account, AccountStatus, Person};
 use super::trip::{Stops, Trip};
-use crate::workflow::{ActionKind, Nature, Scope, Span};
+use super::two_people::Users;
+use crate::workflow::params::OnLapse;
+use crate::workflow::{ActionKind, Nature, Param, Scope, Span};
 
 /// A stop on everything, a system or a workflow.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -66,6 +68,12 @@ pub struct Circumstances<'a> {
     pub trips: &'a [Trip],
     /// What another run needs this account closed for, and the way out.
     pub cut_needed: Option<String>,
+    /// The legal hold on the person.
+    pub legal_hold: Option<String>,
+    /// Why the account must not be lost.
+    pub protected: Option<String>,
+    /// Which person each user is.
+    pub users: &'a Users,
     /// Whether this daemon's configuration has the system.
     pub system_known: bool,
     /// Whether it has the workflow's calendar.
@@ -87,6 +95,8 @@ pub enum Verdict {
     Skip(SkipReason),
     /// It waits for an approval.
     AskApproval,
+    /// The approval before it has lapsed: it waits behind that again.
+    WaitAgain,
     /// It waits for a person.
     AskPerson(String),
 }
@@ -121,7 +131,7 @@ pub fn verdict(c: &Circumstances<'_>) -> Verdict {
         Nature::Person => asks(c),
         Nature::Grant => grant(c),
         Nature::Destructive => destructive(c),
-        Nature::Cut => tripped(c),
+        Nature::Cut => cut(c),
         Nature::Plain => Verdict::Proceed,
     }
 }
@@ -195,15 +205,33 @@ pub fn in_use(account: &Account) -> Option<String> {
     enabled.then(|| format!("account {} on {} is in use already", account.external_id, account.system))
 }
 
+/// A protected account is neither closed by a run alone nor left open in silence: the step is held, and a person
+/// decides.
+fn cut(c: &Circumstances<'_>) -> Verdict {
+    match &c.protected {
+        Some(why) if !c.step.decision.overridden => Verdict::Hold(HoldReason::Protected(why.clone())),
+        _ => tripped(c),
+    }
+}
+
 /// Anything unknown means hold (guarantee 9).
 fn destructive(c: &Circumstances<'_>) -> Verdict {
     if let Some(why) = not_departed(c) {
         return Verdict::Hold(HoldReason::PersonNotDeparted(why));
     }
+    if let Some(why) = &c.legal_hold {
+        return Verdict::Hold(HoldReason::LegalHold(why.clone()));
+    }
+    if let Some(why) = &c.protected {
+        return Verdict::Hold(HoldReason::Protected(why.clone()));
+    }
     if let Some(cut) = open_cut(c.book, c.step) {
         return Verdict::Hold(HoldReason::CutOpen(format!("{cut} is not done")));
     }
     if let Some(problem) = approval_problem(c.book, c.step, c.now) {
+        return lapsed(c, problem);
+    }
+    if let Some(problem) = approver_problem(c) {
         return Verdict::Hold(HoldReason::Approval(problem));
     }
     let problem = match c.account {
@@ -262,7 +290,7 @@ pub fn open_cut(book: &Book, step: &Step) -> Option<String> {
 /// What is wrong with the approvals that a destructive step stands behind; `None` when they hold (or there are none).
 /// A purge is covered by the approval under which its delete started.
 pub fn approval_problem(book: &Book, step: &Step, now: Timestamp) -> Option<String> {
-    let covered = step.of.and_then(|of| book.step(of)).is_some_and(|delete| delete.action.is_destructive());
+    let covered = is_covered(book, step);
     approvals_before(book, step).into_iter().find_map(|ordinal| {
         let asked = book.step(ordinal)?;
         let Some(approval) = &asked.decision.approval else {
@@ -279,6 +307,66 @@ pub fn approval_problem(book: &Book, step: &Step, now: Timestamp) -> Option<Stri
         }
         (approval.valid_until <= now).then(|| format!("{} lapsed on {}", asked.label(), approval.valid_until))
     })
+}
+
+/// What the file says of a deletion whose approval has lapsed. What must be observed first is held in any case.
+fn lapsed(c: &Circumstances<'_>, problem: String) -> Verdict {
+    let lapses = |ordinal: u16| {
+        let asked = c.book.step(ordinal)?;
+        let given = asked.decision.approval.as_ref().filter(|given| given.valid_until <= c.now)?;
+        let done = matches!(asked.state, StepState::Done { .. }) && given.plan_hash == gate_hash(c.book, ordinal);
+        done.then(|| on_lapse(c.book, asked))
+    };
+    let rule = approvals_before(c.book, c.step).into_iter().find_map(lapses);
+    match rule.filter(|_| matches!(c.step.state, StepState::Waiting { .. })) {
+        Some(OnLapse::Skip) => Verdict::Skip(SkipReason::Lapsed(problem)),
+        Some(OnLapse::AskAgain) => Verdict::WaitAgain,
+        Some(OnLapse::Hold) | None => Verdict::Hold(HoldReason::Approval(problem)),
+    }
+}
+
+/// `on_lapse:` of an approval.
+fn on_lapse(book: &Book, approval: &Step) -> OnLapse {
+    let word = book.definition(approval).and_then(|def| match def.with.get("on_lapse") {
+        Some(Param::Template(text)) => Some(serde_json::Value::from(text.source())),
+        Some(Param::Literal(word)) => Some(word.clone()),
+        _ => None,
+    });
+    word.and_then(|word| serde_json::from_value(word).ok()).unwrap_or(OnLapse::Hold)
+}
+
+/// Why somebody who has approved this step does not count as a second person. A purge is covered by the approval under
+/// which its delete started.
+fn approver_problem(c: &Circumstances<'_>) -> Option<String> {
+    if is_covered(c.book, c.step) {
+        return None;
+    }
+    approvals_before(c.book, c.step).into_iter().find_map(|ordinal| {
+        let asked = c.book.step(ordinal)?;
+        let given = asked.decision.approval.as_ref()?;
+        let problem = c.users.problem(&c.book.run, c.person, &given.by)?;
+        Some(format!("{} does not count: {}", asked.label(), problem.why))
+    })
+}
+
+/// Whether the time of an approval may still run out over something that it gates: it was given, and a deletion behind
+/// it has not started.
+pub fn may_lapse(book: &Book, approval: &Step) -> bool {
+    let open = |step: &&Step| !step.state.is_final() && !is_covered(book, step);
+    matches!(approval.state, StepState::Done { .. })
+        && approval.decision.approval.is_some()
+        && gated(book, approval.ordinal).iter().any(open)
+}
+
+/// Whether a destructive step stands behind an approval that was given with a whole batch.
+pub fn approved_in_batch(book: &Book, step: &Step) -> bool {
+    let given = |ordinal: u16| book.step(ordinal)?.decision.approval.as_ref()?.batch.as_ref();
+    approvals_before(book, step).into_iter().any(|ordinal| given(ordinal).is_some())
+}
+
+/// Whether a step follows a delete, which was approved.
+fn is_covered(book: &Book, step: &Step) -> bool {
+    step.of.and_then(|of| book.step(of)).is_some_and(|delete| delete.action.is_destructive())
 }
 
 /// The approvals that a step stands behind. One that was not needed does not count; one that a person left out does.

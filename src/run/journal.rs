@@ -93,6 +93,9 @@ pub enum Fact {
         plan_hash: String,
         /// Until when it holds.
         valid_until: Timestamp,
+        /// The batch it was given with.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        batch: Option<String>,
     },
     /// A person ordered something whose effect is told by another entry.
     Ordered {

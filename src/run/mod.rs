@@ -3,9 +3,11 @@
 pub mod advance;
 pub mod anchor;
 pub mod asking;
+pub mod batch;
 pub mod book;
 pub mod business;
 pub mod capability;
+pub mod checkpoint;
 pub mod conventions;
 pub mod drift;
 pub mod guard;
@@ -22,6 +24,7 @@ pub mod plan;
 pub mod planning;
 pub mod policy;
 pub mod prepare;
+pub mod protected;
 pub mod reschedule;
 pub mod rules;
 #[cfg(test)]
@@ -30,6 +33,7 @@ pub mod settle;
 pub mod state;
 pub mod subject;
 pub mod trip;
+pub mod two_people;
 pub mod undo;
 
 pub use business::Holidays;
@@ -42,6 +46,8 @@ pub use plan::{Fold, Lateness, LocalInstant, Plan, PlannedStep};
 pub use planning::{NO_MAIL, PlanError, PlanRequest, Projected, plan, project};
 pub use policy::{Policy, RedirectRule};
 pub use prepare::{RunFacts, digest, render_params, scope};
+pub use protected::{Governing, LoginPattern, Protected};
 pub use rules::Rules;
 pub use state::{HoldReason, IllegalTransition, RunState, SkipReason, StepEvent, StepState};
 pub use subject::{Account, AccountStatus, Person, PersonStatus, Subject, SystemView};
+pub use two_people::{NotTheirs, Users};

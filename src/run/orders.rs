@@ -12,6 +12,8 @@ use super::capability::{Evidence, EvidenceKind};
 use super::guard;
 use super::journal::Fact;
 use super::state::{HoldReason, IllegalTransition, RunState, SkipReason, StepEvent, StepState};
+use super::subject::Person;
+use super::two_people::{NotTheirs, Users};
 use crate::workflow::{ActionKind, Span};
 
 /// Why an order is not carried out.
@@ -20,6 +22,9 @@ pub enum Refusal {
     /// A rule forbids it.
     #[error("{0}")]
     Rule(String),
+    /// It takes somebody else.
+    #[error("{}", .0.why)]
+    NotTheirs(NotTheirs),
     /// A state does not allow it.
     #[error(transparent)]
     State(#[from] IllegalTransition),
@@ -254,40 +259,134 @@ pub fn task_done(
     Ok(Progress::Done)
 }
 
-/// Approves what stands behind an approval step, bound to the plan as it is now. `holidays` are those of the run's
-/// calendar: `valid: 2 business days` counts by them.
+/// Whoever approves, and what they are judged by.
+#[derive(Clone, Copy, Debug)]
+pub struct Approver<'a> {
+    /// Who.
+    pub by: &'a Arc<str>,
+    /// Which person each user is.
+    pub users: &'a Users,
+    /// The person the run is about.
+    pub subject: Option<&'a Person>,
+    /// The batch, where many are approved at once.
+    pub batch: Option<&'a str>,
+}
+
+/// Approves what stands behind an approval step, bound to the plan as it is now. One that was given may be given again
+/// while something that it gates has not started: it lasts longer then. `holidays` are those of the run's calendar:
+/// `valid: 2 business days` counts by them.
 ///
 /// # Errors
-/// When the step is no approval, is not asked for, or the confirmation is not what was asked for.
+/// When the step is no approval, is not asked for, it takes somebody else, or the confirmation is not what was asked
+/// for.
 pub fn approve(
     book: &mut Book,
     ordinal: u16,
     expected: Option<&str>,
     typed: &str,
-    by: &Arc<str>,
+    approver: &Approver<'_>,
     now: Timestamp,
     holidays: &Holidays,
 ) -> Result<(), Refusal> {
+    may_approve(book, ordinal, approver)?;
+    if let Some(expected) = expected.filter(|expected| expected.trim() != typed.trim()) {
+        return rule(format!("the confirmation does not match: type exactly `{expected}`"));
+    }
+    give(book, ordinal, approver, now, holidays)
+}
+
+/// Approves as one of a batch, whose count was typed in the place of the names.
+///
+/// # Errors
+/// As [`approve`].
+pub fn approve_in_batch(
+    book: &mut Book,
+    ordinal: u16,
+    approver: &Approver<'_>,
+    now: Timestamp,
+    holidays: &Holidays,
+) -> Result<(), Refusal> {
+    may_approve(book, ordinal, approver)?;
+    give(book, ordinal, approver, now, holidays)
+}
+
+fn may_approve(book: &Book, ordinal: u16, approver: &Approver<'_>) -> Result<(), Refusal> {
     live(book)?;
     let Some(step) = book.step(ordinal) else { return rule("there is no such step") };
     if step.action != ActionKind::Approval {
         return rule(format!("{} is no approval; `usher task done` is for tasks", step.label()));
     }
-    if step.state != StepState::AwaitingApproval {
+    if step.state != StepState::AwaitingApproval && !guard::may_lapse(book, step) {
         return rule(format!("{} is {}: no approval is asked for now", step.label(), step.state.as_str()));
     }
-    if let Some(expected) = expected.filter(|expected| expected.trim() != typed.trim()) {
-        return rule(format!("the confirmation does not match: type exactly `{expected}`"));
+    match approver.users.problem(&book.run, approver.subject, approver.by) {
+        Some(problem) => Err(Refusal::NotTheirs(problem)),
+        None => Ok(()),
+    }
+}
+
+fn give(
+    book: &mut Book,
+    ordinal: u16,
+    approver: &Approver<'_>,
+    now: Timestamp,
+    holidays: &Holidays,
+) -> Result<(), Refusal> {
+    let by = approver.by;
+    if book.step(ordinal).is_some_and(|step| step.state != StepState::AwaitingApproval) {
+        book.apply(ordinal, StepEvent::ApprovalAsked, by, now)?;
     }
     let plan_hash = guard::gate_hash(book, ordinal);
     let valid_until = valid_until(book, ordinal, now, holidays);
-    book.say(Some(ordinal), Fact::Approved { plan_hash: plan_hash.clone(), valid_until }, by, now);
+    let batch = approver.batch.map(str::to_owned);
+    let fact = Fact::Approved { plan_hash: plan_hash.clone(), valid_until, batch: batch.clone() };
+    book.say(Some(ordinal), fact, by, now);
     let evidence = Evidence { kind: EvidenceKind::Person, detail: format!("approved by {by} until {valid_until}") };
     book.apply(ordinal, StepEvent::PersonDone { at: now, evidence }, by, now)?;
     if let Some(step) = book.steps.get_mut(usize::from(ordinal)) {
-        step.decision.approval = Some(Approval { by: by.to_string(), plan_hash, valid_until });
+        step.decision.approval = Some(Approval { by: by.to_string(), plan_hash, valid_until, batch });
     }
     Ok(())
+}
+
+/// Lets the cuts of a run go through although their accounts are protected: one step, or all of them. Answers how many
+/// are let through. What destroys is never let through: whoever wants that changes what protects the account.
+///
+/// # Errors
+/// When the run is over, or the one step cuts no access.
+pub fn override_protection(
+    book: &mut Book,
+    only: Option<u16>,
+    reason: &str,
+    by: &Arc<str>,
+    now: Timestamp,
+) -> Result<usize, Refusal> {
+    live(book)?;
+    if let Some(step) = only.and_then(|ordinal| book.step(ordinal)).filter(|step| !step.action.is_cut()) {
+        return rule(format!(
+            "{} cuts no access, and only that can be let through: make somebody else administrator, or change [protected]",
+            step.label()
+        ));
+    }
+    let meant = |step: &&mut Step| step.action.is_cut() && only.is_none_or(|only| only == step.ordinal);
+    let mut let_through = Vec::new();
+    for step in book.steps.iter_mut().filter(meant) {
+        if step.state.is_final() || step.decision.overridden {
+            continue;
+        }
+        step.decision.overridden = true;
+        let held = matches!(step.state, StepState::Held { reason: HoldReason::Protected(_), .. });
+        let_through.push((step.ordinal, held, step.not_before(now)));
+    }
+    for (ordinal, held, due) in &let_through {
+        book.dirty.insert(*ordinal);
+        let fact = Fact::Ordered { order: "override the protection".to_owned(), reason: reason.to_owned() };
+        book.say(Some(*ordinal), fact, by, now);
+        if *held {
+            book.apply(*ordinal, StepEvent::Released { due: *due }, by, now)?;
+        }
+    }
+    Ok(let_through.len())
 }
 
 /// `valid:` of the step, 30 days where the file is silent.

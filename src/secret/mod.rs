@@ -4,6 +4,7 @@
 //! Nothing in here prints, logs or serialises a secret; `Debug` of every type says only that there is one.
 
 mod keyfile;
+mod note;
 mod reference;
 mod ring;
 mod seal;
@@ -13,6 +14,7 @@ use std::fmt;
 use secrecy::{ExposeSecret, SecretString};
 
 pub use keyfile::KeyFileError;
+pub use note::{NoteError, NoteSigner, NoteVerifier, open_note};
 pub use reference::{SecretError, SecretRef};
 pub use ring::KeyRing;
 pub use seal::{DataKey, SealError, open, seal};

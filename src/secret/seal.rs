@@ -36,6 +36,9 @@ pub enum SealError {
     /// The operating system gave no random bytes.
     #[error("the operating system gives no random bytes")]
     NoRandomness,
+    /// A master key that this ring does not have; its number.
+    #[error("it is sealed by master key {0}, which the key ring does not have; put that key back into the key file")]
+    NoSuchKey(u32),
     /// Longer than the cipher takes (256 GiB).
     #[error("the value is too long to seal")]
     TooLong,
@@ -47,10 +50,15 @@ pub enum SealError {
 /// # Errors
 /// When the operating system gives no random bytes.
 pub fn seal(key: &DataKey, aad: &str, plaintext: &[u8]) -> Result<String, SealError> {
+    Ok(format!("{VERSION}{}", seal_bytes(key, aad, plaintext)?))
+}
+
+/// As [`seal`], without the form's name in front.
+pub(super) fn seal_bytes(key: &DataKey, aad: &str, plaintext: &[u8]) -> Result<String, SealError> {
     let nonce = XNonce::try_generate().map_err(|_| SealError::NoRandomness)?;
     let sealed =
         cipher(key).encrypt(&nonce, Payload { msg: plaintext, aad: aad.as_bytes() }).map_err(|_| SealError::TooLong)?;
-    Ok(format!("{VERSION}{}{}", hex::encode(nonce), hex::encode(sealed)))
+    Ok(format!("{}{}", hex::encode(nonce), hex::encode(sealed)))
 }
 
 /// Opens what [`seal`] wrote with the same key and place.
@@ -58,7 +66,12 @@ pub fn seal(key: &DataKey, aad: &str, plaintext: &[u8]) -> Result<String, SealEr
 /// # Errors
 /// When it was not sealed so, or has been changed.
 pub fn open(key: &DataKey, aad: &str, sealed: &str) -> Result<Zeroizing<Vec<u8>>, SealError> {
-    let bytes = hex::decode(sealed.strip_prefix(VERSION).ok_or(SealError::Form)?).map_err(|_| SealError::Form)?;
+    open_bytes(key, aad, sealed.strip_prefix(VERSION).ok_or(SealError::Form)?)
+}
+
+/// As [`open`], without the form's name in front.
+pub(super) fn open_bytes(key: &DataKey, aad: &str, sealed: &str) -> Result<Zeroizing<Vec<u8>>, SealError> {
+    let bytes = hex::decode(sealed).map_err(|_| SealError::Form)?;
     let (nonce, sealed) = bytes.split_at_checked(NONCE_BYTES).ok_or(SealError::Form)?;
     let nonce = XNonce::try_from(nonce).map_err(|_| SealError::Form)?;
     cipher(key)

@@ -15,6 +15,9 @@ use crate::workflow::ActionKind;
 /// An access cut that is not done so long after it was first due is overdue (guarantee 7).
 pub const OVERDUE: Duration = Duration::from_secs(300);
 
+/// So long before an approval lapses those who may give it again are reminded.
+const LAPSES_SOON: Duration = Duration::from_secs(3 * 86_400);
+
 /// Every cut that is not over has been tried, or is tried, within so long from now: `settle` caps their backoff far below.
 const SURELY_TRIED_MS: i64 = 3_600_000;
 
@@ -132,10 +135,15 @@ impl Store {
             let (run, ordinal) = at(*key)?;
             causes.push(Cause::new(&About::Cut(run, ordinal), WaitKind::Alert, true));
         }
-        let parked: Vec<i64> = sqlx::query_scalar("SELECT id FROM hr_events WHERE state = 'parked' ORDER BY id LIMIT $1")
-            .bind(MOST)
-            .fetch_all(&mut *conn)
-            .await?;
+        for key in lapsing(conn, now).await? {
+            let (run, ordinal) = at(key)?;
+            causes.push(Cause::new(&About::Step(run, ordinal, "lapsing".to_owned()), WaitKind::Task, false));
+        }
+        let parked: Vec<i64> =
+            sqlx::query_scalar("SELECT id FROM hr_events WHERE state = 'parked' ORDER BY id LIMIT $1")
+                .bind(MOST)
+                .fetch_all(&mut *conn)
+                .await?;
         causes.extend(parked.into_iter().map(|id| Cause::new(&About::Event(id), WaitKind::Alert, false)));
         for row in self.trips_open(conn).await? {
             causes.push(Cause::new(&About::Trip(row.trip.id), WaitKind::Alert, true));
@@ -258,18 +266,36 @@ async fn stopped(conn: &mut AnyConnection) -> Result<Vec<(i64, String)>, StoreEr
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
+/// Approvals that lapse soon over a deletion that has not started.
+async fn lapsing(conn: &mut AnyConnection, now: Timestamp) -> Result<Vec<i64>, StoreError> {
+    let now = now.as_millisecond();
+    let soon = now.saturating_add(i64::try_from(LAPSES_SOON.as_millis()).unwrap_or(i64::MAX));
+    Ok(sqlx::query_scalar(
+        "SELECT s.id FROM steps s JOIN runs r ON r.id = s.run_id
+         WHERE s.lapses_at IS NOT NULL AND s.lapses_at > $1 AND s.lapses_at <= $2 AND s.state = 'done'
+           AND r.ended_at IS NULL
+           AND EXISTS (SELECT 1 FROM steps d WHERE d.id >= r.id * 1024 AND d.id < r.id * 1024 + 1024
+                AND d.action IN ('account.delete', 'account.purge') AND d.of_step IS NULL
+                AND d.state IN ('blocked', 'waiting', 'held'))
+         ORDER BY s.id LIMIT $3",
+    )
+    .bind(now)
+    .bind(soon)
+    .bind(MOST)
+    .fetch_all(conn)
+    .await?)
+}
+
 async fn silent(
     conn: &mut AnyConnection,
     after: Option<Duration>,
     now: Timestamp,
 ) -> Result<Vec<SilentSource>, StoreError> {
     let Some(after) = after else { return Ok(Vec::new()) };
-    let rows = sqlx::query(
-        "SELECT source, at FROM heard WHERE at <= $1 ORDER BY source",
-    )
-    .bind(now.as_millisecond().saturating_sub(i64::try_from(after.as_millis()).unwrap_or(i64::MAX)))
-    .fetch_all(conn)
-    .await?;
+    let rows = sqlx::query("SELECT source, at FROM heard WHERE at <= $1 ORDER BY source")
+        .bind(now.as_millisecond().saturating_sub(i64::try_from(after.as_millis()).unwrap_or(i64::MAX)))
+        .fetch_all(conn)
+        .await?;
     let source = |row: &sqlx::any::AnyRow| {
         Ok(SilentSource { source: row.try_get(0)?, heard_at: crate::clock::from_millis(row.try_get(1)?) })
     };

@@ -8,7 +8,7 @@ use super::desk::Desk;
 use super::filling::Filled;
 use super::late::without_account;
 use super::people::with_manager;
-use super::turn::{Claim, TurnReport, TurnRequest, usher};
+use super::turn::{Archived, Claim, TurnReport, TurnRequest, usher};
 use super::{Store, StoreError, Tx};
 use crate::clock::plus;
 use crate::run::advance::advance;
@@ -16,7 +16,7 @@ use crate::run::book::{Book, Step};
 use crate::run::guard::{self, Circumstances, Verdict};
 use crate::run::journal::Fact;
 use crate::run::trip::Stops;
-use crate::run::{HoldReason, StepEvent, StepState, asking, prepare, settle};
+use crate::run::{EvidenceKind, HoldReason, StepEvent, StepState, asking, prepare, settle};
 use crate::workflow::{ActionKind, Nature, Scope};
 
 impl Store {
@@ -96,8 +96,14 @@ impl Store {
             }
             _ => None,
         };
-        let (person, manager) = with_manager(&desk.people, loaded.book.run.person);
         let account = step.account.and_then(|id| desk.accounts.get(&id));
+        let protected = match (step.action.nature(), account) {
+            (Nature::Cut | Nature::Destructive, Some(account)) => self.protection(tx, account, desk).await?,
+            _ => None,
+        };
+        // A run about an account has its person too; one that is somebody else's by now is not deleted anyhow.
+        let legal_hold = loaded.book.run.person.and_then(|person| desk.holds.get(&person));
+        let (person, manager) = with_manager(&desk.people, loaded.book.run.person);
         let scope = asking::step_scope(&loaded.book, person, manager, account);
         let verdict = guard::verdict(&Circumstances {
             book: &loaded.book,
@@ -107,6 +113,9 @@ impl Store {
             freezes: &desk.freezes,
             trips: desk.trips.as_deref().unwrap_or_default(),
             cut_needed,
+            legal_hold: legal_hold.cloned(),
+            protected,
+            users: &self.conventions().users,
             calendar_known: self.rules().calendar(loaded.book.run.workflow.calendar.as_deref()).is_some(),
             system_known: step.system.as_ref().is_none_or(|system| request.systems.contains(system)),
             scope: &scope,
@@ -132,10 +141,11 @@ impl Store {
             Verdict::Hold(reason) => StepEvent::Held { reason },
             Verdict::Skip(reason) => StepEvent::Skipped { at: tx.now, reason },
             Verdict::AskApproval => StepEvent::ApprovalAsked,
+            Verdict::WaitAgain => StepEvent::Reblocked,
             Verdict::AskPerson(instruction) => StepEvent::PersonAsked { instruction },
         };
         report.settled += 1;
-        let lapsed = matches!(&event, StepEvent::Held { reason: HoldReason::Approval(_) });
+        let lapsed = matches!(&event, StepEvent::Held { reason: HoldReason::Approval(_) } | StepEvent::Reblocked);
         loaded.book.apply(ordinal, event, &usher(), tx.now)?;
         if lapsed {
             ask_again(loaded, ordinal, tx.now)?;
@@ -186,6 +196,8 @@ fn start(
         account,
         with,
         undone,
+        overridden: step.decision.overridden,
+        archives: archives(book, step),
     };
     let digest = prepare::digest(claim.action, external.as_deref(), &claim.with);
     let intent = Fact::Intent { fence, system: claim.system.clone(), account: external, digest };
@@ -194,6 +206,21 @@ fn start(
     desk.busy.extend(claim.account.as_ref().map(|account| account.id));
     report.claims.push(claim);
     Ok(())
+}
+
+/// The archives that this run has made of the account that a step destroys.
+fn archives(book: &Book, step: &Step) -> Vec<Archived> {
+    let made = |other: &&Step| {
+        // What a person has archived lies where a person has put it.
+        matches!(&other.state, StepState::Done { evidence, .. } if evidence.kind != EvidenceKind::Person)
+            && other.action.makes_archive()
+            && other.account == step.account
+            && other.system == step.system
+    };
+    if !step.action.is_destructive() {
+        return Vec::new();
+    }
+    book.steps.iter().filter(made).map(|made| Archived { action: made.action, label: made.label() }).collect()
 }
 
 /// A lapsed or stale approval is asked for again; the step behind it waits, held.

@@ -38,6 +38,7 @@ pub(super) struct StepColumns {
     pub(super) data: Option<String>,
     pub(super) first_due: Option<i64>,
     pub(super) decision: Option<String>,
+    pub(super) lapses_at: Option<i64>,
 }
 
 pub(super) fn columns(
@@ -88,6 +89,7 @@ pub(super) fn columns(
         lease_owner: lease.map(|lease| lease.owner.to_owned()),
         data: carries_data.then(|| json(&step.state)),
         first_due: step.first_due.map(|due| due.as_millisecond()),
+        lapses_at: step.decision.approval.as_ref().map(|given| given.valid_until.as_millisecond()),
         decision: (step.decision != Decision::default()).then(|| json(&step.decision)),
     })
 }

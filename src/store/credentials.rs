@@ -17,7 +17,7 @@ impl Store {
     pub async fn keep_credentials(&self, run: i64, ordinal: u16, credentials: &Secret) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         let id = step_key(run, ordinal);
-        let (key, data_key) = self.inner.keys.new_data_key()?;
+        let (key, data_key) = self.inner.keys.new_data_key(&place(id))?;
         let sealed = secret::seal(&key, &place(id), credentials.expose().as_bytes())?;
         sqlx::query(
             "INSERT INTO credentials (step_id, data_key, sealed, sealed_at) VALUES ($1, $2, $3, $4)
@@ -73,7 +73,7 @@ impl Store {
             let by = by.unwrap_or_default();
             return Err(StoreError::Refused(format!("the credentials of {label} were opened already, by {by}")));
         };
-        let opened = secret::open(&self.inner.keys.unwrap(&data_key)?, &place(id), &sealed)?;
+        let opened = secret::open(&self.inner.keys.unwrap(&place(id), &data_key)?, &place(id), &sealed)?;
         let credentials = std::str::from_utf8(&opened).map_err(|why| StoreError::corrupt("credentials", why))?;
         let credentials = Secret::new(credentials);
         let fact = Fact::Ordered { order: "credentials opened".to_owned(), reason: reason.to_owned() };

@@ -33,6 +33,8 @@ pub(super) struct Desk {
     /// Accounts with an attempt under way.
     pub(super) busy: HashSet<i64>,
     pub(super) freezes: Vec<Freeze>,
+    /// Legal holds in words, by person.
+    pub(super) holds: BTreeMap<i64, String>,
     /// Guards that have tripped; not read where nothing is due that they could stop.
     pub(super) trips: Option<Vec<Trip>>,
 }
@@ -50,6 +52,7 @@ impl Store {
             trips: self.trips_for(tx, books).await?,
             ..Desk::default()
         };
+        desk.holds = self.holds_on(tx, &people).await?;
         if accounts.is_empty() {
             return Ok(desk);
         }
@@ -84,7 +87,7 @@ impl Store {
         Ok(Some(self.trips_open(tx.conn()).await?.into_iter().map(|row| row.trip).collect()))
     }
 
-    /// Whoever sets a freeze changes this row: it waits for the claims that are being written, and the claims after it
+    /// Whoever sets a freeze or a legal hold changes this row: it waits for the claims that are being written, and the claims after it
     /// see it. Without that, READ COMMITTED would let a claim pass that began before a freeze and is written after it.
     /// SQLite has one writer.
     async fn bar_freezes(&self, tx: &mut Tx) -> Result<(), StoreError> {

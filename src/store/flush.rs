@@ -68,7 +68,7 @@ struct RunChange {
 
 const UPDATE_RUNS: Text = rows!(
     "UPDATE runs SET seq = v.seq, head = v.head, state = v.state, ended_at = COALESCE(runs.ended_at, v.ended_at),
-            inputs = COALESCE(v.inputs, runs.inputs) FROM",
+            inputs = COALESCE(v.inputs, runs.inputs), checkpointed = 0 FROM",
     { id BIGINT, old_seq BIGINT, old_head TEXT, seq BIGINT, head TEXT, state TEXT, ended_at BIGINT, inputs TEXT },
     "WHERE runs.id = v.id AND runs.seq = v.old_seq AND runs.head = v.old_head RETURNING runs.id"
 );
@@ -77,10 +77,10 @@ const UPDATE_STEPS: Text = rows!(
     "UPDATE steps SET state = v.state, due_at = v.due_at, fence = v.fence, observe = v.observe,
             lease_until = v.lease_until, lease_owner = v.lease_owner, data = v.data, first_due = v.first_due,
             decision = v.decision, account_id = v.account_id, at_instant = v.at_instant, at_local = v.at_local,
-            at_fold = v.at_fold, delay = v.delay FROM",
+            at_fold = v.at_fold, delay = v.delay, lapses_at = v.lapses_at FROM",
     { id BIGINT, state TEXT, due_at BIGINT, fence BIGINT, observe BIGINT, lease_until BIGINT, lease_owner TEXT,
       data TEXT, first_due BIGINT, decision TEXT, account_id BIGINT, at_instant BIGINT, at_local TEXT, at_fold TEXT,
-      delay TEXT },
+      delay TEXT, lapses_at BIGINT },
     "WHERE steps.id = v.id"
 );
 

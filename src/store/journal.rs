@@ -67,6 +67,15 @@ impl Store {
             .collect()
     }
 
+    /// A run's journal as it is kept, words sealed.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn journal(&self, run: i64) -> Result<Vec<Entry>, StoreError> {
+        let mut conn = self.reader().await?;
+        entries(&mut conn, run).await
+    }
+
     /// Verifies a run: the chain holds, ends where the run's row says, and replays to the present states.
     ///
     /// # Errors

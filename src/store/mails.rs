@@ -273,7 +273,7 @@ impl Store {
         let first = self.take_keys(tx, "mail", i64::try_from(mails.len()).unwrap_or(i64::MAX)).await?;
         let now = tx.now.as_millisecond();
         let columns = (first..).zip(mails).map(|(id, mail)| {
-            let (key, data_key) = self.inner.keys.new_data_key()?;
+            let (key, data_key) = self.inner.keys.new_data_key(&key_place(id))?;
             let envelope = Envelope { to: mail.to.clone(), subject: mail.subject.clone() };
             Ok(Columns {
                 id,
@@ -305,7 +305,7 @@ impl Store {
 
     fn taken_mail(&self, row: &AnyRow, now: Timestamp, real: Timestamp) -> Result<TakenMail, StoreError> {
         let id: i64 = row.try_get("id")?;
-        let key = self.inner.keys.unwrap(row.try_get("data_key")?)?;
+        let key = self.inner.keys.unwrap(&key_place(id), row.try_get("data_key")?)?;
         let envelope = envelope(row, id, &key)?;
         let body = words(&key, id, "body", row.try_get("body")?)?;
         Ok(TakenMail {
@@ -455,7 +455,7 @@ impl Store {
 
     fn mail_row(&self, row: &AnyRow) -> Result<MailRow, StoreError> {
         let id: i64 = row.try_get("id")?;
-        let key = self.inner.keys.unwrap(row.try_get("data_key")?)?;
+        let key = self.inner.keys.unwrap(&key_place(id), row.try_get("data_key")?)?;
         let envelope = envelope(row, id, &key)?;
         let answer: Option<String> = row.try_get("answer")?;
         let run: Option<i64> = row.try_get("run_id")?;
@@ -475,6 +475,11 @@ impl Store {
             ended_at: row.try_get("ended_at")?,
         })
     }
+}
+
+/// Where a mail's wrapped key stands.
+fn key_place(id: i64) -> String {
+    format!("mails:{id}")
 }
 
 fn place(id: i64, field: &str) -> String {

@@ -7,8 +7,6 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::StoreError;
-
 /// Where the mark of a database is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MarkPlace {
@@ -91,10 +89,6 @@ impl MarkStanding {
             Err(error) => Self::Unreadable(error.to_string()),
         }
     }
-}
-
-pub(super) fn unwritten(path: &Path, error: &io::Error) -> StoreError {
-    StoreError::Open { url: path.display().to_string(), reason: error.to_string() }
 }
 
 #[cfg(test)]

@@ -5,9 +5,11 @@
 //! runs at once and hands out the attempts that may start.
 
 mod accounts;
+mod batches;
 mod books;
 mod causes;
 mod changes;
+mod checkpoints;
 mod claim;
 mod columns;
 mod connect;
@@ -19,6 +21,7 @@ mod figures;
 mod filling;
 mod flush;
 mod freezes;
+mod holds;
 mod imports;
 mod journal;
 mod late;
@@ -32,11 +35,14 @@ mod matches;
 mod migrate;
 mod names;
 mod people;
+mod proof;
+mod protection;
 mod runs;
 mod schedules;
 mod secrets;
 mod seen;
 mod selections;
+mod silence;
 mod sql;
 mod tasks;
 mod trips;
@@ -47,7 +53,7 @@ mod waits;
 mod wake;
 mod ways_out;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -58,12 +64,14 @@ use sqlx::{AnyPool, Connection, Row};
 pub use accounts::{Binding, SyncCount};
 pub use causes::{Expected, OVERDUE, SilentSource, UnreadSystem};
 pub(crate) use changes::HR;
+pub use checkpoints::Checkpoint;
 pub use connect::sqlite_path;
 use connect::{dialect_of, knock, plain, postgres_pool, shown, sqlite_pool, sqlite_url};
 pub use error::StoreError;
 pub use events::{EventFilter, EventRow, EventState, NewEvent, parse_event_id};
 pub use figures::Figures;
 pub use freezes::FreezeRow;
+pub use holds::{HoldEnd, HoldRow, Release, parse_hold_id};
 pub use imports::{Import, Piece, PieceTaken, RowOutcome};
 pub use journal::{AuditEntry, Verified};
 pub use listings::{AccountFilter, AccountRow, Owner};
@@ -71,21 +79,23 @@ pub use lock::FileLock;
 pub use mails::{Carrier, MailEnd, MailRow, NewMail, TakenMail};
 pub use mark::{MarkPlace, MarkStanding};
 pub use matches::{Candidate, MatchNote};
+pub use proof::{Doubt, Proof};
 pub use runs::{NewRun, RunFilter, RunRow, Started};
 pub use schedules::{SchedulePause, ScheduleRow};
 pub use secrets::NewPassword;
 pub use seen::Seen;
 pub use selections::{PeopleBy, SelectedAccount, SelectedPerson};
+pub use silence::Patience;
 pub use tasks::{Scene, Waiting, reason_words};
 pub use trips::TripRow;
-pub use turn::{Claim, Completion, TurnReport, TurnRequest};
+pub use turn::{Archived, Claim, Completion, TurnReport, TurnRequest};
 pub use waits::{About, Told, Wait, WaitKind};
 pub use wake::Watch;
 
 use crate::clock::{self, Clock};
 use crate::run::book::Book;
 use crate::run::drift::Look;
-use crate::run::{Conventions, Holidays, Rules};
+use crate::run::{Conventions, Governing, Holidays, Rules};
 use crate::secret::{DataKey, KeyRing};
 use crate::workflow::Workflow;
 
@@ -157,6 +167,8 @@ pub(crate) struct Tx {
     look: Look,
     /// How far the database has come.
     tide: i64,
+    /// How far it was known to have come before it was asked.
+    known: i64,
 }
 
 impl Tx {
@@ -195,9 +207,7 @@ impl Store {
                 (pool.clone(), pool)
             }
         };
-        if let Some(first) = first {
-            first.close().await.ok();
-        }
+        first.close().await.ok();
         let store = Self {
             inner: Arc::new(Inner {
                 url,
@@ -228,6 +238,14 @@ impl Store {
     #[must_use]
     pub fn with_conventions(self, conventions: Conventions) -> Self {
         Self { conventions: Arc::new(conventions), ..self }
+    }
+
+    /// The same store, knowing which roles govern which system.
+    #[must_use]
+    pub fn with_governing(self, governing: BTreeMap<String, Vec<Governing>>) -> Self {
+        let mut conventions = Conventions::clone(&self.conventions);
+        conventions.protected.governing = governing;
+        self.with_conventions(conventions)
     }
 
     /// The conventions it keeps.
@@ -350,17 +368,17 @@ impl Store {
             Dialect::Sqlite => self.inner.writer.begin_with("BEGIN IMMEDIATE").await?,
             Dialect::Postgres => self.inner.writer.begin().await?,
         };
-        let clock = &self.inner.clock;
+        let (clock, known) = (&self.inner.clock, self.known_tide());
         let before = (clock.now().as_millisecond(), clock.steady());
         let (now, real, tide) = self.times_and_tide(&mut inner).await?;
         let after = (clock.now().as_millisecond(), clock.steady());
         let look =
             Look { real: real.as_millisecond(), machine: (before.0, after.0), steady: (before.1, after.1) };
-        Ok(Tx { inner, now, real, look, tide })
+        Ok(Tx { inner, now, real, look, tide, known })
     }
 
     pub(crate) async fn commit(&self, tx: Tx) -> Result<(), StoreError> {
-        if let Err(error) = tx.inner.commit().await.map_err(StoreError::from) {
+        if let Err(error) = tx.inner.commit().await.map_err(silence::of_commit) {
             self.note(Some(&error));
             return Err(error);
         }
@@ -445,7 +463,7 @@ impl Store {
         if let Some(key) = cache.get(&person) {
             return Ok(key.clone());
         }
-        let key = self.inner.keys.unwrap(wrapped)?;
+        let key = self.inner.keys.unwrap(&people::key_place(person), wrapped)?;
         if cache.len() > 50_000 {
             cache.clear();
         }

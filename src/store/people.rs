@@ -118,7 +118,7 @@ impl Store {
                 leave_reason: person.leave_reason.as_deref(),
                 status: person.status.as_str(),
                 // Only a new person's key is kept: an existing row keeps its own.
-                data_key: self.inner.keys.new_data_key()?.1,
+                data_key: self.inner.keys.new_data_key(&key_place(id))?.1,
                 updated_at,
             });
         }
@@ -198,6 +198,11 @@ impl Store {
         }
         Ok(people)
     }
+}
+
+/// Where a person's wrapped key stands.
+pub(super) fn key_place(id: i64) -> String {
+    format!("people:{id}")
 }
 
 /// A person among those read, and their manager.

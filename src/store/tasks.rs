@@ -205,8 +205,8 @@ impl Waiting {
     pub fn way_on(&self) -> String {
         let of = format!("{} {}", self.run, self.step);
         match (self.state, &self.confirm) {
-            ("awaiting_approval", Some(confirm)) => format!("usher approve {of} --confirm '{confirm}'"),
-            ("awaiting_approval", None) => format!("usher approve {of} --confirm yes"),
+            ("awaiting_approval" | "done", Some(confirm)) => format!("usher approve {of} --confirm '{confirm}'"),
+            ("awaiting_approval" | "done", None) => format!("usher approve {of} --confirm yes"),
             ("awaiting_person", _) => format!("usher task done {of}"),
             ("held", _) if self.trip.is_some() => {
                 format!("usher guard release {} --reason …", self.trip.as_deref().unwrap_or_default())
@@ -223,6 +223,9 @@ fn what(_: &Book, step: &Step) -> Option<String> {
         StepState::AwaitingPerson { instruction } => Some(instruction.clone()),
         StepState::Held { reason, .. } => Some(format!("{}: {}", reason.code(), reason_words(reason))),
         StepState::Failed { reason, .. } => Some(reason.clone()),
+        StepState::Done { .. } => step.decision.approval.as_ref().map(|given| {
+            format!("the approval lapses at {}, and what it is for has not started: give it again", given.valid_until)
+        }),
         _ => None,
     }
 }
@@ -249,6 +252,8 @@ pub fn reason_words(reason: &crate::run::HoldReason) -> String {
         | R::Approval(words)
         | R::PersonNotDeparted(words)
         | R::Hr(words)
+        | R::LegalHold(words)
+        | R::Protected(words)
         | R::CutOpen(words)
         | R::CutNeeded(words)
         | R::FreshRead(words)

@@ -77,12 +77,25 @@ pub struct Claim {
     pub with: Map<String, Value>,
     /// What another run's step asked for that this one takes back: it must still be there.
     pub undone: Option<Undone>,
+    /// A person lets it through although the account is protected.
+    pub overridden: bool,
+    /// Before a deletion: the archives that the run has made of the account.
+    pub archives: Vec<Archived>,
     /// The longest the attempt may take.
     pub timeout: Duration,
     /// The store's clock at the claim.
     pub now: Timestamp,
     /// Real time at which the lease ends unless it is renewed.
     pub lease_until: Timestamp,
+}
+
+/// An archive that a step of the run has made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Archived {
+    /// By which action.
+    pub action: ActionKind,
+    /// By which step.
+    pub label: String,
 }
 
 /// What a turn did.

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use sqlx::AnyConnection;
 
-use super::mark::{Mark, MarkPlace, MarkStanding, unwritten};
+use super::mark::{Mark, MarkPlace, MarkStanding};
 use super::{Store, StoreError, Tx};
 use crate::run::drift::{Clocks, Look, away};
 use crate::run::trip::{Stops, TripKind};
@@ -29,6 +29,8 @@ pub(super) struct Vigil {
     unmarked: Option<String>,
     /// The file, the database's id, and the tide that the file shows.
     mark: Option<(PathBuf, String, i64)>,
+    /// The file could not be written.
+    mark_failing: bool,
     /// The last tick: by the steady clock, and how many commits there had been.
     ticked: Option<(i64, u64)>,
     /// The last sign of life, by the steady clock.
@@ -64,9 +66,10 @@ impl Store {
     async fn alarm(&self, tx: &mut Tx) -> Result<Option<Alarm>, StoreError> {
         let begun = {
             let vigil = self.vigil();
-            if tx.tide < vigil.tide {
-                let words = format!("the database is an older copy: it stands at {}, and was at {}", tx.tide, vigil.tide);
-                return Ok(Some(Alarm::Older { known: vigil.tide, words }));
+            // What became known while this transaction began, it need not see.
+            if tx.tide < tx.known {
+                let words = format!("the database is an older copy: it stands at {}, and was at {}", tx.tide, tx.known);
+                return Ok(Some(Alarm::Older { known: tx.known, words }));
             }
             if let Some(words) = &vigil.unmarked {
                 return Ok(Some(Alarm::Unmarked(words.clone())));
@@ -195,7 +198,7 @@ impl Store {
     /// its end, when nothing else is written.
     ///
     /// # Errors
-    /// When the database cannot be written, or the mark.
+    /// When the database cannot be written.
     pub async fn tick(&self) -> Result<Option<i64>, StoreError> {
         let (seen, steady, commits) = (self.tide().await?, self.inner.clock.steady(), self.commits());
         let (grow, alive) = {
@@ -228,16 +231,45 @@ impl Store {
             })
         };
         if let Some((path, mark)) = mark {
-            let place = path.clone();
-            let written = tokio::task::spawn_blocking(move || mark.write(&path)).await.map_err(std::io::Error::other);
-            written.and_then(|outcome| outcome).map_err(|error| unwritten(&place, &error))?;
+            self.write_mark(path, mark).await;
         }
         Ok(Some(tide))
+    }
+
+    /// A mark that cannot be written stops nothing: it is said once, shows in the figures, and is written with the next
+    /// tick that can.
+    async fn write_mark(&self, path: PathBuf, mark: Mark) {
+        let place = path.display().to_string();
+        let written = tokio::task::spawn_blocking(move || mark.write(&path)).await;
+        let failure = match written {
+            Ok(outcome) => outcome.err().map(|error| error.to_string()),
+            Err(error) => Some(error.to_string()),
+        };
+        let mut vigil = self.vigil();
+        if let Some(error) = &failure
+            && !vigil.mark_failing
+        {
+            tracing::error!(error, mark = place, "how far the database has come cannot be written down outside it");
+        }
+        vigil.mark_failing = failure.is_some();
+        if let (true, Some((_, _, shown))) = (failure.is_some(), &mut vigil.mark) {
+            *shown = 0;
+        }
+    }
+
+    /// Whether the mark could not be written when that was tried last.
+    pub fn mark_fails(&self) -> bool {
+        self.vigil().mark_failing
     }
 
     /// Milliseconds of a clock that goes on evenly and that nobody sets. Only differences mean anything.
     pub fn steady(&self) -> i64 {
         self.inner.clock.steady()
+    }
+
+    /// The furthest that the database is known to have come.
+    pub(super) fn known_tide(&self) -> i64 {
+        self.vigil().tide
     }
 
     fn vigil(&self) -> std::sync::MutexGuard<'_, Vigil> {

@@ -119,7 +119,7 @@ impl Store {
                 }
                 None => {
                     let id = self.take_keys(tx, "wait", 1).await?;
-                    let (_, data_key) = self.inner.keys.new_data_key()?;
+                    let (_, data_key) = self.inner.keys.new_data_key(&key_place(id))?;
                     sqlx::query(
                         "INSERT INTO waits (id, cause, kind, about, since, told, data_key, urgent)
                          VALUES ($1, $2, $3, $4, $5, 0, $6, $7) ON CONFLICT (cause) DO NOTHING",
@@ -217,7 +217,7 @@ impl Store {
     }
 
     fn wait_words(&self, id: i64, data_key: &str, sealed: &str) -> Result<String, StoreError> {
-        let opened = secret::open(&self.inner.keys.unwrap(data_key)?, &place(id), sealed)?;
+        let opened = secret::open(&self.inner.keys.unwrap(&key_place(id), data_key)?, &place(id), sealed)?;
         String::from_utf8(opened.to_vec()).map_err(|why| StoreError::corrupt("sealed words of a wait", why))
     }
 
@@ -237,7 +237,11 @@ impl Store {
                 .fetch_optional(tx.conn())
                 .await?;
             let Some(data_key) = data_key else { return Ok(false) };
-            let sealed = secret::seal(&self.inner.keys.unwrap(&data_key)?, &place(wait.id), words.as_bytes())?;
+            let sealed = secret::seal(
+                &self.inner.keys.unwrap(&key_place(wait.id), &data_key)?,
+                &place(wait.id),
+                words.as_bytes(),
+            )?;
             let query = if wait.over_at.is_some() {
                 sqlx::query("DELETE FROM waits WHERE id = $1 AND told = $2 AND over_at IS NOT NULL")
                     .bind(wait.id)
@@ -304,6 +308,11 @@ async fn known_for_update(store: &Store, tx: &mut Tx) -> Result<BTreeMap<String,
 fn kind(name: &str) -> Result<WaitKind, StoreError> {
     let found = [WaitKind::Task, WaitKind::Alert].into_iter().find(|kind| kind.as_str() == name);
     found.ok_or_else(|| StoreError::corrupt("wait", name))
+}
+
+/// Where a wait's wrapped key stands.
+fn key_place(id: i64) -> String {
+    format!("waits:{id}")
 }
 
 fn place(id: i64) -> String {

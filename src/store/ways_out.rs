@@ -17,7 +17,7 @@ const WAYS_OUT: [(&str, &str); 9] = [
 impl StoreError {
     /// What to do about it, where its own message does not say so.
     pub fn way_out(&self) -> Option<&str> {
-        if let Self::Version { help, .. } = self {
+        if let Self::Version { help, .. } | Self::NotTheirs { help, .. } = self {
             return Some(help);
         }
         let said = match self {

@@ -49,6 +49,7 @@ fn process(registry: &mut Registry, door: &Door, up: bool) {
     gauge(registry, "database_up", "Whether the database answers", i64::from(up));
     let failing = i64::from(store.trouble().is_some());
     gauge(registry, "database_writes_failing", "Whether the last write could not be made", failing);
+    gauge(registry, "mark_failing", "Whether the mark outside the database could not be written", i64::from(store.mark_fails()));
     let age = |last: &AtomicI64| match last.load(Ordering::Relaxed) {
         0 => -1,
         last => store.steady().saturating_sub(last) / 1000,

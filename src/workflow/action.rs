@@ -180,6 +180,11 @@ impl ActionKind {
         self.nature() == Nature::Cut
     }
 
+    /// Whether it writes an account's data into a file that is to outlast the account.
+    pub const fn makes_archive(self) -> bool {
+        matches!(self, Self::MailArchive | Self::FilesArchive | Self::CalendarsExport | Self::ContactsExport)
+    }
+
     /// Whether it loses data or leads to it.
     pub fn is_destructive(self) -> bool {
         self.nature() == Nature::Destructive

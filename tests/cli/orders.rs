@@ -58,6 +58,9 @@ fn approvals_and_checklists_are_answered_as_they_ask() {
     house.run(&["run", "start", "ask-first", "--person", "1006", "--now"]).ends(0).shows("run_4");
     house.until("the question", |house| (house.step("run_4", "ask") == "awaiting_approval").then_some(()));
     assert_eq!(house.json(&["tasks"])[0]["confirm"], "Zoë Lindqvist");
+    let own = house.run(&["approve", "run_4", "ask", "--confirm", "Zoë Lindqvist"]).ends(4);
+    own.says("has asked for run_4").says("help: somebody else has to approve it");
+    house.tamper("UPDATE runs SET asked_by = 'os:somebody-else' WHERE id = 4");
     house.run(&["approve", "run_4", "ask", "--confirm", "Zoe"]).ends(4).says("type exactly `Zoë Lindqvist`");
     house.run(&["task", "done", "run_4", "ask"]).ends(4);
     house.run(&["approve", "run_4", "ask", "--confirm", "Zoë Lindqvist"]).ends(0);

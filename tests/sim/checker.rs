@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use sqlx::Row;
-use usher::connectors::sandbox::SandboxAccount;
+use usher::connectors::sandbox::{Entry as LedgerEntry, SandboxAccount};
 use usher::run::advance::goes_on_after_failure;
 use usher::run::book::{Book, Step};
 use usher::run::settle::Outcome;
@@ -52,11 +52,12 @@ pub async fn claimed(world: &mut World, store: &Store, claims: &[Claim]) {
         let step = book.step(claim.ordinal).expect("the step");
         let what = format!("run_{}/{}#{}", claim.run, claim.label, claim.fence);
         assert!(
-            matches!(step.state, StepState::Leased { fence, .. } if fence == claim.fence) && step.attempts == claim.fence,
+            matches!(step.state, StepState::Leased { fence, .. } if fence == claim.fence)
+                && step.attempts == claim.fence,
             "{what} was handed out and is {:?} (guarantee 5)",
             step.state
         );
-        never_early(world, book, step, &what);
+        never_early(world, book, step, claim.observe, &what);
         not_stopped(world, book, step, &what);
         if step.action.nature() == Nature::Destructive {
             may_destroy(world, book, step, claim, &what).await;
@@ -64,8 +65,8 @@ pub async fn claimed(world: &mut World, store: &Store, claims: &[Claim]) {
     }
 }
 
-/// Guarantee 6.
-fn never_early(world: &World, book: &Book, step: &Step, what: &str) {
+/// Guarantee 6. What an ambiguous attempt has begun is found out even where the steps before it have got new dates since.
+fn never_early(world: &World, book: &Book, step: &Step, observes: bool, what: &str) {
     let now = world.now();
     if let Some(at) = &step.at {
         assert!(at.at <= now, "{what} started at {now}, its time is {} (guarantee 6)", at.at);
@@ -73,7 +74,7 @@ fn never_early(world: &World, book: &Book, step: &Step, what: &str) {
     if let Some(due) = step.first_due {
         assert!(due <= now, "{what} started at {now}, due {due} (guarantee 6)");
     }
-    for need in needs(book, step) {
+    for need in needs(book, step).into_iter().filter(|_| !observes) {
         let over = match &need.state {
             StepState::Done { .. } | StepState::Skipped { .. } => true,
             StepState::Failed { .. } => goes_on_after_failure(book, need),
@@ -162,7 +163,13 @@ fn in_grace(account: Option<&SandboxAccount>, now: Timestamp, what: &str) {
 pub fn picture(book: &Book) -> String {
     let mut parts = vec![serde_json::to_string(&book.run.inputs).expect("inputs")];
     for step in book.steps.iter().filter(|step| step.action.nature() == Nature::Destructive) {
-        parts.push(format!("{} {:?} {:?} {:?}", step.label(), step.account, step.at.as_ref().map(|at| at.at), step.delay));
+        parts.push(format!(
+            "{} {:?} {:?} {:?}",
+            step.label(),
+            step.account,
+            step.at.as_ref().map(|at| at.at),
+            step.delay
+        ));
     }
     parts.join("; ")
 }
@@ -174,7 +181,13 @@ pub fn before_attempt(world: &World, claim: &Claim) -> Option<SandboxAccount> {
 }
 
 /// What an attempt did to the systems.
-pub async fn attempted(world: &mut World, claim: &Claim, stands: bool, before: Option<SandboxAccount>, outcome: &Outcome) {
+pub async fn attempted(
+    world: &mut World,
+    claim: &Claim,
+    stands: bool,
+    before: Option<SandboxAccount>,
+    outcome: &Outcome,
+) {
     let what = format!("run_{}/{}#{}", claim.run, claim.label, claim.fence);
     if let Outcome::Done(evidence) = outcome
         && evidence.detail.starts_with("found done")
@@ -196,7 +209,11 @@ pub async fn attempted(world: &mut World, claim: &Claim, stands: bool, before: O
                 .expect("looks")
                 .get(0);
         assert!(intents == 1, "{what} had {intents} intents in the journal (guarantee 2)");
-        assert!(entry.fence == claim.fence && entry.key.starts_with(&format!("run_{}/{}", claim.run, claim.label)), "{what} asked for {}", entry.key);
+        assert!(
+            entry.fence == claim.fence && entry.key.starts_with(&format!("run_{}/{}", claim.run, claim.label)),
+            "{what} asked for {}",
+            entry.key
+        );
         if entry.changed {
             world.tally.count("effect");
             world.tally.count(entry.action.expect("an action").name());
@@ -215,7 +232,9 @@ pub async fn attempted(world: &mut World, claim: &Claim, stands: bool, before: O
 fn count_accidents(world: &mut World, outcome: &Outcome) {
     match outcome {
         Outcome::Retry { reason, .. } if reason.contains("is busy") => world.tally.count("request refused"),
-        Outcome::Retry { reason, .. } if reason.contains("said it is done") => world.tally.count("request answered by a lie"),
+        Outcome::Retry { reason, .. } if reason.contains("said it is done") => {
+            world.tally.count("request answered by a lie")
+        }
         Outcome::Unknown(reason) if reason.contains("was cut") => {
             // What it did before it was cut stands in the ledger.
             let effect = std::fs::metadata(world.house.ledger()).expect("the ledger").len() > world.ledger.read;
@@ -226,14 +245,21 @@ fn count_accidents(world: &mut World, outcome: &Outcome) {
 }
 
 /// Guarantee 3: the same step has its effect a second time only where the class of the action says that nobody can see
-/// the first, or where somebody else has changed the account in between.
-fn at_most_once(world: &World, entry: &usher::connectors::sandbox::Entry, what: &str) {
+/// the first, where it asks for something else now (a new date), or where somebody else has changed the account in
+/// between.
+fn at_most_once(world: &World, entry: &LedgerEntry, what: &str) {
+    let asked = |entry: &LedgerEntry| serde_json::to_value(entry).expect("JSON")["change"].clone();
     if matches!(entry.action, Some(ActionKind::PasswordRotate | ActionKind::CredentialsSend)) {
         return;
     }
-    let same_account = world.ledger.entries.iter().rev().filter(|other| other.changed && other.system == entry.system && other.account == entry.account);
+    let same_account = world
+        .ledger
+        .entries
+        .iter()
+        .rev()
+        .filter(|other| other.changed && other.system == entry.system && other.account == entry.account);
     for other in same_account {
-        if other.key != entry.key {
+        if other.key != entry.key || asked(other) != asked(entry) {
             return;
         }
         panic!("{what} had its effect twice (guarantee 3)");
@@ -244,16 +270,24 @@ fn at_most_once(world: &World, entry: &usher::connectors::sandbox::Entry, what: 
 pub fn truthful(world: &World, book: &Book) {
     let run = book.run.public_id();
     let over = book.steps.iter().all(|step| step.state.is_final());
-    let failed = book.steps.iter().any(|step| matches!(step.state, StepState::Failed { .. }) && !goes_on_after_failure(book, step));
+    let failed = book
+        .steps
+        .iter()
+        .any(|step| matches!(step.state, StepState::Failed { .. }) && !goes_on_after_failure(book, step));
     let left_out = book.steps.iter().any(|step| match &step.state {
         StepState::Skipped { reason, .. } => matches!(reason, SkipReason::ByPerson(_)),
         StepState::Failed { .. } | StepState::Cancelled => true,
         _ => false,
     });
-    let held = book.steps.iter().any(|step| matches!(&step.state, StepState::Held { reason, .. } if *reason != HoldReason::Paused));
+    let held = book
+        .steps
+        .iter()
+        .any(|step| matches!(&step.state, StepState::Held { reason, .. } if *reason != HoldReason::Paused));
     match book.run.state {
         RunState::Completed => assert!(over && !failed && !left_out, "{run} is shown as completed (guarantee 11)"),
-        RunState::ClosedWithExceptions => assert!(over && !failed && left_out, "{run} is shown as closed (guarantee 11)"),
+        RunState::ClosedWithExceptions => {
+            assert!(over && !failed && left_out, "{run} is shown as closed (guarantee 11)")
+        }
         RunState::Open => assert!(!over && !failed && !held, "{run} is shown as open (guarantee 11)"),
         RunState::NeedsAttention => assert!(failed || held, "{run} is shown as needing attention (guarantee 11)"),
         RunState::Paused => {}
@@ -267,7 +301,11 @@ pub fn truthful(world: &World, book: &Book) {
         assert!(book.run.state.is_over(), "{run} was cancelled and is {:?} (guarantee 8)", book.run.state);
     }
     if world.promises.paused.contains(&book.run.id) {
-        assert!(book.run.state == RunState::Paused || book.run.state.is_over(), "{run} was paused and is {:?}", book.run.state);
+        assert!(
+            book.run.state == RunState::Paused || book.run.state.is_over(),
+            "{run} was paused and is {:?}",
+            book.run.state
+        );
     }
     for step in &book.steps {
         if let StepState::Done { evidence, .. } = &step.state {
@@ -285,7 +323,10 @@ fn really_done(world: &World, book: &Book, step: &Step, kind: EvidenceKind) {
     let asked = world.ledger.entries.iter().any(|entry| entry.key.starts_with(&key));
     let looks_first = matches!(step.action, ActionKind::AccountCreate);
     // Another run may have reached the goal of a step whose own attempt nobody knows the end of: it was found done.
-    assert!(asked || looks_first || step.attempts > 1, "{key} is done, and was never asked of the system (guarantee 11)");
+    assert!(
+        asked || looks_first || step.attempts > 1,
+        "{key} is done, and was never asked of the system (guarantee 11)"
+    );
 }
 
 /// The journal verifies, and replays to the states in the tables.

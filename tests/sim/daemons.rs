@@ -78,7 +78,7 @@ impl World {
             self.tally.count("duplicate outcome");
             completions.push(ghost);
         }
-        let permits = self.dice.below(5);
+        let permits = self.dice.below(6);
         let report = self.turn_of(at, completions.clone(), permits).await;
         let ghosts = completions.len() - first_time;
         assert!(report.stale >= ghosts, "an outcome that was recorded before was recorded again");
@@ -102,7 +102,8 @@ impl World {
         let completions: Vec<Completion> = self.daemons[at].held.iter().filter_map(Held::completion).collect();
         let report = self.turn_of(at, completions, 32).await;
         let claims = report.claims.into_iter();
-        self.daemons[at].held = claims.map(|claim| Held { lease_until: claim.lease_until, claim, outcome: None }).collect();
+        self.daemons[at].held =
+            claims.map(|claim| Held { lease_until: claim.lease_until, claim, outcome: None }).collect();
     }
 
     /// A turn of one daemon, and what is looked at after each.
@@ -121,12 +122,23 @@ impl World {
             systems: &engine.system_names(),
         };
         let report = engine.store().turn(&request).await.unwrap_or_else(|why| panic!("a turn: {why}"));
-        let claims: Vec<String> = report.claims.iter().map(|c| format!("run_{}/{}#{}", c.run, c.label, c.fence)).collect();
+        let claims: Vec<String> =
+            report.claims.iter().map(|c| format!("run_{}/{}#{}", c.run, c.label, c.fence)).collect();
         if !words.is_empty() || !claims.is_empty() || report.settled > 0 {
-            self.say(format!("{owner} records {words:?} ({} stale), claims {claims:?}, settles {}", report.stale, report.settled));
+            self.say(format!(
+                "{owner} records {words:?} ({} stale), claims {claims:?}, settles {}",
+                report.stale, report.settled
+            ));
         }
         checker::claimed(self, engine.store(), &report.claims).await;
         report
+    }
+
+    /// One of the daemons that have an attempt in hand.
+    pub fn someone_at_work(&mut self) -> Option<usize> {
+        let open = |daemon: &Daemon| daemon.held.iter().any(|held| held.outcome.is_none());
+        let at_work: Vec<usize> = (0..self.daemons.len()).filter(|at| open(&self.daemons[*at])).collect();
+        self.dice.pick(&at_work)
     }
 
     /// One of the attempts at hand is carried out. Like the daemon's own, it asks right before it sends whether the lease
@@ -142,7 +154,14 @@ impl World {
         if outcome == Outcome::Returned {
             self.tally.count("lease refused an attempt");
         }
-        self.say(format!("{} carries out run_{}/{}#{}: {}", self.daemons[at].name, claim.run, claim.label, claim.fence, crate::people::kind_of(&outcome)));
+        self.say(format!(
+            "{} carries out run_{}/{}#{}: {}",
+            self.daemons[at].name,
+            claim.run,
+            claim.label,
+            claim.fence,
+            crate::people::kind_of(&outcome)
+        ));
         checker::attempted(self, &claim, stands, before, &outcome).await;
         self.daemons[at].held[nth].outcome = Some((outcome, seen));
     }
@@ -214,7 +233,16 @@ impl World {
             Ok(led_to) if !led_to.is_empty() => {
                 let words: Vec<String> = led_to
                     .iter()
-                    .map(|one| format!("{} {}: {:?} {:?} {:?}", one.employee_number, one.event.as_str(), one.runs, one.noted, one.parked))
+                    .map(|one| {
+                        format!(
+                            "{} {}: {:?} {:?} {:?}",
+                            one.employee_number,
+                            one.event.as_str(),
+                            one.runs,
+                            one.noted,
+                            one.parked
+                        )
+                    })
                     .collect();
                 self.say(format!("{} deals with {words:?}", self.daemons[at].name));
             }

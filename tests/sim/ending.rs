@@ -23,7 +23,7 @@ pub async fn end(world: &mut World) {
         world.start_again(at).await;
     }
     world.resume_import().await;
-    let lapsed = world.now() + SignedDuration::from_secs(61);
+    let lapsed = world.now() + SignedDuration::from_mins(10);
     world.house.clock.set(lapsed);
     world.round(0).await;
     world.unfreeze().await;
@@ -78,7 +78,10 @@ async fn waits_for_somebody(world: &mut World) {
         let waits = book.steps.iter().any(|step| {
             matches!(
                 step.state,
-                StepState::Held { .. } | StepState::AwaitingApproval | StepState::AwaitingPerson { .. } | StepState::Failed { .. }
+                StepState::Held { .. }
+                    | StepState::AwaitingApproval
+                    | StepState::AwaitingPerson { .. }
+                    | StepState::Failed { .. }
             )
         });
         let run = book.run.public_id();
@@ -104,7 +107,8 @@ async fn look_at_everything(world: &mut World) {
         checker::truthful(world, &book);
         checker::journal(&store, book.run.id).await;
         world.tally.count(format!("run {}", state.as_str()));
-        let states: Vec<String> = book.steps.iter().map(|step| format!("{} {}", step.label(), step.state.as_str())).collect();
+        let states: Vec<String> =
+            book.steps.iter().map(|step| format!("{} {}", step.label(), step.state.as_str())).collect();
         world.say(format!("{} of {} is {}: {states:?}", book.run.public_id(), book.run.name, state.as_str()));
     }
     let rows = sqlx::query("SELECT body FROM journal WHERE body LIKE '%\"guard\":\"%' ORDER BY run_id, seq")

@@ -182,7 +182,8 @@ pub async fn prepare() {
         engine.sync(system).await.expect("reads");
     }
     engine.store().close().await;
-    let (compact, _) = usher::workflow::parse("departure.yaml", COMPACT_DEPARTURE).unwrap_or_else(|why| panic!("{why:?}"));
+    let (compact, _) =
+        usher::workflow::parse("departure.yaml", COMPACT_DEPARTURE).unwrap_or_else(|why| panic!("{why:?}"));
     // Another thread may have been faster: its beginning is as good.
     let _ = BEGINNING.set(Beginning { folder, library, compact: Arc::new(compact) });
 }

@@ -15,7 +15,7 @@ use usher::intake::people::{Mapping, read_people};
 use usher::run::book::{Book, parse_public_id};
 use usher::run::guard::Freeze;
 use usher::run::settle::Outcome;
-use usher::run::{RunState, StepState};
+use usher::run::{AccountStatus, RunState, StepState};
 use usher::store::{RunFilter, StoreError};
 use usher::workflow::ActionKind;
 
@@ -144,14 +144,14 @@ impl World {
 
     fn changes_its_mind(&mut self) {
         let says = self.dice.weighted(&[
-            (30, Says::Departure),
+            (34, Says::Departure),
             (12, Says::MovedDate),
             (12, Says::Rescission),
             (6, Says::Left),
             (12, Says::Rehire),
             (8, Says::Leave),
             (4, Says::Return),
-            (10, Says::Joined),
+            (5, Says::Joined),
             (3, Says::Role),
         ]);
         let (soon, later) = (self.in_days(-1, 4), self.in_days(5, 9));
@@ -161,11 +161,22 @@ impl World {
             self.hr.words.entry(NEWCOMER).or_insert(Word { start, status: "prehire", ..Word::first(NEWCOMER) });
             return self.tally.count("hr joined");
         }
-        let leaving: Vec<&'static str> =
-            self.hr.words.iter().filter(|(_, word)| word.last_day.is_some() || word.status == "left").map(|(number, _)| *number).collect();
-        let staying: Vec<&'static str> =
-            self.hr.words.iter().filter(|(_, word)| word.last_day.is_none() && word.status != "left").map(|(number, _)| *number).collect();
-        let from = if matches!(says, Says::Departure | Says::Leave | Says::Role | Says::Return) { staying } else { leaving };
+        let leaving: Vec<&'static str> = self
+            .hr
+            .words
+            .iter()
+            .filter(|(_, word)| word.last_day.is_some() || word.status == "left")
+            .map(|(number, _)| *number)
+            .collect();
+        let staying: Vec<&'static str> = self
+            .hr
+            .words
+            .iter()
+            .filter(|(_, word)| word.last_day.is_none() && word.status != "left")
+            .map(|(number, _)| *number)
+            .collect();
+        let from =
+            if matches!(says, Says::Departure | Says::Leave | Says::Role | Says::Return) { staying } else { leaving };
         let Some(word) = self.dice.pick(&from).and_then(|number| self.hr.words.get_mut(number)) else { return };
         let (said, change) = match says {
             Says::Departure => ("hr departure", Word { last_day: Some(soon), status: "leaving", ..word.clone() }),
@@ -200,7 +211,12 @@ impl World {
         let people = read_people(file.as_bytes(), &Mapping::default()).unwrap_or_else(|why| panic!("{why}"));
         let pieces = AtomicUsize::new(0);
         let go_on = || pieces.fetch_add(1, Ordering::Relaxed) < most;
-        let taking = Taking { source: "csv", actor: "usher", go_on: &go_on, piece: Some(if most == usize::MAX { 9 } else { 1 }) };
+        let taking = Taking {
+            source: "csv",
+            actor: "usher",
+            go_on: &go_on,
+            piece: Some(if most == usize::MAX { 9 } else { 1 }),
+        };
         feed::take(&engine, &people, &taking, |_| {}).await.unwrap_or_else(|why| panic!("the file: {why}")).complete
     }
 
@@ -226,14 +242,25 @@ impl World {
             ..Knobs::default()
         };
         let knobs = Knobs { seed: self.dice.next(), ..knobs };
-        self.say(format!("{system} behaves: {} {} {} {}", knobs.error_rate, knobs.cut_before_rate, knobs.cut_after_rate, knobs.lie_rate));
+        self.say(format!(
+            "{system} behaves: {} {} {} {}",
+            knobs.error_rate, knobs.cut_before_rate, knobs.cut_after_rate, knobs.lie_rate
+        ));
         self.house.company.set_knobs(system, knobs);
     }
 
     /// Somebody opens a closed account at the system itself.
     pub async fn open_by_hand(&mut self) {
-        let (system, number) = (self.dice.pick(&SYSTEMS).expect("one"), self.dice.pick(&PEOPLE).expect("one"));
-        let id = format!("{}-{number}", if system == "directory" { "u" } else { "m" });
+        let ids = SYSTEMS
+            .iter()
+            .zip(["u", "m"])
+            .flat_map(|(system, letter)| PEOPLE.map(|number| (*system, format!("{letter}-{number}"))));
+        let closed = |(system, id): &(&str, String)| {
+            let account = self.house.company.account_view(system, id).expect("the ledger");
+            account.is_some_and(|account| account.status == AccountStatus::Disabled)
+        };
+        let closed: Vec<(&str, String)> = ids.filter(closed).collect();
+        let Some((system, id)) = self.dice.pick(&closed) else { return };
         let at = self.someone_up().await;
         let engine = self.daemons[at].engine.clone().expect("up");
         let Connector::Sandbox(sandbox) = &engine.systems()[system];
@@ -265,45 +292,63 @@ impl World {
         books
     }
 
-    async fn some_run(&mut self, live: bool) -> Option<Book> {
+    /// One of the runs, more likely one that is not over.
+    async fn some_run(&mut self) -> Option<Book> {
         let store = self.store().await;
         let rows = store.runs(&RunFilter::default()).await.expect("runs");
-        let ids: Vec<i64> = rows
-            .iter()
-            .filter(|row| !live || !row.state.is_over())
-            .filter_map(|row| parse_public_id(&row.id))
-            .collect();
+        let over = self.dice.percent(15);
+        let chosen = rows.iter().filter(|row| row.state.is_over() == over);
+        let ids: Vec<i64> = chosen.filter_map(|row| parse_public_id(&row.id)).collect();
         let id = self.dice.pick(&ids)?;
         Some(store.book(id).await.unwrap_or_else(|why| panic!("{why}")))
+    }
+
+    /// What somebody may want of a run as it stands, and now and then something else.
+    fn sensible(&mut self, book: &Book) -> &'static str {
+        const ANY: [&str; 8] = ["pause", "resume", "cancel", "retry", "skip", "deny", "reschedule", "undo"];
+        let has = |wanted: &dyn Fn(&StepState) -> bool| book.steps.iter().any(|step| wanted(&step.state));
+        if self.dice.percent(10) {
+            return self.dice.pick(&ANY).expect("an order");
+        }
+        if book.run.state.is_over() {
+            return "undo";
+        }
+        if book.run.state == RunState::Paused && self.dice.percent(75) {
+            return "resume";
+        }
+        if has(&|state| matches!(state, StepState::AwaitingApproval)) && self.dice.percent(30) {
+            return "deny";
+        }
+        if has(&|state| matches!(state, StepState::Held { .. } | StepState::Failed { .. })) && self.dice.percent(60) {
+            return "retry";
+        }
+        self.dice.weighted(&[(30, "pause"), (6, "cancel"), (14, "skip"), (35, "reschedule"), (8, "undo")])
     }
 
     /// Somebody at a terminal does something to a run.
     pub async fn somebody_orders(&mut self) {
         let at = self.someone_up().await;
         let engine = self.daemons[at].engine.clone().expect("up");
-        let order = self.dice.weighted(&[
-            (12, "pause"),
-            (14, "resume"),
-            (4, "cancel"),
-            (14, "retry"),
-            (5, "skip"),
-            (5, "deny"),
-            (9, "reschedule"),
-            (5, "undo"),
-        ]);
-        let Some(book) = self.some_run(order != "undo").await else { return };
+        let Some(book) = self.some_run().await else { return };
+        let order = self.sensible(&book);
         let run = book.run.id;
         let step = |wanted: &dyn Fn(&StepState) -> bool| -> Vec<String> {
             book.steps.iter().filter(|step| wanted(&step.state)).map(|step| step.label()).collect()
         };
-        let stopped = |state: &StepState| matches!(state, StepState::Held { .. } | StepState::Failed { .. } | StepState::Unknown { .. });
+        let stopped = |state: &StepState| {
+            matches!(state, StepState::Held { .. } | StepState::Failed { .. } | StepState::Unknown { .. })
+        };
         let open = |state: &StepState| !state.is_final();
         let asks = |state: &StepState| matches!(state, StepState::AwaitingApproval | StepState::AwaitingPerson { .. });
         let why = "because";
         let done = match order {
             "pause" => allowed(engine.pause(run, why, ASKER).await).map(|_| self.promises.paused.insert(run)).is_some(),
-            "resume" => allowed(engine.resume(run, why, ASKER).await).map(|_| self.promises.paused.remove(&run)).is_some(),
-            "cancel" => allowed(engine.cancel(run, why, ASKER).await).map(|_| self.promises.cancelled.insert(run)).is_some(),
+            "resume" => {
+                allowed(engine.resume(run, why, ASKER).await).map(|_| self.promises.paused.remove(&run)).is_some()
+            }
+            "cancel" => {
+                allowed(engine.cancel(run, why, ASKER).await).map(|_| self.promises.cancelled.insert(run)).is_some()
+            }
             "retry" => match self.dice.pick(&step(&stopped)) {
                 Some(label) => allowed(engine.retry(run, &label, why, ASKER).await).is_some(),
                 None => false,
@@ -419,7 +464,13 @@ impl World {
             if !asked || !(all || self.dice.percent(70)) {
                 continue;
             }
-            if waiting.state == "awaiting_approval" {
+            if !all && self.dice.percent(15) {
+                if allowed(engine.deny(run, &label, "not like this", APPROVER).await).is_some() {
+                    self.promises.approvals.remove(&(run, ordinal));
+                    self.tally.count("deny");
+                    self.say(format!("somebody denies {label} of run_{run}"));
+                }
+            } else if waiting.state == "awaiting_approval" {
                 let picture = picture(&engine.look(run).await.expect("the run"));
                 let typed = waiting.confirm.unwrap_or_default();
                 if allowed(engine.approve(run, &label, &typed, APPROVER).await).is_some() {
@@ -469,7 +520,7 @@ impl World {
     pub async fn time_passes(&mut self) {
         let now = self.now();
         let seconds = |seconds| now + SignedDuration::from_secs(seconds);
-        match self.dice.weighted(&[(40, 0), (35, 1), (10, 2), (6, 3)]) {
+        match self.dice.weighted(&[(34, 0), (46, 1), (9, 2), (5, 3)]) {
             0 => {
                 let to = seconds(self.dice.between(1, 45));
                 self.pass(to).await;

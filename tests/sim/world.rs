@@ -6,6 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use jiff::{SignedDuration, Timestamp};
 use sqlx::{AnyConnection, Connection};
+use usher::connectors::sandbox::Entry;
 use usher::run::guard::Freeze;
 use usher::store::{Completion, Store};
 
@@ -59,7 +60,7 @@ pub struct World {
 #[derive(Default)]
 pub struct Ledger {
     pub read: u64,
-    pub entries: Vec<usher::connectors::sandbox::Entry>,
+    pub entries: Vec<Entry>,
 }
 
 impl World {
@@ -131,7 +132,7 @@ impl World {
     }
 
     /// New lines of the systems' ledger.
-    pub fn read_ledger(&mut self) -> Vec<usher::connectors::sandbox::Entry> {
+    pub fn read_ledger(&mut self) -> Vec<Entry> {
         use std::io::{Read, Seek, SeekFrom};
         let mut file = std::fs::File::open(self.house.ledger()).expect("the ledger");
         file.seek(SeekFrom::Start(self.ledger.read)).expect("seeks");

@@ -58,8 +58,10 @@ impl Receiver {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let orders: Arc<Mutex<Orders>> = Arc::default();
-        let routes =
-            Router::new().route("/hook", post(take)).route("/elsewhere", post(elsewhere)).with_state(Arc::clone(&orders));
+        let routes = Router::new()
+            .route("/hook", post(take))
+            .route("/elsewhere", post(elsewhere))
+            .with_state(Arc::clone(&orders));
         tokio::spawn(async move { axum::serve(listener, routes).await });
         Self { port, orders }
     }

@@ -37,7 +37,9 @@ impl List {
             let mut rows = JsonRows::default();
             while let Some(last) = page.last().cloned() {
                 for row in &page {
-                    rows.row(context, &document(&house, row))?;
+                    let mut value = document(&house, row);
+                    value["protected"] = json!(house.store().why_protected(&row.account).await?);
+                    rows.row(context, &value)?;
                 }
                 page = house.store().account_page(&filter, Some(&last)).await?;
             }
@@ -48,6 +50,7 @@ impl List {
             // A table a page: columns as wide as the whole list needs would need the whole list.
             while let Some(last) = page.last().cloned() {
                 context.out.table(&self.table(&house, &page))?;
+                note_protected(context, &house, &page).await?;
                 page = house.store().account_page(&filter, Some(&last)).await?;
             }
         }
@@ -70,6 +73,16 @@ impl List {
         }
         table
     }
+}
+
+/// Says below the table which accounts of a page no run closes or deletes by itself.
+async fn note_protected(context: &mut Context, house: &House, page: &[AccountRow]) -> Result<(), CliError> {
+    for row in page {
+        if let Some(why) = house.store().why_protected(&row.account).await? {
+            context.out.line(format!("{}:{} is protected: {why}.", row.account.system, row.account.external_id))?;
+        }
+    }
+    Ok(())
 }
 
 fn own_cells(house: &House, account: &Account) -> Vec<Cell> {

@@ -2,17 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
 
 use super::super::CliError;
 use super::Check;
 use crate::clock::Clock;
 use crate::config::{Config, DatabasePlace};
 use crate::daemon;
-use crate::store::{Carrier, Dialect, EventFilter, EventState, FileLock, Opening, Store};
-
-/// What is due longer than this is overdue (guarantee 7).
-const OVERDUE: Duration = Duration::from_secs(300);
+use crate::store::{Carrier, Dialect, EventFilter, EventState, FileLock, Opening, Store, OVERDUE};
 
 /// More than this between two clocks is worth a word.
 const APART_MS: u64 = 5_000;
@@ -73,8 +69,7 @@ async fn outbox(store: &Store) -> Result<Vec<Check>, CliError> {
         checks.push(if failed == 0 {
             Check::ok(name, told)
         } else {
-            Check::warn(name, told)
-                .help("`usher mail list --state failed` says why, `usher mail retry ID` tries again")
+            Check::warn(name, told).help("`usher mail list --state failed` says why, `usher mail retry ID` tries again")
         });
     }
     Ok(checks)

@@ -43,11 +43,11 @@ pub(super) async fn watched(config: &Config, store: &Store) -> Result<Vec<Check>
 /// How the mark stands to the database.
 async fn mark(config: &Config, store: &Store) -> Result<Check, CliError> {
     let (path, standing) = store.mark_standing(&daemon::mark_place(config)).await?;
-    let shown = path.display();
+    let (shown, fresh) = (path.display(), store.tide().await? == 0);
     let newest = "`usher guard list` once the daemon runs; docs/OPERATIONS.md says what to look at after a restore";
     Ok(match standing {
         MarkStanding::Fits => Check::ok("mark", format!("{shown}; keep it out of the database's copies")),
-        MarkStanding::Missing if store.tide().await? == 0 => Check::ok("mark", format!("the daemon makes {shown}")),
+        MarkStanding::Missing if fresh => Check::ok("mark", format!("the daemon makes {shown}")),
         MarkStanding::Missing => Check::warn("mark", format!("{shown} is not there: nobody can say whether this is the newest copy")).help(newest),
         MarkStanding::Unreadable(why) => Check::warn("mark", format!("{shown} cannot be read: {why}")).help(newest),
         MarkStanding::Foreign => Check::warn("mark", format!("{shown} is another database's")).help(newest),

@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::super::table::Tone;
-use super::super::{CliError, Context, Exit, accounts, run};
+use super::super::{CliError, Context, Exit, accounts, hold, run};
 use super::document;
 use crate::run::{Account, Person};
 use crate::store::{RunFilter, RunRow};
@@ -31,6 +31,7 @@ impl Show {
         let owned = house.store().accounts(None, Some(person.id), None).await?;
         let filter = RunFilter { person: Some(person.employee_number.clone()), ..RunFilter::default() };
         let runs = house.store().runs(&filter).await?;
+        let holds = house.store().holds(Some(person.id), false).await?;
         if context.out.is_json() {
             let mut value = document(&person);
             value["manager"] = json!(manager.as_ref().map(document));
@@ -39,10 +40,15 @@ impl Show {
                 .map(|account| accounts::account_document(&house, account, Some(&person.employee_number)))
                 .collect();
             value["runs"] = runs.iter().map(|row| run::document(&house, row)).collect::<Vec<Value>>().into();
+            value["legal_holds"] = holds.iter().map(|held| hold::document(&house, held)).collect::<Vec<Value>>().into();
             context.out.document(&value, false)?;
             return Ok(Exit::Done);
         }
         head(context, &person, manager.as_ref())?;
+        for held in &holds {
+            let words = context.out.paint(Tone::Warn, &format!("under legal hold: {}", held.words()));
+            context.out.line(format!("  {words}"))?;
+        }
         tables(context, &house, &person.employee_number, &owned, &runs)?;
         Ok(Exit::Done)
     }

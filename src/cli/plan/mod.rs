@@ -17,6 +17,7 @@ use crate::engine::trigger::{Request, SubjectRef};
 use crate::run::guard::Freeze;
 use crate::run::plan::maker;
 use crate::run::{Person, Plan, PlannedStep, Policy, project, zone};
+use crate::store::HoldRow;
 
 pub(super) use notes::left_out;
 
@@ -52,6 +53,10 @@ struct View<'a> {
     policy: Option<Policy>,
     calendar: Option<String>,
     accounts: BTreeMap<i64, String>,
+    /// Why accounts are protected.
+    protected: BTreeMap<i64, String>,
+    /// Legal holds on the person, or on whoever the account belongs to.
+    holds: Vec<HoldRow>,
     /// What deserves to be read twice.
     warnings: Vec<String>,
     /// What new accounts would be called.
@@ -107,13 +112,28 @@ impl<'a> View<'a> {
         };
         let projected = project(plan, rules.holidays_of(&workflow));
         let projected = projected.map_err(|error| CliError::environment("zone", error.to_string()))?;
-        let mut accounts = BTreeMap::new();
+        let (mut accounts, mut protected, mut owner) = (BTreeMap::new(), BTreeMap::new(), None);
         for id in plan.steps.iter().filter_map(|step| step.account) {
+            if accounts.contains_key(&id) {
+                continue;
+            }
             if let Some(account) = house.store().account(id).await? {
+                protected.extend(house.store().why_protected(&account).await?.map(|why| (id, why)));
+                owner = owner.or(account.person_id);
                 accounts.insert(id, account.external_id);
             }
         }
         let mut warnings = house.engine.promotions(plan, person.as_ref()).await?;
+        for (id, why) in &protected {
+            let account = accounts.get(id).map(String::as_str).unwrap_or_default();
+            warnings.push(format!(
+                "account {account} is protected, {why}: it is not deleted, and its access is not cut by itself"
+            ));
+        }
+        let holds = match person.as_ref().map(|person| person.id).or(owner) {
+            Some(person) => house.store().holds(Some(person), false).await?,
+            None => Vec::new(),
+        };
         let address = match house.engine.new_address(plan, person.as_ref()).await? {
             Some(Ok(address)) => Some(address),
             Some(Err(why)) => {
@@ -133,6 +153,8 @@ impl<'a> View<'a> {
             calendar: workflow.calendar.clone(),
             freezes: house.store().freezes().await?.into_iter().map(|row| row.freeze).collect(),
             accounts,
+            protected,
+            holds,
         })
     }
 
@@ -145,6 +167,14 @@ impl<'a> View<'a> {
         let freeze = self.freezes.iter().find(|f| f.stops(&self.plan.workflow, step.system.as_deref(), step.action));
         if let Some(freeze) = freeze {
             return Some(format!("frozen ({}): {}", freeze.scope(), freeze.reason));
+        }
+        let kept = self.holds.first().filter(|_| step.action.is_destructive());
+        if let Some(hold) = kept {
+            return Some(format!("under legal hold: {}", hold.words()));
+        }
+        let protected = step.account.and_then(|id| self.protected.get(&id));
+        if let Some(why) = protected.filter(|_| step.action.is_destructive() || step.action.is_cut()) {
+            return Some(format!("protected: {why}"));
         }
         let staying = self.person.as_ref().filter(|person| !person.status.is_departed());
         staying.filter(|_| step.action.is_destructive()).map(|person| {
@@ -173,6 +203,7 @@ impl<'a> View<'a> {
         document["calendar"] = json!(self.calendar);
         document["new_address"] = json!(self.address);
         document["warnings"] = json!(self.warnings);
+        document["legal_holds"] = json!(self.holds.iter().map(HoldRow::words).collect::<Vec<_>>());
         document
     }
 }

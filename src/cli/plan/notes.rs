@@ -75,5 +75,6 @@ pub(in crate::cli) fn left_out(reason: &SkipReason) -> String {
         SkipReason::ConditionFalse(condition) => format!("{condition} does not hold"),
         SkipReason::Late => "its time has passed".to_owned(),
         SkipReason::ByPerson(why) => format!("left out by a person: {why}"),
+        SkipReason::Lapsed(why) => format!("left out: {why}"),
     }
 }

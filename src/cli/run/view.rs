@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 
 use super::super::house::House;
 use super::super::table::{Table, Tone};
-use super::super::{CliError, Context, moment, tones};
+use super::super::{CliError, Context, hold, moment, tones};
 use super::list;
 use crate::run::StepState;
 use crate::run::advance;
 use crate::run::book::{Book, Step};
-use crate::store::{RunFilter, RunRow, reason_words};
+use crate::store::{HoldRow, RunFilter, RunRow, reason_words};
 
 /// So many of the steps that one waits for are named.
 const MOST_SHOWN: usize = 3;
@@ -21,6 +21,8 @@ pub(super) struct RunView {
     pub(super) book: Book,
     row: RunRow,
     subject: String,
+    /// Legal holds on the person.
+    holds: Vec<HoldRow>,
 }
 
 impl RunView {
@@ -30,9 +32,13 @@ impl RunView {
         let filter = RunFilter { id: Some(key), ..RunFilter::default() };
         let row = house.store().runs(&filter).await?.pop();
         let row = row.ok_or_else(|| CliError::not_found(format!("there is no run {}", book.run.public_id())))?;
+        let holds = match book.run.person {
+            Some(person) => house.store().holds(Some(person), false).await?,
+            None => Vec::new(),
+        };
         let person = house.store().person(&row.subject).await?;
         let name = person.map(|person| format!(" {}", person.display_name)).unwrap_or_default();
-        Ok(Self { subject: format!("{}{name}", row.subject), book, row })
+        Ok(Self { subject: format!("{}{name}", row.subject), book, row, holds })
     }
 
     /// Says it as a page.
@@ -46,6 +52,10 @@ impl RunView {
         out.line(format!("Started {started} by {} ({}); times are those of {zone}.", run.asked_by, run.trigger))?;
         if let Some(ended) = self.row.ended_at {
             out.line(format!("Ended {}.", moment::moment(crate::clock::from_millis(ended), &house.zone)))?;
+        }
+        for held in &self.holds {
+            let words = out.paint(Tone::Warn, &format!("Under legal hold: {}.", held.words()));
+            out.line(words)?;
         }
         out.line("")?;
         // What the step does is said by its name; its action, where it matters, by the plan and by JSON.
@@ -78,6 +88,7 @@ impl RunView {
         document["version"] = json!(run.workflow.version);
         document["zone"] = json!(run.zone);
         document["inputs"] = json!(run.inputs);
+        document["legal_holds"] = self.holds.iter().map(|held| hold::document(house, held)).collect();
         document["steps"] = self.book.steps.iter().map(|step| self.step(house, step)).collect();
         document
     }

@@ -36,5 +36,6 @@ pub use error::SandboxError;
 pub use house::SandboxCompany;
 pub use knobs::Knobs;
 pub use ledger::Entry;
+pub use people::GOVERNING;
 pub use snapshot::{Difference, Snapshot};
 pub use system::SandboxSystem;

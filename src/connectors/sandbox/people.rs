@@ -11,11 +11,17 @@ use super::house::{Present, SandboxCompany};
 use super::ledger::Entry;
 use super::state::{INBOX, SystemState};
 use crate::connectors::ActionError;
-use crate::run::AccountStatus;
+use crate::run::{AccountStatus, Governing};
 use crate::secret::Secret;
 
 /// Roles that manage a product even while its management is blocked.
 pub(super) const ADMINISTRATORS: [&str; 3] = ["administrator", "admin", "legal_representative"];
+
+/// Of each kind, one must be left who can sign in.
+pub const GOVERNING: [Governing; 2] = [
+    Governing { title: "administrator", roles: &["administrator", "admin"] },
+    Governing { title: "legal representative", roles: &["legal_representative"] },
+];
 
 impl SandboxCompany {
     /// Signs in with the password named `password` ([`SandboxAccount::password`]); gives the new session.

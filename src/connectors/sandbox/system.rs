@@ -12,7 +12,7 @@ use super::state::SystemState;
 use super::{capability, company::SystemSpec};
 use crate::clock;
 use crate::connectors::{ActionError, Call, Credential, Issued, Observation, Reach};
-use crate::run::{Account, Capability, Evidence, EvidenceKind};
+use crate::run::{Account, AccountStatus, Capability, Evidence, EvidenceKind, Governing};
 use crate::secret::Secret;
 use crate::workflow::{ActionKind, Facet};
 
@@ -286,6 +286,37 @@ impl SandboxSystem {
                 system.accounts.values().find(|account| account.created_by.as_ref() == Some(&call.idempotency_key));
             Ok(made.map(|account| account.to_account(&self.name, system.grace_days)))
         })
+    }
+
+    /// An administrator and a legal representative must be left.
+    pub fn governing(&self) -> Vec<Governing> {
+        super::people::GOVERNING.to_vec()
+    }
+
+    /// Whether nobody who governs the system would be left without this account.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn last_of_its_kind(&self, external_id: &str) -> Result<Option<String>, ActionError> {
+        self.company.exclusive(|present| {
+            let system = self.state(present)?;
+            let hand_out = |account: &super::SandboxAccount| account.to_account(&self.name, system.grace_days);
+            let Some(own) = system.accounts.get(external_id).map(hand_out) else { return Ok(None) };
+            let others = system.accounts.values().filter(|other| other.id != external_id);
+            let left: Vec<Account> =
+                others.filter(|other| other.status == AccountStatus::Enabled).map(hand_out).collect();
+            let mut kinds = super::people::GOVERNING.iter().filter(|kind| kind.has(&own));
+            Ok(kinds.find(|kind| !left.iter().any(|other| kind.has(other))).map(|kind| kind.last_on(&self.name)))
+        })
+    }
+
+    /// Reads an archive's file again; what was written may be gone, or spoilt.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read, or has no such account.
+    pub async fn verify_archive(&self, call: &Call) -> Result<Observation, ActionError> {
+        let change = Change::of(call)?;
+        self.company.exclusive(|present| self.look(present, &change, call))
     }
 
     /// Whether a role administers the simulated system.

@@ -35,6 +35,7 @@ fn code(verdict: &Verdict) -> &'static str {
         Verdict::Proceed => "proceed",
         Verdict::Skip(_) => "skip",
         Verdict::AskApproval => "approval?",
+        Verdict::WaitAgain => "again",
         Verdict::AskPerson(_) => "person?",
     }
 }
@@ -255,6 +256,22 @@ fn cuts_that_nobody_asked_for_by_hand_can_be_stopped_and_no_others() {
 }
 
 #[test]
+fn a_restored_database_stops_everything_but_what_is_urgent() {
+    use crate::run::trip::{Stops, Trip, TripKind};
+    let words = "the database is an older copy".into();
+    let restore = Trip { id: 4, kind: TripKind::Restore, system: None, stops: Stops::Everything, words };
+    for action in ["account.disable", "account.enable", "directory.hide"] {
+        for (urgent, expected) in [(false, true), (true, false)] {
+            let mut story = one(step("s", action));
+            story.trips = vec![restore.clone()];
+            std::sync::Arc::make_mut(&mut story.book.run.workflow).urgent = urgent;
+            let label = story.book.steps[0].label();
+            assert_eq!(judged(&story, &label) == "guard", expected, "{action}, urgent: {urgent}");
+        }
+    }
+}
+
+#[test]
 fn a_paused_run_starts_nothing() {
     let mut story = one(step("s", "account.disable"));
     story.book.run.state = RunState::Paused;
@@ -329,5 +346,31 @@ fn a_late_step_that_is_not_needed_is_no_question_for_a_person() {
 fn people_are_asked_for_what_people_do() {
     for (action, expected) in [("task", "person?"), ("checklist", "person?"), ("approval", "approval?")] {
         assert_eq!(judged(&of(vec![step("s", action)]), "s"), expected);
+    }
+}
+
+#[test]
+fn a_legal_hold_stops_what_destroys_and_nothing_else() {
+    let mut story = deletion();
+    story.legal_hold = Some("hold_1".into());
+    assert_eq!(judged(&story, "delete@ldap"), "legal_hold");
+    for action in ["account.disable", "directory.hide", "account.enable"] {
+        let mut story = one(step("s", action));
+        story.legal_hold = Some("hold_1".into());
+        assert_eq!(judged(&story, "s@ldap"), "proceed", "{action}");
+    }
+}
+
+#[test]
+fn a_protected_account_is_neither_deleted_nor_closed_by_itself() {
+    let mut story = deletion();
+    story.protected = Some("the last administrator".into());
+    assert_eq!(judged(&story, "delete@ldap"), "protected");
+    story.book.steps[2].decision.overridden = true;
+    assert_eq!(judged(&story, "delete@ldap"), "protected", "nobody lets a deletion through");
+    for (action, expected) in [("account.disable", "protected"), ("directory.hide", "proceed")] {
+        let mut story = one(step("s", action));
+        story.protected = Some("the last administrator".into());
+        assert_eq!(judged(&story, "s@ldap"), expected, "{action}");
     }
 }

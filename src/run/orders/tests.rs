@@ -215,9 +215,11 @@ fn a_task_has_no_points() {
 #[test]
 fn an_approval_takes_the_right_words_at_the_right_time() {
     let mut story = of(vec![step("approve", "approval"), step("task", "task").after(&[])]);
+    let (by, users) = (person(), Users::default());
+    let approver = Approver { by: &by, users: &users, subject: None, batch: None };
     let typed = |story: &mut Story, label: &str, words: &str| {
         story.order(label, |book, ordinal, now| {
-            approve(book, ordinal, Some("Ada Lovelace"), words, &person(), now, &Holidays::default())
+            approve(book, ordinal, Some("Ada Lovelace"), words, &approver, now, &Holidays::default())
         })
     };
     let early = words(typed(&mut story, "approve", "Ada Lovelace"));
@@ -285,4 +287,35 @@ fn an_attempts_number_is_never_used_twice() {
     let again = story.book.apply(0, StepEvent::Claimed { fence: 1 }, &person(), now);
     assert_eq!(again, Err(IllegalTransition { state: "waiting", event: "claimed" }));
     assert_eq!((story.word("hide@ldap"), story.step("hide@ldap").attempts), ("waiting", 1));
+}
+
+#[test]
+fn a_person_lets_a_cut_through_and_no_deletion() {
+    let mut story =
+        of(vec![step("disable", "account.disable").on(&["ldap"]), step("delete", "account.delete").on(&["ldap"])]);
+    story.protected = Some("the last administrator".into());
+    story.consider("disable@ldap");
+    assert_eq!(story.word("disable@ldap"), "held");
+    let delete = story
+        .order("delete@ldap", |book, ordinal, now| override_protection(book, Some(ordinal), "hurry", &person(), now));
+    assert!(words(delete).contains("cuts no access"));
+    let cut = story.all(|book, now| override_protection(book, None, "phished", &person(), now));
+    assert_eq!((cut, story.word("disable@ldap")), (Ok(1), "waiting"));
+    story.consider("disable@ldap");
+    assert_eq!(story.word("disable@ldap"), "leased");
+}
+
+#[test]
+fn an_approval_may_be_given_again_while_what_it_gates_has_not_started() {
+    let mut story = of(vec![
+        step("approve", "approval"),
+        step("delete", "account.delete").on(&["ldap"]).after(&["approve"]),
+        step("task", "task").after(&[]),
+    ]);
+    story.consider("approve").approve("approve").unwrap();
+    let first = story.step("approve").decision.approval.clone().unwrap().valid_until;
+    story.pass(86_400).approve("approve").unwrap();
+    assert!(story.step("approve").decision.approval.clone().unwrap().valid_until > first);
+    story.when_due("delete@ldap").done("delete@ldap");
+    assert!(words(story.approve("approve")).contains("no approval is asked for now"));
 }

@@ -19,7 +19,8 @@ use crate::run::rules::Rules;
 use crate::run::settle::{self, Outcome};
 use crate::run::trip::Trip;
 use crate::run::{
-    Account, Evidence, EvidenceKind, Holidays, Person, PersonStatus, RunState, StepEvent, StepState, Subject, asking,
+    Account, Evidence, EvidenceKind, Holidays, Person, PersonStatus, RunState, StepEvent, StepState, Subject, Users,
+    asking,
 };
 
 /// Who speaks in tests.
@@ -37,6 +38,9 @@ pub(crate) struct Story {
     pub(crate) freezes: Vec<Freeze>,
     pub(crate) trips: Vec<Trip>,
     pub(crate) cut_needed: Option<String>,
+    pub(crate) legal_hold: Option<String>,
+    pub(crate) protected: Option<String>,
+    pub(crate) users: Users,
     pub(crate) system_known: bool,
     pub(crate) calendar_known: bool,
     /// How many facts have been through the journal.
@@ -65,7 +69,7 @@ impl Story {
             zone: plan.zone.clone(),
             start: plan.start,
             trigger: "test".into(),
-            asked_by: "os:grace".into(),
+            asked_by: "hr".into(),
             seq: 0,
             head: String::new(),
         };
@@ -92,6 +96,9 @@ impl Story {
             freezes: vec![],
             trips: vec![],
             cut_needed: None,
+            legal_hold: None,
+            protected: None,
+            users: Users::default(),
             system_known: true,
             calendar_known: true,
             written: Cell::new(0),
@@ -185,6 +192,9 @@ impl Story {
             trips: &self.trips,
             cut_needed: self.cut_needed.clone(),
             system_known: self.system_known,
+            legal_hold: self.legal_hold.clone(),
+            protected: self.protected.clone(),
+            users: &self.users,
             calendar_known: self.calendar_known,
             scope: &scope,
             now: self.now,
@@ -198,6 +208,7 @@ impl Story {
             Verdict::Hold(reason) => StepEvent::Held { reason },
             Verdict::Skip(reason) => StepEvent::Skipped { at: self.now, reason },
             Verdict::AskApproval => StepEvent::ApprovalAsked,
+            Verdict::WaitAgain => StepEvent::Reblocked,
             Verdict::AskPerson(instruction) => StepEvent::PersonAsked { instruction },
         };
         self.event(label, event)
@@ -252,7 +263,9 @@ impl Story {
 
     pub(crate) fn approve(&mut self, label: &str) -> Result<(), Refusal> {
         self.order(label, |book, ordinal, now| {
-            orders::approve(book, ordinal, None, "", &person(), now, &Holidays::default())
+            let (by, users) = (person(), Users::default());
+            let approver = orders::Approver { by: &by, users: &users, subject: None, batch: None };
+            orders::approve(book, ordinal, None, "", &approver, now, &Holidays::default())
         })
     }
 

@@ -16,6 +16,8 @@ pub enum SkipReason {
     NotNeeded(String),
     /// A person, with a reason.
     ByPerson(String),
+    /// The approval before it has lapsed, and the file says to leave it out then.
+    Lapsed(String),
 }
 
 impl SkipReason {
@@ -41,6 +43,10 @@ pub enum HoldReason {
     PersonNotDeparted(String),
     /// HR has taken back what the run is about: the person stays, or is back.
     Hr(String),
+    /// Somebody has put a legal hold on the person.
+    LegalHold(String),
+    /// The account must not be lost: usher's own, the last administrator, one that the configuration names.
+    Protected(String),
     /// An access cut of the run is not done.
     CutOpen(String),
     /// Another live run needs the cut that this step would undo.
@@ -72,6 +78,8 @@ impl HoldReason {
             Self::Approval(_) => "approval",
             Self::PersonNotDeparted(_) => "person_not_departed",
             Self::Hr(_) => "hr",
+            Self::LegalHold(_) => "legal_hold",
+            Self::Protected(_) => "protected",
             Self::CutOpen(_) => "cut_open",
             Self::CutNeeded(_) => "cut_needed",
             Self::FreshRead(_) => "fresh_read",

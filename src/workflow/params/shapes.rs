@@ -43,6 +43,15 @@ macro_rules! words {
 }
 
 words! {
+    /// What becomes of what an approval gates when the approval has lapsed.
+    OnLapse {
+        /// It is held, administrators are told, and the approval is asked for again.
+        Hold,
+        /// It waits behind the approval as at first, which is asked for again.
+        AskAgain,
+        /// It is left out for good.
+        Skip,
+    }
     /// Why an account is disabled.
     DisableReason {
         /// Away, coming back.
@@ -297,6 +306,8 @@ shapes! {
         /// How long an approval holds; without it, 30 days.
         #[serde(default = "thirty_days")]
         has valid: Length,
+        /// What becomes of what it gates when it lapses; without it, `hold`.
+        may on_lapse: OnLapse,
     }
     /// `report.inactive_accounts`
     InactiveReport {

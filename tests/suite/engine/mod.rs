@@ -2,8 +2,10 @@
 
 mod accidents;
 mod alerts;
-mod departure;
+pub mod departure;
 mod guarded;
+mod hands;
+mod histories;
 mod joiners;
 mod late;
 mod limits;

@@ -1,5 +1,6 @@
 //! The record, function by function.
 
+mod checkpoints;
 mod claims;
 mod journal;
 mod leases;

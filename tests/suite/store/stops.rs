@@ -1,11 +1,13 @@
 //! Freezes, pauses and cancellations: nothing starts once they return.
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
 use usher::run::guard::Freeze;
 use usher::run::{HoldReason, RunState, StepState};
 
 use super::small_run_due;
 use crate::database::Db;
-use crate::harness::{App, done, play, turn_of};
+use crate::harness::{App, completion, done, play, turn_of};
 
 fn freeze_of(system: Option<&str>, workflow: Option<&str>) -> Freeze {
     Freeze { system: system.map(Into::into), workflow: workflow.map(Into::into), all: true, reason: "audit".into() }
@@ -150,6 +152,112 @@ async fn a_rehire_waits_for_the_deletion_that_is_being_claimed() {
             claims.len(),
             "what is looked at again sees the rehire"
         );
+    })
+    .await;
+}
+
+/// PostgreSQL alone: as a freeze, a legal hold waits for the deletion that is being claimed, or that sees it.
+#[tokio::test]
+async fn a_legal_hold_waits_for_the_deletion_that_is_being_claimed() {
+    play(Db::Postgres, async |app: &App| {
+        app.staffed().await;
+        let run = crate::engine::schedules::deleted_into_grace(app).await;
+        app.clock.set(crate::harness::zurich("2027-08-27T09:00"));
+        let mut wall = app.home.connect().await;
+        sqlx::query("BEGIN").execute(&mut wall).await.unwrap();
+        sqlx::query("LOCK TABLE journal IN SHARE MODE").execute(&mut wall).await.unwrap();
+        let (store, systems) = (app.store.clone(), app.engine.system_names());
+        let turn = tokio::spawn(async move { turn_of(&store, "test", &systems, Vec::new(), 8).await });
+        until_blocked(app, "INSERT INTO journal", || turn.is_finished()).await;
+
+        let other = app.another_store().await;
+        let ada = other.person("1005").await.unwrap().unwrap();
+        let holding = tokio::spawn(async move { other.add_hold(&ada, "lawsuit", None, "os:legal").await });
+        until_blocked(app, "UPDATE counters", || holding.is_finished()).await;
+        assert!(
+            !holding.is_finished(),
+            "the hold returned while a deletion was being claimed that does not know of it"
+        );
+        sqlx::query("COMMIT").execute(&mut wall).await.unwrap();
+        let claims = turn.await.unwrap().unwrap().claims;
+        holding.await.unwrap().unwrap();
+        assert!(!claims.is_empty() && claims.iter().all(|claim| claim.run == run));
+        assert_eq!(
+            app.store.in_flight_of(claims[0].account.as_ref().unwrap().person_id.unwrap()).await.unwrap().len(),
+            claims.len()
+        );
+        app.store.recover(true).await.unwrap();
+        app.drain().await;
+        assert_eq!(app.steps_that_are(run, "held").await.len(), claims.len(), "what is looked at again sees the hold");
+    })
+    .await;
+}
+
+/// How often the race between freezing and claiming is run.
+const ROUNDS: usize = 25;
+
+/// One daemon of several: claims and completes what is due until it is told to stop; counts its turns.
+async fn daemon(app: &App, name: &'static str, turns: &AtomicUsize, stop: &AtomicBool) {
+    let store = app.another_store().await.with_conventions(crate::harness::conventions());
+    let systems = app.engine.system_names();
+    let mut completions = Vec::new();
+    while !stop.load(Ordering::SeqCst) || !completions.is_empty() {
+        let permits = if stop.load(Ordering::SeqCst) { 0 } else { 2 };
+        let report = turn_of(&store, name, &systems, std::mem::take(&mut completions), permits).await.expect("a turn");
+        completions = report.claims.iter().map(|claim| completion(claim, done())).collect();
+        turns.fetch_add(1, Ordering::SeqCst);
+        tokio::task::yield_now().await;
+    }
+    store.close().await;
+}
+
+/// PostgreSQL alone, three daemons: once a freeze of everything has returned, not one more attempt starts anywhere,
+/// access cuts neither. Counted by the fences in the record.
+#[tokio::test]
+async fn no_daemon_claims_anything_once_a_freeze_has_returned() {
+    play(Db::Postgres, async |app: &App| {
+        app.staffed().await;
+        for person in 1004..1024 {
+            app.start("emergency-block", &person.to_string(), &[]).await;
+        }
+        let (turns, stop) = ([const { AtomicUsize::new(0) }; 3], AtomicBool::new(false));
+        let attempts = || app.number("SELECT CAST(SUM(fence) AS BIGINT) FROM steps");
+        let (mut raced, mut longest) = (0, std::time::Duration::ZERO);
+        let race = async {
+            for round in 0..ROUNDS {
+                let before = attempts().await;
+                // Some attempts start in between, or all have ended.
+                for _ in 0..50 {
+                    if attempts().await >= before + 2 {
+                        raced += 1;
+                        break;
+                    }
+                }
+                let asked = std::time::Instant::now();
+                app.store.freeze(&freeze_of(None, None), "os:helene").await.unwrap();
+                longest = longest.max(asked.elapsed());
+                let frozen = attempts().await;
+                let seen: Vec<usize> = turns.iter().map(|turns| turns.load(Ordering::SeqCst)).collect();
+                // Every daemon takes two turns that begin after the freeze.
+                while turns.iter().zip(&seen).any(|(turns, seen)| turns.load(Ordering::SeqCst) < seen + 3) {
+                    tokio::task::yield_now().await;
+                }
+                assert_eq!(attempts().await, frozen, "round {round}: an attempt started after the freeze had returned");
+                app.store.unfreeze(None, None, "os:helene").await.unwrap();
+            }
+            stop.store(true, Ordering::SeqCst);
+        };
+        let daemons = futures::future::join3(
+            daemon(app, "one", &turns[0], &stop),
+            daemon(app, "two", &turns[1], &stop),
+            daemon(app, "three", &turns[2], &stop),
+        );
+        futures::join!(race, daemons);
+        assert!(raced >= 5, "only {raced} of {ROUNDS} freezes met daemons at work");
+        println!(
+            "{ROUNDS} freezes against three daemons, {raced} of them at work; the slowest returned after {longest:?}"
+        );
+        app.drain().await;
     })
     .await;
 }

@@ -131,3 +131,19 @@ fn a_purge_that_follows_no_delete_needs_to_know_that_the_grace_is_over() {
         assert_eq!(judged(&story, "purge@ldap"), expected, "{status:?} {purge_due:?}");
     }
 }
+
+#[test]
+fn an_approval_of_who_asked_or_whom_it_is_about_does_not_count_at_the_claim() {
+    let mut story = deletion();
+    assert_eq!(judged(&story, "delete@ldap"), "proceed");
+    story.book.run.asked_by = "os:grace".into();
+    assert_eq!(judged(&story, "delete@ldap"), "approval", "grace has approved it, and asked for it");
+    story.book.run.asked_by = "os:charles".into();
+    assert_eq!(judged(&story, "delete@ldap"), "proceed");
+    story.users = Users::of([("grace".to_owned(), "1001".to_owned())]);
+    assert_eq!(judged(&story, "delete@ldap"), "approval", "grace is Ada");
+    story.users = Users::of([("grace".to_owned(), "1002".to_owned()), ("charles".to_owned(), "1002".to_owned())]);
+    assert_eq!(judged(&story, "delete@ldap"), "approval", "grace is charles");
+    story.done("delete@ldap").when_due("delete.purge@ldap");
+    assert_eq!(judged(&story, "delete.purge@ldap"), "proceed", "the delete was judged");
+}

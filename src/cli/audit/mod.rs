@@ -1,4 +1,8 @@
-//! `usher audit show`, `usher audit verify`
+//! `usher audit`
+
+mod export;
+mod key;
+mod verify;
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
@@ -9,17 +13,18 @@ use super::finding::run_key;
 use super::house::House;
 use super::table::{Cell, Table, Tone};
 use super::{CliError, Context, Exit, moment};
-use crate::store::{AuditEntry, Verified};
+use crate::store::AuditEntry;
 
 /// Shows journals, and verifies that nobody has changed them
 ///
 /// Every run has a journal: what was planned, each attempt before it began, each outcome, each order of a person. Its
-/// entries are chained by hashes.
+/// entries are chained by hashes, and once an hour the ends of all chains are signed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   usher audit show run_12
-  usher audit verify")]
+  usher audit verify
+  usher audit export --out journal.jsonl")]
 pub struct Audit {
     #[command(subcommand)]
     command: AuditCommand,
@@ -30,7 +35,11 @@ enum AuditCommand {
     /// Shows a run's journal
     Show(Show),
     /// Verifies a run's journal, or all; exit code 1 names the first broken entry
-    Verify(Verify),
+    Verify(verify::Verify),
+    /// Writes journals and checkpoints out, for somebody else to keep and to verify
+    Export(export::Export),
+    /// Prints the public key that checkpoints are verified with
+    Key(key::Key),
 }
 
 /// Shows a run's journal
@@ -45,25 +54,13 @@ struct Show {
     run: String,
 }
 
-/// Verifies a run's journal, or all; exit code 1 names the first broken entry
-///
-/// The chain of hashes must hold, end where the run says it ends, and replay to the states that the tables show.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  usher audit verify
-  usher audit verify run_12 --json")]
-struct Verify {
-    /// The run [default: all]
-    #[arg(value_name = "RUN")]
-    run: Option<String>,
-}
-
 impl Audit {
     pub(super) async fn run(self, context: &mut Context) -> Result<Exit, CliError> {
         match self.command {
             AuditCommand::Show(show) => show.run(context).await,
             AuditCommand::Verify(verify) => verify.run(context).await,
+            AuditCommand::Export(export) => export.run(context).await,
+            AuditCommand::Key(key) => key.run(context).await,
         }
     }
 }
@@ -125,43 +122,4 @@ fn words(fact: &Value, zone: &TimeZone) -> String {
     let due = fact["change"]["due"].as_str().and_then(|due| due.parse::<Timestamp>().ok());
     let due = due.map(|due| format!("due {}", moment::minute(due, zone)));
     std::iter::once(head).chain(said).chain(due).collect::<Vec<_>>().join(": ")
-}
-
-impl Verify {
-    async fn run(self, context: &mut Context) -> Result<Exit, CliError> {
-        let house = context.record().await?;
-        let keys = match &self.run {
-            Some(run) => vec![run_key(run)?],
-            None => house.store().run_ids().await?,
-        };
-        let mut entries = 0;
-        let mut broken = Vec::new();
-        for key in &keys {
-            let verified = house.store().verify(*key).await?;
-            entries += verified.entries;
-            if verified.problem.is_some() {
-                broken.push(verified);
-            }
-        }
-        say(context, keys.len(), entries, &broken)?;
-        Ok(if broken.is_empty() { Exit::Done } else { Exit::NotRight })
-    }
-}
-
-fn say(context: &mut Context, runs: usize, entries: usize, broken: &[Verified]) -> Result<(), CliError> {
-    let out = &mut context.out;
-    if out.is_json() {
-        return out
-            .document(&json!({ "ok": broken.is_empty(), "runs": runs, "entries": entries, "broken": broken }), false);
-    }
-    for one in broken {
-        let problem = one.problem.as_deref().unwrap_or_default();
-        let line = format!("{} {}: {problem}", out.paint(Tone::Bad, "broken"), one.run);
-        out.line(line)?;
-    }
-    let verdict = match broken.len() {
-        0 => out.paint(Tone::Good, "every chain holds"),
-        count => out.paint(Tone::Bad, &format!("{count} do not hold")),
-    };
-    out.line(format!("{runs} runs, {entries} entries: {verdict}."))
 }

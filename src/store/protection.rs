@@ -1,0 +1,82 @@
+//! Whether an account must not be lost, resolved from the inventory in the claim's own transaction.
+
+use sqlx::Row;
+
+use super::accounts::{account, account_columns};
+use super::desk::Desk;
+use super::{Dialect, Store, StoreError, Tx};
+use crate::run::{Account, AccountStatus, Governing, HoldReason};
+
+/// Those who can sign in on a system, have a role, and have no attempt under way that may close them.
+const OTHERS: &str = concat!(
+    "SELECT ",
+    account_columns!(),
+    " FROM accounts a WHERE a.system = $1 AND a.id <> $2 AND a.status = 'enabled' AND a.attributes LIKE '%\"role\":%'
+       AND NOT EXISTS (SELECT 1 FROM steps l WHERE l.account_id = a.id AND l.state = 'leased' AND l.account_id IS NOT NULL)"
+);
+
+impl Store {
+    /// Why an account is protected. Two daemons never take each the other's last but one: whoever closes an account
+    /// that governs its system holds a row until the claim is written.
+    pub(super) async fn protection(
+        &self,
+        tx: &mut Tx,
+        account: &Account,
+        desk: &Desk,
+    ) -> Result<Option<String>, StoreError> {
+        let protected = &self.conventions().protected;
+        if let Some(why) = protected.named(account) {
+            return Ok(Some(why));
+        }
+        let kinds = protected.governs(account);
+        if kinds.is_empty() {
+            return Ok(None);
+        }
+        if self.dialect() == Dialect::Postgres {
+            sqlx::query("SELECT value FROM counters WHERE name = 'governing' FOR UPDATE").fetch_one(tx.conn()).await?;
+        }
+        let others = sqlx::query(OTHERS).bind(&account.system).bind(account.id).fetch_all(tx.conn()).await?;
+        let mut left: Vec<Account> = Vec::new();
+        for row in &others {
+            // What this turn has just claimed is leased, though the table does not show it yet.
+            if !desk.busy.contains(&row.try_get("id")?) {
+                left.push(self::account(row)?);
+            }
+        }
+        Ok(last_of(&kinds, account, &left))
+    }
+
+    /// Lets steps that were held for a protected account be judged again; answers how many.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn judge_protected_again(&self) -> Result<usize, StoreError> {
+        self.let_go("protected", "usher", None, |reason| matches!(reason, HoldReason::Protected(_))).await
+    }
+
+    /// As a claim would find it now, to look at.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn why_protected(&self, account: &Account) -> Result<Option<String>, StoreError> {
+        let protected = &self.conventions().protected;
+        if let Some(why) = protected.named(account) {
+            return Ok(Some(why));
+        }
+        let kinds = protected.governs(account);
+        if kinds.is_empty() {
+            return Ok(None);
+        }
+        let mut conn = self.reader().await?;
+        let others = sqlx::query(OTHERS).bind(&account.system).bind(account.id).fetch_all(&mut *conn).await?;
+        let left: Vec<Account> = others.iter().map(self::account).collect::<Result<_, _>>()?;
+        Ok(last_of(&kinds, account, &left))
+    }
+}
+
+/// What is said of an account where none of its kind is left without it. One that is purged governs nothing.
+fn last_of(kinds: &[&Governing], account: &Account, left: &[Account]) -> Option<String> {
+    let open = account.status != AccountStatus::Purged;
+    let last = kinds.iter().find(|kind| !left.iter().any(|other| kind.has(other)));
+    last.filter(|_| open).map(|kind| kind.last_on(&account.system))
+}

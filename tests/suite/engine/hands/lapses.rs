@@ -1,0 +1,113 @@
+//! What happens when an approval lapses is said in the workflow; before it does, somebody is reminded.
+
+use jiff::SignedDuration;
+use usher::run::RunState;
+
+use super::*;
+use crate::harness::{request, zurich};
+
+/// A deletion on 1 March behind an approval that holds two days.
+fn leave(on_lapse: &str) -> String {
+    format!(
+        "\
+workflow: leave-late
+for: person
+on: {{ manual: true }}
+inputs:
+  day: {{ type: date, required: true }}
+steps:
+  - id: disable
+    action: account.disable
+    systems: mailhost
+  - id: approve
+    action: approval
+    with: {{ role: approver, valid: 2 days{on_lapse} }}
+  - id: delete
+    action: account.delete
+    systems: mailhost
+    at: day + 1 day
+    grace: 30 days
+"
+    )
+}
+
+/// Approved at once, and come to the day of the deletion, when the approval has lapsed.
+async fn lapsed(app: &App, on_lapse: &str) -> (Engine, i64) {
+    app.staffed().await;
+    let text = leave(on_lapse);
+    let engine = app.restarted(app.systems(), &[("leave.yaml", &text)]).await;
+    let run = engine.start(request("leave-late", "1005", &[("day", "2027-02-28")])).await.unwrap().id();
+    drain(&engine).await;
+    engine.approve(run, "approve", "", "os:helene").await.unwrap();
+    app.clock.set(zurich("2027-03-01T09:00"));
+    drain(&engine).await;
+    assert_eq!(app.account("mailhost", "m-0005").unwrap().status, DISABLED);
+    (engine, run)
+}
+
+both! {
+    what_an_approval_gates_is_held_when_it_lapses_where_the_file_says_so, async |app: &App| {
+        let (engine, run) = lapsed(app, ", on_lapse: hold").await;
+        assert_eq!(held_by(app, run, "delete@mailhost").await, "approval");
+        assert_eq!(app.run_state(run).await, RunState::NeedsAttention, "the administrators are told");
+        assert_eq!(app.state(run, "approve").await.as_str(), "awaiting_approval");
+        engine.approve(run, "approve", "", "os:helene").await.unwrap();
+        drain(&engine).await;
+        assert_eq!(app.state(run, "delete@mailhost").await.as_str(), "done");
+    };
+
+    what_lapses_may_be_asked_for_again_in_peace, async |app: &App| {
+        let (engine, run) = lapsed(app, ", on_lapse: ask_again").await;
+        assert_eq!(app.state(run, "delete@mailhost").await.as_str(), "blocked");
+        assert_eq!(app.state(run, "approve").await.as_str(), "awaiting_approval");
+        assert_eq!(app.run_state(run).await, RunState::Open, "nobody is alerted");
+        engine.approve(run, "approve", "", "os:helene").await.unwrap();
+        drain(&engine).await;
+        assert_eq!(app.state(run, "delete@mailhost").await.as_str(), "done");
+    };
+
+    what_lapses_may_be_left_out, async |app: &App| {
+        let (engine, run) = lapsed(app, ", on_lapse: skip").await;
+        assert_eq!(app.state(run, "delete@mailhost").await.as_str(), "skipped");
+        assert_eq!(app.state(run, "delete.purge@mailhost").await.as_str(), "skipped");
+        assert_eq!(app.run_state(run).await, RunState::ClosedWithExceptions);
+        app.clock.set(zurich("2027-12-01T09:00"));
+        drain(&engine).await;
+        assert_eq!(app.account("mailhost", "m-0005").unwrap().status, DISABLED);
+    };
+}
+
+both_posting! {
+    before_an_approval_lapses_somebody_is_reminded_and_may_give_it_again, async |app: &App| {
+        app.staffed().await;
+        let text = leave("").replace("2 days", "20 days");
+        let engine = app.restarted(app.systems(), &[("leave.yaml", &text)]).await;
+        let run = engine.start(request("leave-late", "1005", &[("day", "2027-02-28")])).await.unwrap().id();
+        drain(&engine).await;
+        engine.approve(run, "approve", "", "os:helene").await.unwrap();
+        let given = app.now();
+        let said = || {
+            let kept = engine.mail().unwrap().transport().kept();
+            let plain = kept.into_iter().map(|mail| mail.replace("=\r\n", "").replace("\r\n", " "));
+            plain.filter(|mail| mail.contains("the approval lapses")).count()
+        };
+        let at = async |days: i64, minutes: i64| {
+            app.clock.set(given + SignedDuration::from_hours(24 * days) + SignedDuration::from_mins(minutes));
+            drain(&engine).await;
+            drain(&engine).await;
+        };
+        at(16, 0).await;
+        at(16, 20).await;
+        assert_eq!(said(), 0, "four days are left");
+        at(17, 0).await;
+        at(17, 20).await;
+        assert_eq!(said(), 1);
+        engine.approve(run, "approve", "", "os:nils").await.expect("it may be given again");
+        at(17, 40).await;
+        at(18, 0).await;
+        assert_eq!(said(), 1, "there is nothing to say any more");
+        app.clock.set(zurich("2027-03-01T09:00"));
+        drain(&engine).await;
+        assert_eq!(app.state(run, "delete@mailhost").await.as_str(), "done", "it has lasted longer");
+    };
+}

@@ -1,0 +1,148 @@
+//! Protected accounts: nobody deletes them, and no run closes them by itself.
+
+use usher::run::{AccountStatus, LoginPattern};
+
+use super::*;
+use crate::harness::{request, turn_of, zurich};
+
+both! {
+    the_last_administrator_is_reported_and_neither_closed_nor_left_in_silence, async |app: &App| {
+        app.staffed().await;
+        let (boss, admins) = governors(app);
+        let run = app.start("emergency-block", &boss, &[]).await;
+        app.drain().await;
+        assert_eq!(held_by(app, run, "disable@directory").await, "protected");
+        let why = why_held(app, run, "disable@directory").await;
+        assert_eq!(why, "it is the last legal representative of directory");
+        assert_eq!(app.run_state(run).await.as_str(), "needs_attention", "the administrators are told");
+        // Of two administrators one may go, and then the other is the last.
+        let [first, second] = admins.as_slice() else { panic!("{admins:?}") };
+        let one = app.start("emergency-block", first, &[]).await;
+        app.drain().await;
+        assert_eq!(app.state(one, "disable@directory").await.as_str(), "done");
+        let other = app.start("emergency-block", second, &[]).await;
+        app.drain().await;
+        assert_eq!(why_held(app, other, "disable@directory").await, "it is the last administrator of directory");
+
+        // A person may let it through; without that trying again changes nothing.
+        app.engine.retry(other, "disable@directory", "again", "os:nils").await.unwrap();
+        app.drain().await;
+        assert_eq!(held_by(app, other, "disable@directory").await, "protected");
+        app.engine.override_protection(other, None, "phished", "os:nils").await.unwrap();
+        app.drain().await;
+        assert_eq!(app.state(other, "disable@directory").await.as_str(), "done");
+        let told = app.store.audit(other).await.unwrap();
+        assert!(told.iter().any(|entry| entry.actor == "os:nils" && entry.fact.to_string().contains("phished")));
+    };
+
+    what_held_the_last_administrator_is_gone_when_there_is_another, async |app: &App| {
+        app.staffed().await;
+        let (boss, _) = governors(app);
+        let run = app.start("emergency-block", &boss, &[]).await;
+        app.drain().await;
+        assert_eq!(held_by(app, run, "disable@directory").await, "protected");
+        let other = app.start("role-change", "1006", &[("role", "legal_representative")]).await;
+        app.drain().await;
+        assert_eq!(app.state(other, "role@directory").await.as_str(), "done", "{:#?}", app.states(other).await);
+        app.sync().await;
+        app.drain().await;
+        assert_eq!(app.state(run, "disable@directory").await.as_str(), "done");
+    };
+
+    the_system_is_asked_who_is_left_whatever_the_inventory_says, async |app: &App| {
+        app.staffed().await;
+        let (boss, _) = governors(app);
+        // The inventory believes that there is another.
+        let lie = "UPDATE accounts SET attributes = REPLACE(attributes, '\"role\":\"user\"', '\"role\":\"legal_representative\"')";
+        assert!(app.sql(lie).await.unwrap() > 0);
+        let run = app.start("emergency-block", &boss, &[]).await;
+        app.drain().await;
+        assert_eq!(why_held(app, run, "disable@directory").await, "it is the last legal representative of directory");
+        let id = account_of(app, &boss, "directory");
+        assert_eq!(app.account("directory", &id).unwrap().status, AccountStatus::Enabled);
+    };
+
+    what_the_configuration_names_is_not_deleted, async |app: &App| {
+        let run = on_the_day(app).await;
+        let engine = app.configured(|house| {
+            house.protected.logins.push(LoginPattern::parse("mailhost:ADA.*").unwrap());
+            house.protected.accounts.insert(("files".into(), "f-0005".into()));
+            house.protected.own.insert("directory".into(), "u-0005".into());
+        });
+        drain(&engine.await).await;
+        for (step, why) in [
+            ("delete@mailhost", "[protected] names mailhost:ADA.*"),
+            ("delete@files", "[protected] names files:f-0005"),
+            ("delete@directory", "usher signs in to directory with it"),
+        ] {
+            assert_eq!(held_by(app, run, step).await, "protected", "{step}");
+            assert!(why_held(app, run, step).await.contains(why), "{step}");
+        }
+        assert!(untouched(app));
+        let through = app.engine.override_protection(run, Some("delete@files"), "hurry", "os:nils").await.unwrap_err();
+        assert!(through.to_string().contains("cuts no access"), "{through}");
+    };
+
+    a_name_that_was_protected_since_the_inventory_was_read_counts_at_the_fresh_read, async |app: &App| {
+        let run = on_the_day(app).await;
+        assert_eq!(app.sql("UPDATE accounts SET login = 'someone', attributes = '{}' WHERE external_id = 'm-0005'").await.unwrap(), 1);
+        let pattern = LoginPattern::parse("ada.keller@*").unwrap();
+        let engine = app.configured(|house| house.protected.logins.push(pattern)).await;
+        drain(&engine).await;
+        assert_eq!(held_by(app, run, "delete@mailhost").await, "protected");
+        assert!(untouched(app));
+    };
+}
+
+/// The legal representative, and the administrators, of the directory.
+fn governors(app: &App) -> (String, Vec<String>) {
+    let with = |role: &str| -> Vec<String> {
+        let holders = app.company.description().people.iter();
+        let has = |holder: &&usher::connectors::sandbox::Holder| {
+            holder.on.get("directory").is_some_and(|account| account.role.as_deref() == Some(role))
+        };
+        holders.filter(has).filter_map(|holder| holder.number.clone()).collect()
+    };
+    let boss = with("legal_representative");
+    assert_eq!(boss.len(), 1);
+    (boss[0].clone(), with("administrator"))
+}
+
+fn account_of(app: &App, person: &str, system: &str) -> String {
+    let holder = app.company.description().people.iter().find(|holder| holder.number.as_deref() == Some(person));
+    holder.and_then(|holder| holder.on.get(system)).expect("an account").id.clone()
+}
+
+/// Two daemons, two administrators who go at the same moment: each must not take the other for the one who stays.
+async fn two_at_once(app: &App) {
+    app.staffed().await;
+    let (_, admins) = governors(app);
+    for person in &admins {
+        let mut asked = request("emergency-block", person, &[]);
+        asked.start = Some(zurich("2027-01-21T09:00"));
+        app.engine.start(asked).await.unwrap();
+    }
+    app.clock.set(zurich("2027-01-21T09:00"));
+    let (one, two) = (app.configured(|_| {}).await, app.configured(|_| {}).await);
+    let systems = app.engine.system_names();
+    for _ in 0..2 {
+        let (a, b) = futures::join!(
+            turn_of(one.store(), "one", &systems, Vec::new(), 20),
+            turn_of(two.store(), "two", &systems, Vec::new(), 20)
+        );
+        for claim in a.unwrap().claims.iter().chain(&b.unwrap().claims) {
+            app.complete(claim, crate::harness::done()).await;
+        }
+    }
+    let leased_or_done = "SELECT COUNT(*) FROM steps s JOIN runs r ON r.id = s.run_id
+         WHERE r.workflow = 'emergency-block' AND s.name = 'disable' AND s.system = 'directory' AND s.state <> 'held'";
+    assert_eq!(app.number(leased_or_done).await, 1, "one of two may go");
+    app.drain().await;
+}
+
+#[tokio::test]
+async fn two_daemons_never_close_the_last_two_administrators_at_once() {
+    for db in [crate::database::Db::Sqlite, crate::database::Db::Postgres] {
+        crate::harness::play(db, two_at_once).await;
+    }
+}
