@@ -4,6 +4,7 @@ mod accidents;
 mod alerts;
 pub mod departure;
 mod hands;
+mod histories;
 mod joiners;
 mod late;
 mod limits;
