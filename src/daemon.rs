@@ -25,11 +25,14 @@ use crate::store::{Dialect, FileLock, Opening, Store, StoreError};
 use crate::web;
 use crate::workflow::{Diagnostic, Severity};
 
-/// How often schedules and left-over events are looked at, and lapsed leases are taken up.
+/// How often schedules and left-over events are looked at.
 const ROUND: Duration = Duration::from_secs(1);
 
 /// How long a drain waits for a mail that is on its way once the steps are done.
 const LAST_MAIL: Duration = Duration::from_secs(3);
+
+/// How long the last requests, and the last connections, may take to end.
+const LEAVE: Duration = Duration::from_secs(1);
 
 /// The longest the sender of mails sleeps: lapsed leases, and writes by others that nobody told of.
 const LONGEST_NAP: Duration = Duration::from_secs(5);
@@ -219,9 +222,9 @@ impl Running {
     /// Drains: no new attempt; those under way get their time.
     pub async fn drain(self) {
         self.shutdown.send_replace(true);
-        self.queue.await.ok();
         // A mail on its way gets its answer, if that comes soon; else it goes out again, with the same Message-ID.
-        tokio::time::timeout(LAST_MAIL, self.sender).await.ok();
+        let mail = tokio::time::timeout(LAST_MAIL, self.sender);
+        let (_, _) = tokio::join!(self.queue, mail);
         for helper in self.helpers {
             helper.abort();
         }
@@ -270,9 +273,9 @@ async fn send_mails(engine: Engine, mut shutdown: watch::Receiver<bool>) {
     }
 }
 
-/// Once in a while: leases that lapsed, events that were accepted and not dealt with, schedules, secrets that nobody
-/// used, legal holds whose time is over, reminders, checkpoints. What fails stops none of the others, and is tried again after a longer while: a system that does not
-/// answer is not to be hammered.
+/// Once in a while: events that were accepted and not dealt with, schedules, secrets that nobody used, legal holds whose
+/// time is over, reminders, checkpoints. What fails stops none of the others, and is tried again after a longer while: a
+/// system that does not answer is not to be hammered.
 async fn rounds(engine: Engine, shutdown: watch::Receiver<bool>) {
     while !*shutdown.borrow() {
         let failures = round(&engine).await;
@@ -284,17 +287,13 @@ async fn rounds(engine: Engine, shutdown: watch::Receiver<bool>) {
 }
 
 async fn round(engine: &Engine) -> Vec<String> {
-    let recovered = engine.store().recover(false).await;
-    if let Ok(steps @ 1..) = recovered {
-        tracing::warn!(steps, "attempts of a daemon that is gone are taken up");
-    }
     let dispatched = events::dispatch(engine).await.map(|_| ());
     let fired = schedules::fire(engine).await.map(|_| ());
     let expired = engine.store().expire_secrets().await.map(|_| ());
     let released = engine.store().end_holds().await.map(|_| ());
     let reminded = engine.remind().await.map(|_| ());
     let checked = engine.checkpoint().await.map_err(|error| error.to_string());
-    let parts = [recovered.map(|_| ()), dispatched, fired, expired, released, reminded];
+    let parts = [dispatched, fired, expired, released, reminded];
     parts
         .into_iter()
         .map(|part| part.map_err(|error| error.to_string()))
@@ -336,8 +335,9 @@ pub async fn serve(config: &Config) -> Result<(), StartError> {
     sd_notify::notify(&[sd_notify::NotifyState::Stopping]).ok();
     running.drain().await;
     stop.send_replace(true);
-    web.await.ok();
-    store.close().await;
+    // Whoever still asks, and a database that does not answer, hold nobody up.
+    tokio::time::timeout(LEAVE, web).await.ok();
+    tokio::time::timeout(LEAVE, store.close()).await.ok();
     tracing::info!("stopped");
     Ok(())
 }

@@ -2,8 +2,8 @@
 #
 # All checks and tests, on SQLite and on PostgreSQL: format, lints, tests.
 #
-# Needs Rust and PostgreSQL's programs. As root on Debian or Ubuntu it installs PostgreSQL (and Postfix, for a test of the
-# mail) by itself where it is missing; elsewhere it says what to install. The tests get a PostgreSQL server of their own on a free port, in a
+# Needs Rust, PostgreSQL's programs and libfaketime. As root on Debian or Ubuntu it installs them (and Postfix, for a test
+# of the mail) by itself where they are missing; elsewhere it says what to install. The tests get a PostgreSQL server of their own on a free port, in a
 # temporary folder, which is stopped and removed whatever happens. USHER_TEST_POSTGRES=postgres://… uses another one.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -114,6 +114,33 @@ postfix_test() {
     run tests/postfix.sh "${CARGO_TARGET_DIR:-target}/debug/usher"
 }
 
+# Clocks that jump (tests/storm/clocks.rs) need libfaketime.
+faketime_for_clocks() {
+    if [ "${USHER_STORM_CLOCKS:-}" = 0 ]; then
+        say 'Without clocks that jump, as USHER_STORM_CLOCKS=0 says'
+        return
+    fi
+    if [ -n "$(find /usr/lib /usr/lib64 -name 'libfaketimeMT.so.1' 2>/dev/null | head -n 1)" ]; then
+        return
+    fi
+    if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+        fail 'libfaketime is missing, and the tests of jumping clocks need it.' \
+            'Debian, Ubuntu: sudo apt-get install faketime' \
+            'or leave them out with USHER_STORM_CLOCKS=0'
+    fi
+    install_packages 'libfaketime, for the tests of jumping clocks' faketime
+}
+
+# A small disk that is filled (tests/storm/disk.rs) is mounted, and only root mounts.
+root_for_the_disk() {
+    if [ "${USHER_STORM_DISK:-yes}" = no ]; then
+        say 'Without a full disk, as USHER_STORM_DISK=no says'
+    elif [ "$(id -u)" -ne 0 ]; then
+        fail 'The test of a full disk mounts a small one, and only root may.' \
+            'Run the tests as root (in a container, for example), or leave this one out with USHER_STORM_DISK=no'
+    fi
+}
+
 # PostgreSQL refuses to run as root: then somebody else is found for it.
 server_user() {
     local name
@@ -213,6 +240,10 @@ if [ -z "${USHER_TEST_POSTGRES:-}" ]; then
 else
     echo "PostgreSQL as named by USHER_TEST_POSTGRES"
 fi
+
+step='what the tests of faults need'
+faketime_for_clocks
+root_for_the_disk
 
 run cargo fmt --check
 run cargo clippy --locked --all-targets -- -D warnings

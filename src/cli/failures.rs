@@ -27,6 +27,9 @@ impl From<StoreError> for CliError {
                 Self::refused("state", message).help("`usher run show RUN` tells where each step stands")
             }
             StoreError::Conflict(_) => Self::environment("conflict", message).help("nothing was changed; try again"),
+            StoreError::Unanswered { .. } => Self::environment("unanswered", message)
+                .help("look before you do it again: `usher run list`, and `usher run show RUN` for one run")
+                .help("twice is not twice where --key names it, for an open run of the same person, and for HR's file"),
             StoreError::Version { .. } => Self::environment("database_version", message),
             StoreError::Seal(_) => Self::environment("key", message)
                 .help("the key file that was used with this database is needed ([keys] in usher.toml)"),

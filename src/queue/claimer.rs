@@ -11,13 +11,15 @@ use super::attempt::Report;
 use super::keeper::Keeper;
 use super::{Attempt, Counts, Settings};
 use crate::clock;
-use crate::store::{Completion, Dialect, Store, StoreError, TurnReport, TurnRequest};
+use crate::run::settle::Outcome;
+use crate::store::{Completion, Dialect, Patience, Store, StoreError, TurnReport, TurnRequest};
 
 /// The most outcomes in one transaction.
 const BATCH: usize = 500;
 
-/// The longest wait after the database failed.
-const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
+/// The longest wait after the database failed: with the time for a new connection it stays within the ten seconds of
+/// guarantee 15.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
 
 pub(super) struct Claimer {
     store: Store,
@@ -42,6 +44,9 @@ pub(super) struct Claimer {
     until_due: Option<Duration>,
     /// Failures of the database in a row.
     failures: u32,
+    /// The last turn may have been kept though it failed: then it has claimed what nobody was handed.
+    unsure: bool,
+    patience: Patience,
 }
 
 /// Tells the claimer that the worker has ended.
@@ -74,6 +79,8 @@ impl Claimer {
             quiet: false,
             until_due: None,
             failures: 0,
+            unsure: false,
+            patience: Patience::default(),
             store,
             settings,
             owner,
@@ -90,8 +97,15 @@ impl Claimer {
     pub(super) async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
         loop {
             self.collect();
+            if self.unsure {
+                self.give_back().await;
+                continue;
+            }
             if *shutdown.borrow() {
                 self.hands = None;
+                if self.closed {
+                    self.give_up();
+                }
                 if self.waiting.is_empty() && (self.closed || self.keeper.in_flight() == 0) {
                     return;
                 }
@@ -113,6 +127,19 @@ impl Claimer {
             let Ok(report) = self.reports.try_recv() else { break };
             self.waiting.push(report);
         }
+    }
+
+    /// The drain is over, and these have no answer yet: whoever comes next looks first, and need not wait for their
+    /// leases to lapse.
+    fn give_up(&mut self) {
+        let told: BTreeSet<(i64, u16)> =
+            self.waiting.iter().map(|report| (report.completion.run, report.completion.ordinal)).collect();
+        let open = self.keeper.attempts().into_iter().filter(|(run, ordinal, _)| !told.contains(&(*run, *ordinal)));
+        let reports = open.map(|(run, ordinal, fence)| {
+            let outcome = Outcome::Unknown("the daemon was stopped before the answer came".into());
+            Report { completion: Completion { run, ordinal, fence, outcome, seen: None }, _permit: None }
+        });
+        self.waiting.extend(reports);
     }
 
     /// Waits for an outcome, for a commit that may have made something due, or for the next due time.
@@ -138,7 +165,7 @@ impl Claimer {
     }
 
     async fn anything_due(&mut self) -> bool {
-        match self.store.until_due().await {
+        match self.store.unless_silent(&Patience::default(), self.store.until_due()).await {
             Ok(until) => {
                 self.until_due = until;
                 until.is_some_and(|until| until.is_zero())
@@ -163,6 +190,7 @@ impl Claimer {
             }
             Err(error) if error.is_outage() => {
                 self.waiting = batch;
+                self.unsure = true;
                 self.backoff(&error).await;
             }
             Err(error) => self.one_by_one(batch, &error).await,
@@ -179,7 +207,23 @@ impl Claimer {
             lease: self.settings.lease,
             systems: &self.systems,
         };
-        self.store.turn(&request).await
+        self.store.unless_silent(&self.patience, self.store.turn(&request)).await
+    }
+
+    /// A commit whose answer was lost may have claimed what nobody was handed: that goes back, certainly without any
+    /// effect, instead of waiting until its lease has lapsed.
+    async fn give_back(&mut self) {
+        let leases = match self.store.unless_silent(&Patience::default(), self.store.leases_of(&self.owner)).await {
+            Ok(leases) => leases,
+            Err(error) => return self.backoff(&error).await,
+        };
+        self.unsure = false;
+        let forgotten = leases.into_iter().filter(|attempt| !self.keeper.holds(attempt));
+        let reports = forgotten.map(|(run, ordinal, fence)| {
+            let completion = Completion { run, ordinal, fence, outcome: Outcome::Returned, seen: None };
+            Report { completion, _permit: None }
+        });
+        self.waiting.extend(reports);
     }
 
     /// A batch that fails is split, so that one bad row stops nobody else. The bad one's lease lapses, and it is
@@ -192,7 +236,10 @@ impl Claimer {
         for report in batch {
             match self.write(vec![report.completion.clone()], 0).await {
                 Ok(written) => self.recorded(vec![report], written.stale),
-                Err(error) if error.is_outage() => self.waiting.push(report),
+                Err(error) if error.is_outage() => {
+                    self.waiting.push(report);
+                    self.unsure = true;
+                }
                 Err(error) => {
                     let Completion { run, ordinal, fence, .. } = report.completion;
                     tracing::error!(run.id = run, step.ordinal = ordinal, fence, %error, "this outcome cannot be written");
@@ -221,7 +268,7 @@ impl Claimer {
             let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else { return };
             let attempt = Attempt::new(claim, lease, self.reporter.clone(), permit);
             if let Err(returned) = hands.send(attempt).await {
-                returned.0.report(crate::run::settle::Outcome::Returned, None);
+                returned.0.report(Outcome::Returned, None);
             }
         }
     }

@@ -1,4 +1,5 @@
-//! Leases of attempts in flight, renewed every third of their length, each by its (step, fence) pair.
+//! Leases of attempts in flight, renewed every third of their length, each by its (step, fence) pair; and the leases
+//! that others have left behind.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,7 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::clock;
-use crate::store::{Claim, Store};
+use crate::store::{Claim, Patience, Store, StoreError};
+
+/// How soon what failed is tried again, and how often lapsed leases are looked for.
+const SOON: Duration = Duration::from_secs(1);
 
 /// What is in flight in this process.
 #[derive(Clone, Debug)]
@@ -64,30 +68,56 @@ impl Keeper {
         self.lock().len()
     }
 
+    /// Renews what is in flight, for ever.
     pub(super) async fn run(self, store: Store) {
+        let (mut pause, patience) = (self.lease / 3, Patience::default());
         loop {
-            clock::pause(self.lease / 3).await;
-            let pairs: Vec<(i64, u16, i64)> =
-                self.lock().iter().map(|((run, ordinal), (fence, _))| (*run, *ordinal, *fence)).collect();
-            if pairs.is_empty() {
-                continue;
-            }
-            let horizon = self.horizon();
-            match store.renew(&pairs, self.lease).await {
-                Ok(renewed) => {
-                    self.extend(&renewed, horizon);
-                    let lapsed = pairs.iter().filter(|pair| !renewed.contains(pair) && self.holds(pair)).count();
-                    if lapsed > 0 {
-                        tracing::warn!(lapsed, "leases had lapsed; the outcomes of their attempts will not count");
-                    }
+            clock::pause(pause).await;
+            pause = match self.renew(&store, &patience).await {
+                Ok(()) => self.lease / 3,
+                Err(error) => {
+                    tracing::warn!(%error, "leases could not be renewed; trying again");
+                    SOON
                 }
-                Err(error) => tracing::warn!(%error, "leases could not be renewed; trying again"),
-            }
+            };
         }
     }
 
+    async fn renew(&self, store: &Store, patience: &Patience) -> Result<(), StoreError> {
+        let pairs = self.attempts();
+        if pairs.is_empty() {
+            return Ok(());
+        }
+        let horizon = self.horizon();
+        let renewed = store.unless_silent(patience, store.renew(&pairs, self.lease)).await?;
+        self.extend(&renewed, horizon);
+        let lapsed = pairs.iter().filter(|pair| !renewed.contains(pair) && self.holds(pair)).count();
+        if lapsed > 0 {
+            tracing::warn!(lapsed, "leases had lapsed; the outcomes of their attempts will not count");
+        }
+        Ok(())
+    }
+
+    /// Once a second: takes up the attempts of daemons that are gone, for ever.
+    pub(super) async fn inherit(self, store: Store) {
+        let patience = Patience::default();
+        loop {
+            match store.unless_silent(&patience, store.recover_all_but(&self.attempts())).await {
+                Ok(0) => {}
+                Ok(steps) => tracing::warn!(steps, "attempts of a daemon that is gone are taken up"),
+                Err(error) => tracing::warn!(%error, "whether a daemon is gone cannot be seen; trying again"),
+            }
+            clock::pause(SOON).await;
+        }
+    }
+
+    /// What is in flight: run, step, fence.
+    pub(super) fn attempts(&self) -> Vec<(i64, u16, i64)> {
+        self.lock().iter().map(|((run, ordinal), (fence, _))| (*run, *ordinal, *fence)).collect()
+    }
+
     /// Whether it is still in flight: an attempt that ended while its lease was being renewed has none to lose.
-    fn holds(&self, (run, ordinal, fence): &(i64, u16, i64)) -> bool {
+    pub(super) fn holds(&self, (run, ordinal, fence): &(i64, u16, i64)) -> bool {
         self.lock().get(&(*run, *ordinal)).is_some_and(|(mine, _)| mine == fence)
     }
 

@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, watch};
 
 pub use attempt::Attempt;
 
+use crate::clock;
 use crate::run::settle::Outcome;
 use crate::store::{Seen, Store};
 
@@ -36,6 +37,9 @@ pub struct Settings {
     /// How long a drain waits for attempts that are under way.
     pub drain: Duration,
 }
+
+/// How long a drain tries to record the last outcomes in a database that cannot be used.
+const LAST_WORD: Duration = Duration::from_millis(1500);
 
 impl Settings {
     /// Hands kept free for what is urgent: slow systems may hold all others for as long as their time-outs.
@@ -97,8 +101,13 @@ pub async fn run<P, F>(
     let keeper = keeper::Keeper::new(settings.lease);
     let (claimer, reports) =
         claimer::Claimer::new(store.clone(), settings.clone(), owner, systems, counts, keeper.clone(), hands);
-    let claiming = tokio::spawn(claimer.run(shutdown.clone()));
-    let keeping = tokio::spawn(keeper.run(store));
+    let mut claiming = tokio::spawn(claimer.run(shutdown.clone()));
+    let keeping = [tokio::spawn(keeper.clone().run(store.clone())), tokio::spawn(keeper.inherit(store))];
+    let (asked, limit) = (shutdown.clone(), settings.drain + LAST_WORD);
+    let overdue = tokio::spawn(async move {
+        wait_for(asked).await;
+        clock::pause(limit).await;
+    });
 
     let backend = backend::Attempts::new(attempts);
     let slot = std::sync::Mutex::new(Some(backend));
@@ -125,8 +134,14 @@ pub async fn run<P, F>(
         tracing::error!(%error, "the worker ended with an error");
     }
     reports.close();
-    claiming.await.ok();
-    keeping.abort();
+    tokio::select! {
+        _ = &mut claiming => {}
+        _ = overdue => {
+            tracing::error!("the last outcomes cannot be recorded: whoever takes up their leases looks first");
+            claiming.abort();
+        }
+    }
+    keeping.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
 /// Waits until a shutdown is asked for.

@@ -68,7 +68,7 @@ pub struct Circumstances<'a> {
     pub trips: &'a [Trip],
     /// What another run needs this account closed for, and the way out.
     pub cut_needed: Option<String>,
-    /// The legal hold on the person, or on whoever the account belongs to.
+    /// The legal hold on the person.
     pub legal_hold: Option<String>,
     /// Why the account must not be lost.
     pub protected: Option<String>,

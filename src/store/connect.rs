@@ -1,11 +1,22 @@
 //! Addresses and connections, and what is checked before the first use.
 
-use std::time::Duration;
+use std::future::Future;
+use std::time::{Duration, Instant};
 
 use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyConnection, Connection};
 
 use super::{Dialect, Opening, Store, StoreError};
+use crate::clock;
+
+/// How long a free connection, or a new one, is waited for.
+const CONNECT: Duration = Duration::from_secs(6);
+
+/// How long a connection may take to answer the shortest of questions.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// How long a daemon that starts waits for its server.
+const SERVER_STARTS: Duration = Duration::from_secs(10);
 
 impl Store {
     /// What was asked for is read back (guarantee 1).
@@ -85,25 +96,55 @@ pub fn sqlite_path(url: &str) -> Option<std::path::PathBuf> {
     Some(path.split('?').next().unwrap_or(path).into())
 }
 
-/// The first connection, made by hand and kept until the pools have theirs: a pool tries for ten seconds what cannot
+/// The first connection, made by hand and kept until the pools have theirs: a pool tries for seconds what cannot
 /// succeed, and then tells of its own patience instead of the trouble.
-pub(super) async fn knock(url: &str, dialect: Dialect, opening: Opening) -> Result<Option<AnyConnection>, sqlx::Error> {
-    if (dialect, opening) == (Dialect::Postgres, Opening::Migrate) {
-        // A daemon waits for a server that starts at the same time.
-        return Ok(None);
+pub(super) async fn knock(url: &str, dialect: Dialect, opening: Opening) -> Result<AnyConnection, sqlx::Error> {
+    match dialect {
+        Dialect::Sqlite => knock_on_a_file(url, opening).await,
+        Dialect::Postgres => knock_on_a_server(url, opening).await,
     }
+}
+
+async fn knock_on_a_file(url: &str, opening: Opening) -> Result<AnyConnection, sqlx::Error> {
     let mut conn = AnyConnection::connect(url).await?;
-    if dialect == Dialect::Sqlite {
-        make_durable(&mut conn).await?;
-        if opening == Opening::Migrate {
-            // Who only looks may do so in a file that cannot be written; a daemon is of no use there.
-            let mut tx = conn.begin_with("BEGIN IMMEDIATE").await?;
-            // Only a write shows it. Nobody reads this number, and it is rolled back.
-            sqlx::query("PRAGMA user_version = 0").execute(&mut *tx).await?;
-            tx.rollback().await?;
+    make_durable(&mut conn).await?;
+    if opening == Opening::Migrate {
+        // Who only looks may do so in a file that cannot be written; a daemon is of no use there.
+        let mut tx = conn.begin_with("BEGIN IMMEDIATE").await?;
+        // Only a write shows it. Nobody reads this number, and it is rolled back.
+        sqlx::query("PRAGMA user_version = 0").execute(&mut *tx).await?;
+        tx.rollback().await?;
+    }
+    Ok(conn)
+}
+
+/// A daemon waits for a server that starts at the same time, or is about to become the primary.
+async fn knock_on_a_server(url: &str, opening: Opening) -> Result<AnyConnection, sqlx::Error> {
+    let began = Instant::now();
+    loop {
+        let knocked = answered(CONNECT, async {
+            let mut conn = AnyConnection::connect(url).await?;
+            greet(&mut conn).await?;
+            Ok(conn)
+        });
+        match knocked.await {
+            Err(error) if opening == Opening::Migrate && may_pass(&error) && began.elapsed() < SERVER_STARTS => {
+                clock::pause(Duration::from_millis(200)).await;
+            }
+            outcome => return outcome,
         }
     }
-    Ok(Some(conn))
+}
+
+/// A server that is not there yet, or not yet the one to write to.
+fn may_pass(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) => true,
+        sqlx::Error::Configuration(said) => said.is::<ReadOnly>(),
+        // "The database system is starting up", "… is shutting down".
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| code.starts_with("57P")),
+        _ => false,
+    }
 }
 
 pub(super) fn sqlite_pool(size: u32) -> AnyPoolOptions {
@@ -129,27 +170,49 @@ async fn make_durable(conn: &mut AnyConnection) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-/// A connection that landed on a standby is of no use: it is dropped before it is handed out.
+/// Connections to PostgreSQL are looked at whenever they are handed out and whenever they come back, and no look takes
+/// longer than [`LOOK`]: what does not answer, or can only be read, is dropped for a new one. So a server that was
+/// restarted, a standby that has taken over and a network that has lost connections are found by the next who writes.
 pub(super) fn postgres_pool() -> AnyPoolOptions {
     AnyPoolOptions::new()
         .max_connections(12)
-        .acquire_timeout(Duration::from_secs(10))
-        .after_connect(|conn, _| {
-            Box::pin(async move {
-                sqlx::query("SET synchronous_commit = on").execute(&mut *conn).await?;
-                Ok(())
-            })
-        })
-        .before_acquire(|conn, meta| {
-            Box::pin(async move {
-                if meta.idle_for < Duration::from_secs(1) {
-                    return Ok(true);
-                }
-                conn.ping().await?;
-                let read_only: String = sqlx::query_scalar("SHOW transaction_read_only").fetch_one(&mut *conn).await?;
-                Ok(read_only == "off")
-            })
-        })
+        .acquire_timeout(CONNECT)
+        // `may_write` asks more than a ping does, for the same round trip.
+        .test_before_acquire(false)
+        .after_connect(|conn, _| Box::pin(answered(LOOK, greet(conn))))
+        .before_acquire(|conn, _| Box::pin(answered(LOOK, may_write(conn))))
+        // Given up in the middle of a query, it may never answer: the pool's own ping would wait for that for ever.
+        .after_release(|conn, _| Box::pin(answered(LOOK, async move { conn.ping().await.map(|()| true) })))
+}
+
+/// What every connection is told first: a commit is on disk (and on the synchronous standbys, where there are some)
+/// before it is answered. A process that was stopped, or is cut off, keeps nobody from the rows that it has locked.
+async fn greet(conn: &mut AnyConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("SET synchronous_commit = on").execute(&mut *conn).await?;
+    sqlx::query("SET idle_in_transaction_session_timeout = '5s'").execute(&mut *conn).await?;
+    if may_write(conn).await? { Ok(()) } else { Err(sqlx::Error::Configuration(Box::new(ReadOnly))) }
+}
+
+/// False on a standby, and where the server is set to refuse writes (SQLSTATE 25006).
+async fn may_write(conn: &mut AnyConnection) -> Result<bool, sqlx::Error> {
+    let read_only: String = sqlx::query_scalar("SHOW transaction_read_only").fetch_one(&mut *conn).await?;
+    Ok(read_only == "off")
+}
+
+/// The database can only be read.
+#[derive(Debug, thiserror::Error)]
+#[error("it is read-only")]
+struct ReadOnly;
+
+/// An answer that takes longer than that is none.
+async fn answered<T>(
+    limit: Duration,
+    question: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    tokio::time::timeout(limit, question).await.unwrap_or_else(|_| {
+        let silence = format!("no answer within {} s", limit.as_secs());
+        Err(sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, silence)))
+    })
 }
 
 /// A URL without its password.

@@ -10,6 +10,12 @@ pub enum StoreError {
     /// The database's own words.
     #[error("the database: {}", plain(.0))]
     Database(#[from] sqlx::Error),
+    /// The database did not say how a commit ended, or said nothing at all: it may have been kept or not.
+    #[error("the database did not answer ({reason}): whether it has kept this is not known")]
+    Unanswered {
+        /// What came instead of an answer.
+        reason: String,
+    },
     /// The database is of another version.
     #[error("{message}")]
     Version {
@@ -75,7 +81,7 @@ impl StoreError {
             Self::Database(sqlx::Error::Database(error)) => {
                 !(error.is_unique_violation() || error.is_check_violation() || error.is_foreign_key_violation())
             }
-            Self::Database(_) | Self::Open { .. } => true,
+            Self::Database(_) | Self::Unanswered { .. } | Self::Open { .. } => true,
             _ => false,
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::books::{Hold, Loaded, STEPS_PER_RUN, json};
+use super::books::{Hold, Loaded, STEPS_PER_RUN, json, step_key};
 use super::sql::{Text, rows};
 use super::turn::usher;
 use super::{Store, StoreError};
@@ -37,16 +37,12 @@ impl Store {
         let lease_until = plus(tx.real, lease).as_millisecond();
         let pairs: Vec<Pair> = held
             .iter()
-            .map(|(run, ordinal, fence)| Pair {
-                id: super::books::step_key(*run, *ordinal),
-                fence: *fence,
-                lease_until,
-            })
+            .map(|(run, ordinal, fence)| Pair { id: step_key(*run, *ordinal), fence: *fence, lease_until })
             .collect();
         let renewed: Vec<i64> =
             sqlx::query_scalar(RENEW.of(self.dialect())).bind(json(&pairs)).fetch_all(tx.conn()).await?;
         self.commit(tx).await?;
-        let stands = |pair: &&(i64, u16, i64)| renewed.contains(&super::books::step_key(pair.0, pair.1));
+        let stands = |pair: &&(i64, u16, i64)| renewed.contains(&step_key(pair.0, pair.1));
         Ok(held.iter().filter(stands).copied().collect())
     }
 
@@ -57,7 +53,24 @@ impl Store {
     /// When the database cannot be written.
     pub async fn recover(&self, all: bool) -> Result<usize, StoreError> {
         let horizon = if all { i64::MAX } else { self.real_now().await?.as_millisecond() };
-        let lapsed = self.lapsed(horizon).await?;
+        self.take_up(horizon, &HashSet::new()).await
+    }
+
+    /// As [`Store::recover`], but not what this process itself has `in_flight` (run, step, fence): it knows that those
+    /// attempts live, whatever the clock or an outage has made of their leases.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn recover_all_but(&self, in_flight: &[(i64, u16, i64)]) -> Result<usize, StoreError> {
+        let mine = in_flight.iter().map(|(run, ordinal, fence)| (step_key(*run, *ordinal), *fence)).collect();
+        self.take_up(self.real_now().await?.as_millisecond(), &mine).await
+    }
+
+    async fn take_up(&self, horizon: i64, but: &HashSet<(i64, i64)>) -> Result<usize, StoreError> {
+        let lapsed = {
+            let mut conn = self.reader().await?;
+            lapsed_on(&mut conn, horizon, but).await?
+        };
         if lapsed.is_empty() {
             return Ok(0);
         }
@@ -66,7 +79,7 @@ impl Store {
         let runs: Vec<i64> = runs.into_iter().collect();
         let mut books = self.load(tx.conn(), &runs, Hold::WaitReadable).await?;
         // Looked at again under the locks: a holder may have renewed or finished in between.
-        let still: HashSet<i64> = lapsed_on(tx.conn(), horizon).await?.into_iter().collect();
+        let still = lapsed_on(tx.conn(), horizon, but).await?;
         let mut count = 0;
         for loaded in &mut books {
             count += abandon(loaded, &still, tx.now)?;
@@ -78,9 +91,23 @@ impl Store {
         Ok(count)
     }
 
-    async fn lapsed(&self, horizon: i64) -> Result<Vec<i64>, StoreError> {
+    /// The attempts (run, step, fence) that the record says `owner` has under way.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn leases_of(&self, owner: &str) -> Result<Vec<(i64, u16, i64)>, StoreError> {
         let mut conn = self.reader().await?;
-        lapsed_on(&mut conn, horizon).await
+        let rows: Vec<(i64, i64)> = sqlx::query_as(
+            "SELECT id, fence FROM steps WHERE lease_until IS NOT NULL AND lease_owner = $1 ORDER BY id",
+        )
+        .bind(owner)
+        .fetch_all(&mut *conn)
+        .await?;
+        let attempt = |(key, fence): (i64, i64)| {
+            let ordinal = u16::try_from(key % STEPS_PER_RUN).map_err(|why| StoreError::corrupt("step's key", why))?;
+            Ok((key / STEPS_PER_RUN, ordinal, fence))
+        };
+        rows.into_iter().map(attempt).collect()
     }
 
     async fn real_now(&self) -> Result<Timestamp, StoreError> {
@@ -89,13 +116,19 @@ impl Store {
     }
 }
 
-async fn lapsed_on(conn: &mut sqlx::AnyConnection, horizon: i64) -> Result<Vec<i64>, StoreError> {
-    Ok(sqlx::query_scalar(
-        "SELECT id FROM steps WHERE lease_until IS NOT NULL AND lease_until < $1 ORDER BY id LIMIT 5000",
+/// Steps with a lease that ended before `horizon`, without the attempts in `but` (step, fence).
+async fn lapsed_on(
+    conn: &mut sqlx::AnyConnection,
+    horizon: i64,
+    but: &HashSet<(i64, i64)>,
+) -> Result<HashSet<i64>, StoreError> {
+    let lapsed: Vec<(i64, i64)> = sqlx::query_as(
+        "SELECT id, fence FROM steps WHERE lease_until IS NOT NULL AND lease_until < $1 ORDER BY id LIMIT 5000",
     )
     .bind(horizon)
     .fetch_all(conn)
-    .await?)
+    .await?;
+    Ok(lapsed.into_iter().filter(|attempt| !but.contains(attempt)).map(|(key, _)| key).collect())
 }
 
 /// A step that ends its process again and again backs off; the first time it is looked at right away.
@@ -104,7 +137,7 @@ fn abandon(loaded: &mut Loaded, lapsed: &HashSet<i64>, now: Timestamp) -> Result
     let mut lost = Vec::new();
     for step in &book.steps {
         let StepState::Leased { fence, .. } = step.state else { continue };
-        if !lapsed.contains(&super::books::step_key(book.run.id, step.ordinal)) {
+        if !lapsed.contains(&step_key(book.run.id, step.ordinal)) {
             continue;
         }
         let due = match fence {

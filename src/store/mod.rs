@@ -40,6 +40,7 @@ mod schedules;
 mod secrets;
 mod seen;
 mod selections;
+mod silence;
 mod sql;
 mod tasks;
 mod trips;
@@ -79,6 +80,7 @@ pub use schedules::{SchedulePause, ScheduleRow};
 pub use secrets::NewPassword;
 pub use seen::Seen;
 pub use selections::{PeopleBy, SelectedAccount, SelectedPerson};
+pub use silence::Patience;
 pub use tasks::{Scene, Waiting, reason_words};
 pub use trips::TripRow;
 pub use turn::{Archived, Claim, Completion, TurnReport, TurnRequest};
@@ -191,9 +193,7 @@ impl Store {
                 (pool.clone(), pool)
             }
         };
-        if let Some(first) = first {
-            first.close().await.ok();
-        }
+        first.close().await.ok();
         let store = Self {
             inner: Arc::new(Inner {
                 url,
@@ -358,7 +358,7 @@ impl Store {
     }
 
     pub(crate) async fn commit(&self, tx: Tx) -> Result<(), StoreError> {
-        if let Err(error) = tx.inner.commit().await.map_err(StoreError::from) {
+        if let Err(error) = tx.inner.commit().await.map_err(silence::of_commit) {
             self.note(Some(&error));
             return Err(error);
         }

@@ -23,6 +23,12 @@ enum Kind {
 
 const POLL: Duration = Duration::from_millis(500);
 
+/// After so long without a notification the connection is asked whether it is still there.
+const QUIET: Duration = Duration::from_secs(15);
+
+/// How long it may take to say so.
+const ANSWER: Duration = Duration::from_secs(2);
+
 impl Store {
     /// Waits until this process has committed something.
     pub async fn committed(&self) {
@@ -88,13 +94,24 @@ impl Watch {
                     break;
                 }
             },
-            Kind::Postgres(listener) => {
-                listener.recv().await?;
-            }
+            Kind::Postgres(listener) => heard(listener).await?,
         }
         self.store.inner.wake.notify_one();
         self.store.inner.mail.notify_one();
         Ok(())
+    }
+}
+
+/// Waits for a notification, or for a lost connection that was made again: then one may have been missed. A connection
+/// on which nothing comes is asked from time to time whether it is still there.
+async fn heard(listener: &mut PgListener) -> Result<(), StoreError> {
+    loop {
+        if let Ok(heard) = tokio::time::timeout(QUIET, listener.try_recv()).await {
+            heard?;
+            return Ok(());
+        }
+        let asked = tokio::time::timeout(ANSWER, sqlx::query("SELECT 1").execute(&mut *listener)).await;
+        asked.map_err(|_| StoreError::Unanswered { reason: format!("no answer within {} s", ANSWER.as_secs()) })??;
     }
 }
 

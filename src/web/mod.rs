@@ -8,7 +8,7 @@ use axum::routing::get;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::store::Store;
+use crate::store::{Patience, Store};
 
 /// All routes.
 pub fn routes(store: Store) -> Router {
@@ -34,7 +34,7 @@ async fn live() -> Json<Value> {
 
 /// The process can do its work: the record answers, and took the last write.
 async fn ready(State(store): State<Store>) -> (StatusCode, Json<Value>) {
-    let answer = store.now().await.map_err(|error| error.to_string());
+    let answer = store.unless_silent(&Patience::default(), store.now()).await.map_err(|error| error.to_string());
     match answer.and_then(|now| store.trouble().map_or(Ok(now), Err)) {
         Ok(now) => (StatusCode::OK, Json(json!({ "status": "ready", "now": now.to_string() }))),
         Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "not ready", "reason": reason }))),

@@ -25,7 +25,7 @@ steps:
   - id: delete
     action: account.delete
     systems: mailhost
-    at: day
+    at: day + 1 day
     grace: 30 days
 "
     )
@@ -36,7 +36,7 @@ async fn lapsed(app: &App, on_lapse: &str) -> (Engine, i64) {
     app.staffed().await;
     let text = leave(on_lapse);
     let engine = app.restarted(app.systems(), &[("leave.yaml", &text)]).await;
-    let run = engine.start(request("leave-late", "1005", &[("day", "2027-03-01")])).await.unwrap().id();
+    let run = engine.start(request("leave-late", "1005", &[("day", "2027-02-28")])).await.unwrap().id();
     drain(&engine).await;
     engine.approve(run, "approve", "", "os:helene").await.unwrap();
     app.clock.set(zurich("2027-03-01T09:00"));
@@ -82,7 +82,7 @@ both_posting! {
         app.staffed().await;
         let text = leave("").replace("2 days", "20 days");
         let engine = app.restarted(app.systems(), &[("leave.yaml", &text)]).await;
-        let run = engine.start(request("leave-late", "1005", &[("day", "2027-03-01")])).await.unwrap().id();
+        let run = engine.start(request("leave-late", "1005", &[("day", "2027-02-28")])).await.unwrap().id();
         drain(&engine).await;
         engine.approve(run, "approve", "", "os:helene").await.unwrap();
         let given = app.now();
