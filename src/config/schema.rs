@@ -108,7 +108,6 @@ pub fn schema() -> Value {
         sections.insert((*name).to_owned(), several(name, &section(name, known)));
     }
     sections[keys::ALERTS]["propertyNames"] = json!({ "const": keys::WEBHOOK });
-    sections[keys::ALERTS]["additionalProperties"]["required"] = json!(["url", "secret"]);
     let mut system = section(keys::SYSTEMS, &keys::system_keys(None));
     system["required"] = json!(["kind"]);
     sections.insert(keys::SYSTEMS.to_owned(), several(keys::SYSTEMS, &system));
@@ -265,7 +264,6 @@ mod tests {
             "[limits]\ncuts_per_hour = 5",
             "[systems.a]\nkind = \"sandbox\"\ncompany = \"c\"\ndestructive_per_hour = \"1 %\"",
             "[alerts.pager]\nurl = \"https://x/\"\nsecret = { env = \"X\" }",
-            "[alerts.webhook]\nurl = \"https://x/\"",
             "[alerts.webhook]\nurl = \"https://x/\"\nsecret = \"whsec_x\"",
             "[systems.a]\nkind = \"ldpa\"",
             "[systems.a]\ncompany = \"x\"",

@@ -126,6 +126,8 @@ impl Tallies {
                 tally.day += i64::from(counts && !before.day);
                 tally.batch += i64::from(!before.hour);
             }
+            // No step is of that kind: it is what a trip stops.
+            Stops::Everything => {}
         }
         self.starts.push(Start {
             subject,
@@ -295,6 +297,7 @@ impl Store {
         let text = match stops {
             Stops::Destructive => "UPDATE systems SET destructive_from = $1, canary_until = NULL WHERE name = $2",
             Stops::Cuts => "UPDATE systems SET cuts_from = $1 WHERE name = $2",
+            Stops::Everything => return Ok(()),
         };
         sqlx::query(text).bind(now).bind(system).execute(tx.conn()).await?;
         Ok(())
