@@ -29,6 +29,9 @@ use crate::workflow::{Diagnostic, Severity};
 /// How often schedules and left-over events are looked at.
 const ROUND: Duration = Duration::from_secs(1);
 
+/// How often the age of the inventory is looked at.
+const INVENTORY: Duration = Duration::from_secs(60);
+
 /// How long a drain waits for a mail that is on its way once the steps are done.
 const LAST_MAIL: Duration = Duration::from_secs(3);
 
@@ -217,6 +220,7 @@ pub fn start(engine: &Engine, settings: queue::Settings) -> Running {
     let sender = tokio::spawn(send_mails(engine.clone(), asked.clone()));
     let helpers = vec![
         tokio::spawn(watch_others(engine.store().clone())),
+        tokio::spawn(keep_inventory(engine.clone())),
         tokio::spawn(keep_watch(engine.clone(), asked.clone())),
         tokio::spawn(rounds(engine.clone(), asked)),
     ];
@@ -275,6 +279,16 @@ async fn send_mails(engine: Engine, mut shutdown: watch::Receiver<bool>) {
             () = clock::pause(nap) => {}
             _ = shutdown.changed() => {}
         }
+    }
+}
+
+/// Thresholds are shares of how many accounts a system has: that is known, and not too old.
+async fn keep_inventory(engine: Engine) {
+    loop {
+        if let Err(error) = engine.keep_inventory().await {
+            tracing::warn!(%error, "how old the inventory is cannot be seen");
+        }
+        clock::pause(INVENTORY).await;
     }
 }
 

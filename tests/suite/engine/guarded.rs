@@ -212,8 +212,11 @@ async fn a_machine_whose_clock_differs_from_the_databases_is_noticed() {
         assert!(look().await.is_empty(), "15 s are nothing");
         clock.leap(Clock::System.now() - SignedDuration::from_secs(45));
         let found = look().await;
-        assert!(matches!(found.as_slice(), [(TripKind::Clock, words)] if words.starts_with("a machine's clock is 4")
-            && words.ends_with("s behind the database's")), "{found:?}");
+        assert!(
+            matches!(found.as_slice(), [(TripKind::Clock, words)] if words.starts_with("a machine's clock is 4")
+            && words.ends_with("s behind the database's")),
+            "{found:?}"
+        );
         release(&store).await;
         assert!(look().await.is_empty(), "what was looked at is not told again");
         store.close().await;
