@@ -109,6 +109,9 @@ pub fn verdict(c: &Circumstances<'_>) -> Verdict {
     if let Some(freeze) = c.freezes.iter().find(|freeze| freeze.covers(c.book, c.step)) {
         return Verdict::Hold(HoldReason::Freeze(format!("{}: {}", freeze.scope(), freeze.reason)));
     }
+    if let Some(trip) = c.trips.iter().find(|trip| trip.stops_all(c.book)) {
+        return Verdict::Hold(trip.hold());
+    }
     if let Some(verdict) = condition(c) {
         return verdict;
     }

@@ -75,7 +75,7 @@ impl Store {
         if step.action.is_destructive() && !self.bar_changes(tx, loaded.book.run.person, desk).await? {
             return Ok(());
         }
-        if desk.trips.is_none() && Stops::of(&loaded.book, step).is_some() {
+        if desk.trips.is_none() && Stops::may(&loaded.book, step) {
             // It became due in this very turn, and what may stop it has not been read: the next turn looks at it.
             return Ok(());
         }

@@ -3,6 +3,7 @@
 mod accidents;
 mod alerts;
 pub mod departure;
+mod guarded;
 mod hands;
 mod histories;
 mod joiners;
