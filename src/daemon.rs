@@ -283,7 +283,7 @@ async fn keep_watch(engine: Engine, shutdown: watch::Receiver<bool>) {
     let mut outage = Outage::default();
     while !*shutdown.borrow() {
         // A database that does not answer is as good as none.
-        let ticked = engine.store().unless_silent(&Patience::default(), engine.store().tick()).await;
+        let ticked = engine.store().unless_silent(&Patience::default(), engine.store().rise()).await;
         engine.watch_record(&mut outage, ticked.as_ref().err(), engine.store().steady()).await;
         clock::pause(ROUND).await;
     }
@@ -356,7 +356,7 @@ pub async fn serve(config: &Config) -> Result<(), StartError> {
     stop.send_replace(true);
     // Whoever still asks, and a database that does not answer, hold nobody up.
     tokio::time::timeout(LEAVE, web).await.ok();
-    match tokio::time::timeout(LEAVE, store.tick()).await {
+    match tokio::time::timeout(LEAVE, store.rise()).await {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => tracing::warn!(%error, "how far the record has come could not be written down at the end"),
         Err(_) => tracing::warn!("how far the record has come could not be written down at the end"),

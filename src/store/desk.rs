@@ -79,8 +79,7 @@ impl Store {
 
     /// Guards that have tripped, where something is due that they could stop.
     async fn trips_for(&self, tx: &mut Tx, books: &[Loaded]) -> Result<Option<Vec<Trip>>, StoreError> {
-        let stoppable =
-            |book: &Book| book.steps.iter().any(|step| is_due(step, tx.now) && Stops::may(book, step));
+        let stoppable = |book: &Book| book.steps.iter().any(|step| is_due(step, tx.now) && Stops::may(book, step));
         if !books.iter().any(|loaded| stoppable(&loaded.book)) {
             return Ok(None);
         }

@@ -372,8 +372,7 @@ impl Store {
         let before = (clock.now().as_millisecond(), clock.steady());
         let (now, real, tide) = self.times_and_tide(&mut inner).await?;
         let after = (clock.now().as_millisecond(), clock.steady());
-        let look =
-            Look { real: real.as_millisecond(), machine: (before.0, after.0), steady: (before.1, after.1) };
+        let look = Look { real: real.as_millisecond(), machine: (before.0, after.0), steady: (before.1, after.1) };
         Ok(Tx { inner, now, real, look, tide, known })
     }
 

@@ -31,8 +31,8 @@ pub(super) struct Vigil {
     mark: Option<(PathBuf, String, i64)>,
     /// The file could not be written.
     mark_failing: bool,
-    /// The last tick: by the steady clock, and how many commits there had been.
-    ticked: Option<(i64, u64)>,
+    /// The last rise: by the steady clock, and how many commits there had been.
+    risen: Option<(i64, u64)>,
     /// The last sign of life, by the steady clock.
     alive: Option<i64>,
 }
@@ -142,10 +142,14 @@ impl Store {
         match standing {
             MarkStanding::Fits => {}
             MarkStanding::Older(_, known) => vigil.tide = vigil.tide.max(known),
-            MarkStanding::Foreign => tracing::warn!(mark = shown, "the mark beside is another database's; it is replaced"),
+            MarkStanding::Foreign => {
+                tracing::warn!(mark = shown, "the mark beside is another database's; it is replaced")
+            }
             MarkStanding::Missing if tide == 0 => {}
             MarkStanding::Missing | MarkStanding::Unreadable(_) => {
-                let words = format!("{shown} is not there or cannot be read: nobody can say whether this database is the newest copy");
+                let words = format!(
+                    "{shown} is not there or cannot be read: nobody can say whether this database is the newest copy"
+                );
                 tracing::warn!("{words}");
                 vigil.unmarked = matches!(place, MarkPlace::Beside(_)).then_some(words);
             }
@@ -199,12 +203,12 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn tick(&self) -> Result<Option<i64>, StoreError> {
+    pub async fn rise(&self) -> Result<Option<i64>, StoreError> {
         let (seen, steady, commits) = (self.tide().await?, self.inner.clock.steady(), self.commits());
         let (grow, alive) = {
             let vigil = self.vigil();
             let alive = vigil.alive.is_none_or(|last| steady.saturating_sub(last) >= SIGN_OF_LIFE_MS);
-            let news = vigil.ticked.is_none_or(|(_, before)| before != commits) || seen < vigil.tide;
+            let news = vigil.risen.is_none_or(|(_, before)| before != commits) || seen < vigil.tide;
             (news || alive || self.trouble().is_some(), alive)
         };
         if !grow {
@@ -222,7 +226,7 @@ impl Store {
         let mark = {
             let mut vigil = self.vigil();
             vigil.tide = vigil.tide.max(tide);
-            vigil.ticked = Some((steady, self.commits()));
+            vigil.risen = Some((steady, self.commits()));
             vigil.alive = if alive { Some(steady) } else { vigil.alive };
             let (tide, mark) = (vigil.tide, &mut vigil.mark);
             mark.as_mut().filter(|(_, _, shown)| *shown < tide).map(|(path, database, shown)| {
@@ -237,7 +241,7 @@ impl Store {
     }
 
     /// A mark that cannot be written stops nothing: it is said once, shows in the figures, and is written with the next
-    /// tick that can.
+    /// rise that can.
     async fn write_mark(&self, path: PathBuf, mark: Mark) {
         let place = path.display().to_string();
         let written = tokio::task::spawn_blocking(move || mark.write(&path)).await;

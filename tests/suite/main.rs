@@ -18,5 +18,5 @@ mod queue;
 mod receiver;
 mod smtp;
 mod store;
-mod web;
 mod upgrades;
+mod web;
