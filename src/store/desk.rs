@@ -7,6 +7,7 @@ use sqlx::Row;
 
 use super::books::{Loaded, STEPS_PER_RUN, json};
 use super::claim::is_due;
+use super::limits::Tallies;
 use super::sql::{Text, keys};
 use super::{Dialect, Store, StoreError, Tx};
 use crate::run::book::{Book, public_id};
@@ -37,6 +38,8 @@ pub(super) struct Desk {
     pub(super) holds: BTreeMap<i64, String>,
     /// Guards that have tripped; not read where nothing is due that they could stop.
     pub(super) trips: Option<Vec<Trip>>,
+    /// What has started on the systems on which something counts.
+    pub(super) tallies: Tallies,
 }
 
 impl Store {

@@ -203,7 +203,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn rise(&self) -> Result<Option<i64>, StoreError> {
+    pub async fn show_life(&self) -> Result<Option<i64>, StoreError> {
         let (seen, steady, commits) = (self.tide().await?, self.inner.clock.steady(), self.commits());
         let (grow, alive) = {
             let vigil = self.vigil();
