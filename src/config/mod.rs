@@ -10,6 +10,7 @@ mod database;
 mod file;
 mod judge;
 mod keys;
+mod limits;
 mod mail;
 mod problem;
 mod raw;
@@ -53,7 +54,7 @@ pub struct Config {
     pub audit: AuditSettings,
     /// Zone and holidays.
     pub time: TimeSettings,
-    /// Calendars and policies.
+    /// Calendars, policies and limits.
     pub rules: Rules,
     /// Where workflows are.
     pub workflows: WorkflowSettings,
@@ -101,7 +102,7 @@ impl Config {
             keys: judge.keys(&database.place),
             audit: judge.audit(),
             database,
-            rules: judge.house_rules(&time.holidays),
+            rules: Rules { limits: judge.limits(), ..judge.house_rules(&time.holidays) },
             time,
             workflows: judge.workflows(),
             serve: judge.serve(),

@@ -17,6 +17,7 @@ pub(super) struct Raw {
     pub(super) people: RawPeople,
     pub(super) calendars: BTreeMap<String, RawCalendar>,
     pub(super) policy: RawPolicy,
+    pub(super) limits: RawLimits,
     pub(super) policies: BTreeMap<String, RawPolicy>,
     pub(super) naming: RawNaming,
     pub(super) access: RawAccess,
@@ -90,6 +91,15 @@ pub(super) struct RawPolicy {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct RawLimits {
+    pub(super) destructive_per_hour: Option<String>,
+    pub(super) destructive_per_day: Option<String>,
+    pub(super) cuts_per_hour: Option<String>,
+    pub(super) inventory_age: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct RawNaming {
     pub(super) pattern: Option<String>,
     pub(super) domain: Option<String>,
@@ -154,6 +164,9 @@ pub(super) struct RawSystem {
     #[serde(rename = "match")]
     pub(super) rules: Option<Vec<String>>,
     pub(super) sign_in: Option<String>,
+    pub(super) destructive_per_hour: Option<String>,
+    pub(super) destructive_per_day: Option<String>,
+    pub(super) cuts_per_hour: Option<String>,
     pub(super) own_account: Option<String>,
     pub(super) company: Option<String>,
     pub(super) state: Option<String>,

@@ -17,6 +17,7 @@ mod credentials;
 mod desk;
 mod error;
 mod events;
+mod figures;
 mod filling;
 mod flush;
 mod freezes;
@@ -26,13 +27,16 @@ mod journal;
 mod late;
 mod leases;
 mod letting_go;
+mod limits;
 mod listings;
 mod lock;
 mod mails;
+mod mark;
 mod matches;
 mod migrate;
 mod names;
 mod people;
+mod populations;
 mod proof;
 mod protection;
 mod runs;
@@ -46,6 +50,7 @@ mod tasks;
 mod trips;
 mod turn;
 mod versions;
+mod vigil;
 mod waits;
 mod wake;
 mod ways_out;
@@ -66,13 +71,16 @@ pub use connect::sqlite_path;
 use connect::{dialect_of, knock, plain, postgres_pool, shown, sqlite_pool, sqlite_url};
 pub use error::StoreError;
 pub use events::{EventFilter, EventRow, EventState, NewEvent, parse_event_id};
+pub use figures::Figures;
 pub use freezes::FreezeRow;
 pub use holds::{HoldEnd, HoldRow, Release, parse_hold_id};
 pub use imports::{Import, Piece, PieceTaken, RowOutcome};
 pub use journal::{AuditEntry, Verified};
+use limits::waits_for_batch;
 pub use listings::{AccountFilter, AccountRow, Owner};
 pub use lock::FileLock;
 pub use mails::{Carrier, MailEnd, MailRow, NewMail, TakenMail};
+pub use mark::{MarkPlace, MarkStanding};
 pub use matches::{Candidate, MatchNote};
 pub use proof::{Doubt, Proof};
 pub use runs::{NewRun, RunFilter, RunRow, Started};
@@ -89,6 +97,7 @@ pub use wake::Watch;
 
 use crate::clock::{self, Clock};
 use crate::run::book::Book;
+use crate::run::drift::Look;
 use crate::run::{Conventions, Governing, Holidays, Rules};
 use crate::secret::{DataKey, KeyRing};
 use crate::workflow::Workflow;
@@ -140,6 +149,8 @@ struct Inner {
     commits: std::sync::atomic::AtomicU64,
     /// Why the last write could not be made, until one is.
     trouble: Mutex<Option<(Instant, String)>>,
+    /// What is remembered from one look at clocks and tide to the next.
+    vigil: Mutex<vigil::Vigil>,
 }
 
 impl std::fmt::Debug for Store {
@@ -155,6 +166,12 @@ pub(crate) struct Tx {
     pub(crate) now: Timestamp,
     /// Real time: leases.
     pub(crate) real: Timestamp,
+    /// All clocks, when it began.
+    look: Look,
+    /// How far the database has come.
+    tide: i64,
+    /// How far it was known to have come before it was asked.
+    known: i64,
 }
 
 impl Tx {
@@ -210,6 +227,7 @@ impl Store {
                 mail: tokio::sync::Notify::new(),
                 commits: std::sync::atomic::AtomicU64::new(0),
                 trouble: Mutex::default(),
+                vigil: Mutex::default(),
             }),
             conventions: Arc::default(),
         };
@@ -291,7 +309,8 @@ impl Store {
     /// When the database cannot be read.
     pub async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
         let mut conn = self.reader().await?;
-        next_due_on(&mut conn).await
+        let now = self.times(&mut conn).await?.0;
+        next_due_on(&mut conn, now).await
     }
 
     /// How many attempts are under way, over all daemons.
@@ -311,11 +330,12 @@ impl Store {
     pub async fn at_rest(&self) -> Result<bool, StoreError> {
         let mut conn = self.reader().await?;
         let now = self.times(&mut conn).await?.0.as_millisecond();
-        let busy: i64 = sqlx::query_scalar(
+        let busy: i64 = sqlx::query_scalar(concat!(
             "SELECT (SELECT COUNT(*) FROM steps WHERE lease_until IS NOT NULL)
-                  + (SELECT COUNT(*) FROM steps WHERE due_at IS NOT NULL AND due_at <= $1)
-                  + (SELECT COUNT(*) FROM mails WHERE due_at IS NOT NULL AND due_at <= $1)",
-        )
+                  + (SELECT COUNT(*) FROM steps s WHERE s.due_at IS NOT NULL AND s.due_at <= $1 AND NOT ",
+            waits_for_batch!("$1"),
+            ") + (SELECT COUNT(*) FROM mails WHERE due_at IS NOT NULL AND due_at <= $1)",
+        ))
         .bind(now)
         .fetch_one(&mut *conn)
         .await?;
@@ -328,8 +348,8 @@ impl Store {
     /// When the database cannot be read.
     pub async fn until_due(&self) -> Result<Option<Duration>, StoreError> {
         let mut conn = self.reader().await?;
-        let due = next_due_on(&mut conn).await?;
         let now = self.times(&mut conn).await?.0;
+        let due = next_due_on(&mut conn, now).await?;
         let left = |due: Timestamp| due.as_millisecond().saturating_sub(now.as_millisecond()).max(0);
         Ok(due.map(|due| Duration::from_millis(left(due).unsigned_abs())))
     }
@@ -353,8 +373,12 @@ impl Store {
             Dialect::Sqlite => self.inner.writer.begin_with("BEGIN IMMEDIATE").await?,
             Dialect::Postgres => self.inner.writer.begin().await?,
         };
-        let (now, real) = self.times(&mut inner).await?;
-        Ok(Tx { inner, now, real })
+        let (clock, known) = (&self.inner.clock, self.known_tide());
+        let before = (clock.now().as_millisecond(), clock.steady());
+        let (now, real, tide) = self.times_and_tide(&mut inner).await?;
+        let after = (clock.now().as_millisecond(), clock.steady());
+        let look = Look { real: real.as_millisecond(), machine: (before.0, after.0), steady: (before.1, after.1) };
+        Ok(Tx { inner, now, real, look, tide, known })
     }
 
     pub(crate) async fn commit(&self, tx: Tx) -> Result<(), StoreError> {
@@ -380,19 +404,25 @@ impl Store {
         *self.inner.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
     }
 
-    /// (store's now, real now). How a database tells the time differs by necessity.
+    /// (store's now, real now).
     async fn times(&self, conn: &mut AnyConnection) -> Result<(Timestamp, Timestamp), StoreError> {
-        let (real, offset): (i64, i64) = match (self.inner.dialect, &self.inner.clock) {
+        let (now, real, _) = self.times_and_tide(conn).await?;
+        Ok((now, real))
+    }
+
+    /// (store's now, real now, how far the database has come). How a database tells the time differs by necessity.
+    async fn times_and_tide(&self, conn: &mut AnyConnection) -> Result<(Timestamp, Timestamp, i64), StoreError> {
+        let (real, offset, tide): (i64, i64, i64) = match (self.inner.dialect, &self.inner.clock) {
             (Dialect::Postgres, Clock::System | Clock::Wrong(_)) => {
                 let row = sqlx::query(TIME.postgres).fetch_one(conn).await?;
-                (row.try_get(0)?, row.try_get(1)?)
+                (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?)
             }
             (_, clock) => {
                 let row = sqlx::query(TIME.sqlite).fetch_one(conn).await?;
-                (clock.now().as_millisecond(), row.try_get(0)?)
+                (clock.now().as_millisecond(), row.try_get(0)?, row.try_get(1)?)
             }
         };
-        Ok((clock::from_millis(real.saturating_add(offset)), clock::from_millis(real)))
+        Ok((clock::from_millis(real.saturating_add(offset)), clock::from_millis(real), tide))
     }
 
     /// The next `count` keys of a kind; the first of them.
@@ -446,11 +476,19 @@ impl Store {
     }
 }
 
-async fn next_due_on(conn: &mut AnyConnection) -> Result<Option<Timestamp>, StoreError> {
-    let due: Option<i64> = sqlx::query_scalar(
-        "SELECT MIN(due_at) FROM (SELECT (SELECT MIN(due_at) FROM steps WHERE lane = 0 AND due_at IS NOT NULL) AS due_at
-         UNION ALL SELECT (SELECT MIN(due_at) FROM steps WHERE lane = 1 AND due_at IS NOT NULL)) AS lanes",
-    )
+/// The first due step of each lane. What waits for others of its batch is looked at when they should be over.
+async fn next_due_on(conn: &mut AnyConnection, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+    let due: Option<i64> = sqlx::query_scalar(concat!(
+        "SELECT MIN(due_at) FROM (
+            SELECT (SELECT s.due_at FROM steps s WHERE s.lane = 0 AND s.due_at IS NOT NULL AND NOT ",
+        waits_for_batch!("$1"),
+        " ORDER BY s.due_at LIMIT 1) AS due_at
+            UNION ALL SELECT (SELECT s.due_at FROM steps s WHERE s.lane = 1 AND s.due_at IS NOT NULL AND NOT ",
+        waits_for_batch!("$1"),
+        " ORDER BY s.due_at LIMIT 1)
+            UNION ALL SELECT (SELECT MIN(canary_until) FROM systems WHERE canary_until > $1)) AS firsts",
+    ))
+    .bind(now.as_millisecond())
     .fetch_one(conn)
     .await?;
     Ok(due.map(clock::from_millis))
@@ -458,7 +496,9 @@ async fn next_due_on(conn: &mut AnyConnection) -> Result<Option<Timestamp>, Stor
 
 /// Daemons on one PostgreSQL agree on the database's time; on SQLite there is one machine, and it is asked directly.
 const TIME: sql::Text = sql::Text {
-    sqlite: "SELECT COALESCE((SELECT CAST(value AS BIGINT) FROM meta WHERE name = 'clock_offset'), 0)",
+    sqlite: "SELECT COALESCE((SELECT CAST(value AS BIGINT) FROM meta WHERE name = 'clock_offset'), 0),
+                    (SELECT value FROM counters WHERE name = 'tide')",
     postgres: "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT),
-                      COALESCE((SELECT CAST(value AS BIGINT) FROM meta WHERE name = 'clock_offset'), 0)",
+                      COALESCE((SELECT CAST(value AS BIGINT) FROM meta WHERE name = 'clock_offset'), 0),
+                      (SELECT value FROM counters WHERE name = 'tide')",
 };

@@ -3,11 +3,12 @@
 mod accidents;
 mod alerts;
 pub mod departure;
+mod guarded;
 mod hands;
 mod histories;
 mod joiners;
 mod late;
-mod limits;
+pub mod limits;
 pub mod moved;
 mod movers;
 mod notices;

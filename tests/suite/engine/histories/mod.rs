@@ -69,5 +69,5 @@ async fn random_ones_on_sqlite() {
 
 #[tokio::test]
 async fn random_ones_on_postgres() {
-    play(Db::Postgres, &random(7, 60), 7).await;
+    play(Db::Postgres, &random(7, 30), 7).await;
 }
