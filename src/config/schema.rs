@@ -97,7 +97,6 @@ pub fn schema() -> Value {
         sections.insert((*name).to_owned(), several(name, &section(name, known)));
     }
     sections[keys::ALERTS]["propertyNames"] = json!({ "const": keys::WEBHOOK });
-    sections[keys::ALERTS]["additionalProperties"]["required"] = json!(["url", "secret"]);
     let mut system = section(keys::SYSTEMS, &keys::system_keys(None));
     system["required"] = json!(["kind"]);
     sections.insert(keys::SYSTEMS.to_owned(), several(keys::SYSTEMS, &system));
@@ -242,7 +241,6 @@ mod tests {
             "[calendars.geneva]\nweekend = [\"fryday\"]",
             "[people]\ndates = \"year-first\"",
             "[alerts.pager]\nurl = \"https://x/\"\nsecret = { env = \"X\" }",
-            "[alerts.webhook]\nurl = \"https://x/\"",
             "[alerts.webhook]\nurl = \"https://x/\"\nsecret = \"whsec_x\"",
             "[systems.a]\nkind = \"ldpa\"",
             "[systems.a]\ncompany = \"x\"",
