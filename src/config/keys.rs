@@ -89,6 +89,7 @@ pub(super) const SECTIONS: &[(&str, &[Key])] = &[
     ("access", &[("administrators", Kind::Texts), ("people", Kind::Named)]),
     ("protected", &[("accounts", Kind::Texts), ("logins", Kind::Texts)]),
     ("audit", &[("checkpoint_file", Kind::Path)]),
+    ("passwords", &[("length", Kind::Number), ("classes", Kind::Texts)]),
 ];
 
 const POLICY: &[Key] = &[("redirect", Kind::Text), ("auto_reply_max", Kind::Text)];
@@ -114,8 +115,14 @@ pub(super) const NAMED: &[(&str, &[Key])] = &[
 pub(super) const SYSTEMS: &str = "systems";
 
 /// What every system takes, whatever its kind.
-pub(super) const EVERY_SYSTEM: &[Key] =
-    &[("kind", Kind::Text), ("match", Kind::Texts), ("sign_in", Kind::Text), ("own_account", Kind::Text)];
+pub(super) const EVERY_SYSTEM: &[Key] = &[
+    ("kind", Kind::Text),
+    ("match", Kind::Texts),
+    ("sign_in", Kind::Text),
+    ("own_account", Kind::Text),
+    ("password_length", Kind::Number),
+    ("password_classes", Kind::Texts),
+];
 
 /// The kinds of system and what each takes besides.
 pub(super) const SYSTEM_KINDS: &[(&str, &[Key])] =

@@ -11,6 +11,7 @@ mod file;
 mod judge;
 mod keys;
 mod mail;
+mod passwords;
 mod problem;
 mod raw;
 mod rules;
@@ -35,6 +36,7 @@ pub use sources::Source;
 pub use surroundings::Surroundings;
 pub use workflow_files::{WorkflowFile, files_in, read_workflow};
 
+use crate::engine::Passwords;
 use crate::intake::people::Mapping;
 use crate::mail::{MailSettings, WebhookSettings};
 use crate::run::{Conventions, MatchRules, Rules};
@@ -49,6 +51,8 @@ pub struct Config {
     pub database: DatabaseSettings,
     /// The master key.
     pub keys: KeySettings,
+    /// What new passwords are like.
+    pub passwords: Passwords,
     /// Where checkpoints of the journal go besides.
     pub audit: AuditSettings,
     /// Zone and holidays.
@@ -100,6 +104,7 @@ impl Config {
         let config = Self {
             keys: judge.keys(&database.place),
             audit: judge.audit(),
+            passwords: judge.passwords(),
             database,
             rules: judge.house_rules(&time.holidays),
             time,

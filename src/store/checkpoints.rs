@@ -16,7 +16,7 @@ use crate::secret::{NoteSigner, NoteVerifier};
 const HEADS: i64 = 2_000;
 
 /// Where the wrapped seed of the signing key stands.
-const SIGNING_KEY: &str = "signing_key";
+pub(super) const SIGNING_KEY: &str = "signing_key";
 
 /// A checkpoint as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

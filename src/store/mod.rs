@@ -15,6 +15,7 @@ mod columns;
 mod connect;
 mod credentials;
 mod desk;
+mod erase;
 mod error;
 mod events;
 mod filling;
@@ -35,6 +36,7 @@ mod names;
 mod people;
 mod proof;
 mod protection;
+mod rewrap;
 mod runs;
 mod schedules;
 mod secrets;
@@ -42,6 +44,7 @@ mod seen;
 mod selections;
 mod silence;
 mod sql;
+mod stored;
 mod tasks;
 mod trips;
 mod turn;
@@ -64,6 +67,7 @@ pub(crate) use changes::HR;
 pub use checkpoints::Checkpoint;
 pub use connect::sqlite_path;
 use connect::{dialect_of, knock, plain, postgres_pool, shown, sqlite_pool, sqlite_url};
+pub use erase::Erased;
 pub use error::StoreError;
 pub use events::{EventFilter, EventRow, EventState, NewEvent, parse_event_id};
 pub use freezes::FreezeRow;
@@ -75,12 +79,14 @@ pub use lock::FileLock;
 pub use mails::{Carrier, MailEnd, MailRow, NewMail, TakenMail};
 pub use matches::{Candidate, MatchNote};
 pub use proof::{Doubt, Proof};
+pub use rewrap::Pass;
 pub use runs::{NewRun, RunFilter, RunRow, Started};
 pub use schedules::{SchedulePause, ScheduleRow};
 pub use secrets::NewPassword;
 pub use seen::Seen;
 pub use selections::{PeopleBy, SelectedAccount, SelectedPerson};
 pub use silence::Patience;
+pub use stored::{StoredRow, resolve};
 pub use tasks::{Scene, Waiting, reason_words};
 pub use trips::TripRow;
 pub use turn::{Archived, Claim, Completion, TurnReport, TurnRequest};
@@ -131,6 +137,10 @@ struct Inner {
     rules: Rules,
     versions: Mutex<HashMap<i64, Arc<Workflow>>>,
     data_keys: Mutex<HashMap<i64, DataKey>>,
+    /// How far the round has come with wrapping data keys anew.
+    rewrapping: Mutex<Option<Pass>>,
+    /// Which master keys the other daemons were told of.
+    told_keys: Mutex<Option<String>>,
     /// Runs with something that this binary cannot read: passed over, so that they stop nobody else.
     unreadable: Mutex<BTreeSet<i64>>,
     /// Told after every commit of this process that may have made a step due.
@@ -205,6 +215,8 @@ impl Store {
                 rules: rules.into(),
                 versions: Mutex::default(),
                 data_keys: Mutex::default(),
+                rewrapping: Mutex::default(),
+                told_keys: Mutex::default(),
                 unreadable: Mutex::default(),
                 wake: tokio::sync::Notify::new(),
                 mail: tokio::sync::Notify::new(),

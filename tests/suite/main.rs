@@ -19,3 +19,4 @@ mod receiver;
 mod smtp;
 mod store;
 mod upgrades;
+mod vault;
