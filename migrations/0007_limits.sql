@@ -6,7 +6,7 @@ CREATE TABLE trips (
     kind        TEXT NOT NULL CHECK (kind IN ('threshold', 'canary', 'clock', 'restore')),
     -- Without one: everything.
     system      TEXT,
-    stops       TEXT NOT NULL CHECK (stops IN ('destructive', 'cuts')),
+    stops       TEXT NOT NULL CHECK (stops IN ('destructive', 'cuts', 'everything')),
     words       TEXT NOT NULL,
     tripped_at  BIGINT NOT NULL,
     released_by TEXT,

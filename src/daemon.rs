@@ -16,12 +16,13 @@ use crate::config::{Config, DatabasePlace, KeySettings, Problem, SystemKind};
 use crate::connectors::Connector;
 use crate::connectors::sandbox::{SandboxCompany, SandboxError};
 use crate::engine::library::Library;
+use crate::engine::outage::Outage;
 use crate::engine::{Engine, Fittings, Matching};
 use crate::intake::{events, schedules};
 use crate::mail::{MailRoom, Webhook};
 use crate::queue::{self, Counts};
 use crate::secret::{KeyFileError, KeyRing, SecretError};
-use crate::store::{Dialect, FileLock, Opening, Store, StoreError};
+use crate::store::{Dialect, FileLock, MarkPlace, Opening, Patience, Store, StoreError};
 use crate::web;
 use crate::workflow::{Diagnostic, Severity};
 
@@ -215,7 +216,11 @@ pub fn start(engine: &Engine, settings: queue::Settings) -> Running {
         asked.clone(),
     ));
     let sender = tokio::spawn(send_mails(engine.clone(), asked.clone()));
-    let helpers = vec![tokio::spawn(watch_others(engine.store().clone())), tokio::spawn(rounds(engine.clone(), asked))];
+    let helpers = vec![
+        tokio::spawn(watch_others(engine.store().clone())),
+        tokio::spawn(keep_watch(engine.clone(), asked.clone())),
+        tokio::spawn(rounds(engine.clone(), asked)),
+    ];
     Running { counts, shutdown, queue, sender, helpers }
 }
 
@@ -274,6 +279,17 @@ async fn send_mails(engine: Engine, mut shutdown: watch::Receiver<bool>) {
     }
 }
 
+/// Shows every second that this process lives and how far the record has come, and tells when it cannot be written.
+async fn keep_watch(engine: Engine, shutdown: watch::Receiver<bool>) {
+    let mut outage = Outage::default();
+    while !*shutdown.borrow() {
+        // A database that does not answer is as good as none.
+        let ticked = engine.store().unless_silent(&Patience::default(), engine.store().tick()).await;
+        engine.watch_record(&mut outage, ticked.as_ref().err(), engine.store().steady()).await;
+        clock::pause(ROUND).await;
+    }
+}
+
 /// Once in a while: events that were accepted and not dealt with, schedules, secrets that nobody used, legal holds whose
 /// time is over, reminders, checkpoints. What fails stops none of the others, and is tried again after a longer while: a
 /// system that does not answer is not to be hammered.
@@ -320,13 +336,16 @@ pub async fn serve(config: &Config) -> Result<(), StartError> {
         .map_err(|error| StartError::Listen { address: config.serve.listen, error })?;
     let engine = open_engine(config, Opening::Migrate, Clock::System).await?;
     let store = engine.store().clone();
+    // Before anything is claimed: is this the newest copy?
+    store.keep_mark(&mark_place(config)).await?;
     // We hold the file's lock: every lease in it is an abandoned one.
     let recovered = store.recover(store.dialect() == Dialect::Sqlite).await?;
     let settings =
         queue::Settings { concurrency: config.serve.workers, lease: config.serve.lease, ..queue::Settings::default() };
     let running = start(&engine, settings);
     let (stop, stopped) = watch::channel(false);
-    let web = tokio::spawn(web::serve(listener, store.clone(), queue::wait_for(stopped)));
+    let door = web::Door { store: store.clone(), counts: Arc::clone(&running.counts) };
+    let web = tokio::spawn(web::serve(listener, door, queue::wait_for(stopped)));
     let names: BTreeSet<&String> = engine.systems().keys().collect();
     tracing::info!(
         listen = %config.serve.listen, database = %store.place(), systems = names.len(),
@@ -340,9 +359,22 @@ pub async fn serve(config: &Config) -> Result<(), StartError> {
     stop.send_replace(true);
     // Whoever still asks, and a database that does not answer, hold nobody up.
     tokio::time::timeout(LEAVE, web).await.ok();
+    match tokio::time::timeout(LEAVE, store.tick()).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "how far the record has come could not be written down at the end"),
+        Err(_) => tracing::warn!("how far the record has come could not be written down at the end"),
+    }
     tokio::time::timeout(LEAVE, store.close()).await.ok();
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Where it is written down, outside the database, how far it has come.
+pub fn mark_place(config: &Config) -> MarkPlace {
+    match &config.database.place {
+        DatabasePlace::Sqlite(path) => MarkPlace::Beside(path.clone()),
+        DatabasePlace::Postgres(_) => MarkPlace::In(config.data_dir.clone()),
+    }
 }
 
 /// A command that looks whether a daemon runs holds the lock for a moment.

@@ -2,6 +2,8 @@
 
 #![cfg(test)]
 
+#[path = "cli/alerts.rs"]
+mod alerts;
 #[path = "cli/audit.rs"]
 mod audit;
 #[path = "cli/changes.rs"]

@@ -40,7 +40,7 @@ show() {
     {
         printf 'scenario\ttried\truns\tsteps\tlost\tduplicated\tearly\tlate\tnot as planned\tbroken chains\tseconds\ttimes\n'
         cat "$USHER_STORM_TABLE"
-    } | column -t -s "$(printf '\t')"
+    } | if command -v column >/dev/null; then column -t -s "$(printf '\t')"; else cat; fi
     rm -f "$USHER_STORM_TABLE"
 }
 trap show EXIT

@@ -13,6 +13,7 @@ pub mod library;
 pub mod matching;
 mod notices;
 pub mod orders;
+pub mod outage;
 mod post;
 pub mod reminders;
 pub mod trigger;

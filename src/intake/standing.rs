@@ -149,22 +149,34 @@ async fn starts_elsewhen(
     Ok(())
 }
 
-/// The departures of a person that count: the open ones, and the last one where it has left something behind. What was
-/// taken back is over.
+/// The departures of a person that count: the open ones, and the last one that has left something behind, as long as
+/// nobody has made or opened accounts for them since. What was taken back is over.
 async fn departures(engine: &Engine, person: &Person) -> Result<Vec<Book>, StoreError> {
-    let mut books = engine.store().books_of(person.id, false).await?;
-    books.retain(|book| book.run.listens_for(HrEvent::Departure));
-    let last = books.last().map(|book| book.run.id);
+    let books = engine.store().books_of(person.id, false).await?;
+    let last = left_behind(&books);
     let mut counting = Vec::new();
     for book in books {
-        let left_behind = || book.steps.iter().any(|step| lasting(&book, step));
-        let counts = !book.run.state.is_over() || (Some(book.run.id) == last && left_behind());
-        let undone = engine.store().taken_back(book.run.id, &Extent::All.name(&book.run.name)).await?;
-        if counts && undone.is_none() {
+        let counts = !book.run.state.is_over() || Some(book.run.id) == last;
+        if !book.run.listens_for(HrEvent::Departure) || !counts {
+            continue;
+        }
+        if engine.store().taken_back(book.run.id, &Extent::All.name(&book.run.name)).await?.is_none() {
             counting.push(book);
         }
     }
     Ok(counting)
+}
+
+/// The departure whose effects are still there. One that was called off before it had any is not the last one.
+fn left_behind(books: &[Book]) -> Option<i64> {
+    books.iter().fold(None, |last, book| match book {
+        _ if book.run.listens_for(HrEvent::Departure) => {
+            let lasts = book.steps.iter().any(|step| lasting(book, step));
+            if lasts { Some(book.run.id) } else { last }
+        }
+        _ if book.run.listens_for(HrEvent::Joined) && has_taken_effect(book) => None,
+        _ => last,
+    })
 }
 
 /// Cancels a run that has had no effect yet; whether it did.

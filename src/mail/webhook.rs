@@ -123,7 +123,23 @@ impl Webhook {
     /// Why it was not taken.
     pub async fn send_now(&self, kind: &str, data: &Value, now: Timestamp) -> Result<String, Refusal> {
         let id = format!("msg_{:032x}", rand::random::<u128>());
-        self.post(&id, now, body(kind, now, data)).await
+        self.send_as(&id, kind, now, data, now).await
+    }
+
+    /// As [`Webhook::send_now`], under an id of the caller's: for what may be tried again. `timestamp` is when what it
+    /// tells of happened.
+    ///
+    /// # Errors
+    /// Why it was not taken.
+    pub async fn send_as(
+        &self,
+        id: &str,
+        kind: &str,
+        timestamp: Timestamp,
+        data: &Value,
+        now: Timestamp,
+    ) -> Result<String, Refusal> {
+        self.post(id, now, body(kind, timestamp, data)).await
     }
 
     /// One attempt at a message of the outbox.

@@ -34,9 +34,12 @@ impl Batch {
     }
 }
 
+/// The approvals of a batch, each in its run.
+type Members<'a> = Vec<(&'a Book, u16)>;
+
 /// The batches among runs: two approvals at least, and something that they gate.
 pub fn batches<'a>(books: impl IntoIterator<Item = &'a Book>) -> Vec<Batch> {
-    let mut groups: BTreeMap<(String, String, String), Vec<(&Book, u16)>> = BTreeMap::new();
+    let mut groups: BTreeMap<_, Members<'_>> = BTreeMap::new();
     for book in books {
         let asked = |state: &StepState| *state == StepState::AwaitingApproval;
         for step in book.steps.iter().filter(|step| step.action == ActionKind::Approval && asked(&step.state)) {
@@ -44,7 +47,7 @@ pub fn batches<'a>(books: impl IntoIterator<Item = &'a Book>) -> Vec<Batch> {
             groups.entry(key).or_default().push((book, step.ordinal));
         }
     }
-    let batch = |((workflow, step, _), mut members): (_, Vec<(&Book, u16)>)| {
+    let batch = |((workflow, step, _), mut members): ((String, String, String), Members<'_>)| {
         members.sort_by_key(|(book, ordinal)| (book.run.id, *ordinal));
         let mut sha = Sha256::new();
         let mut destructive = 0;

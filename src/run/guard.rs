@@ -68,7 +68,7 @@ pub struct Circumstances<'a> {
     pub trips: &'a [Trip],
     /// What another run needs this account closed for, and the way out.
     pub cut_needed: Option<String>,
-    /// The legal hold on the person, or on whoever the account belongs to.
+    /// The legal hold on the person.
     pub legal_hold: Option<String>,
     /// Why the account must not be lost.
     pub protected: Option<String>,
@@ -108,6 +108,9 @@ pub fn verdict(c: &Circumstances<'_>) -> Verdict {
     }
     if let Some(freeze) = c.freezes.iter().find(|freeze| freeze.covers(c.book, c.step)) {
         return Verdict::Hold(HoldReason::Freeze(format!("{}: {}", freeze.scope(), freeze.reason)));
+    }
+    if let Some(trip) = c.trips.iter().find(|trip| trip.stops_all(c.book)) {
+        return Verdict::Hold(trip.hold());
     }
     if let Some(verdict) = condition(c) {
         return verdict;

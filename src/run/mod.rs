@@ -9,6 +9,7 @@ pub mod business;
 pub mod capability;
 pub mod checkpoint;
 pub mod conventions;
+pub mod drift;
 pub mod guard;
 pub mod inputs;
 pub mod instant;

@@ -16,7 +16,7 @@ use crate::workflow::ActionKind;
 pub const OVERDUE: Duration = Duration::from_secs(300);
 
 /// So long before an approval lapses those who may give it again are reminded.
-pub const LAPSES_SOON: Duration = Duration::from_secs(3 * 86_400);
+const LAPSES_SOON: Duration = Duration::from_secs(3 * 86_400);
 
 /// Every cut that is not over has been tried, or is tried, within so long from now: `settle` caps their backoff far below.
 const SURELY_TRIED_MS: i64 = 3_600_000;

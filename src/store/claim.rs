@@ -75,7 +75,7 @@ impl Store {
         if step.action.is_destructive() && !self.bar_changes(tx, loaded.book.run.person, desk).await? {
             return Ok(());
         }
-        if desk.trips.is_none() && Stops::of(&loaded.book, step).is_some() {
+        if desk.trips.is_none() && Stops::may(&loaded.book, step) {
             // It became due in this very turn, and what may stop it has not been read: the next turn looks at it.
             return Ok(());
         }
@@ -101,8 +101,8 @@ impl Store {
             (Nature::Cut | Nature::Destructive, Some(account)) => self.protection(tx, account, desk).await?,
             _ => None,
         };
-        let owner = account.and_then(|account| account.person_id);
-        let legal_hold = loaded.book.run.person.into_iter().chain(owner).find_map(|person| desk.holds.get(&person));
+        // A run about an account has its person too; one that is somebody else's by now is not deleted anyhow.
+        let legal_hold = loaded.book.run.person.and_then(|person| desk.holds.get(&person));
         let (person, manager) = with_manager(&desk.people, loaded.book.run.person);
         let scope = asking::step_scope(&loaded.book, person, manager, account);
         let verdict = guard::verdict(&Circumstances {

@@ -52,8 +52,8 @@ impl Store {
             trips: self.trips_for(tx, books).await?,
             ..Desk::default()
         };
+        desk.holds = self.holds_on(tx, &people).await?;
         if accounts.is_empty() {
-            desk.holds = self.holds_on(tx, &people).await?;
             return Ok(desk);
         }
         let list = json(&accounts);
@@ -62,10 +62,6 @@ impl Store {
             let account = super::accounts::account(row)?;
             desk.accounts.insert(account.id, account);
         }
-        // The holds on whoever the run is about, and on whoever an account belongs to.
-        let owners = desk.accounts.values().filter_map(|account| account.person_id);
-        let held = people.into_iter().chain(owners).collect();
-        desk.holds = self.holds_on(tx, &held).await?;
         let here: HashMap<i64, &Loaded> = books.iter().map(|loaded| (loaded.book.run.id, loaded)).collect();
         for row in sqlx::query(LEASED.of(self.dialect())).bind(&list).fetch_all(tx.conn()).await? {
             let (key, account): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
@@ -84,7 +80,7 @@ impl Store {
     /// Guards that have tripped, where something is due that they could stop.
     async fn trips_for(&self, tx: &mut Tx, books: &[Loaded]) -> Result<Option<Vec<Trip>>, StoreError> {
         let stoppable =
-            |book: &Book| book.steps.iter().any(|step| is_due(step, tx.now) && Stops::of(book, step).is_some());
+            |book: &Book| book.steps.iter().any(|step| is_due(step, tx.now) && Stops::may(book, step));
         if !books.iter().any(|loaded| stoppable(&loaded.book)) {
             return Ok(None);
         }

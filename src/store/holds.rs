@@ -88,9 +88,8 @@ const ON: Text = keys!(select!("WHERE h.ended_at IS NULL AND h.person_id"), "ORD
 
 /// Steps that wait for a hold that is over: whoever released it was stopped before they were let go.
 const FREE: &str = "SELECT COUNT(*) FROM steps s JOIN runs r ON r.id = s.run_id
-     LEFT JOIN accounts a ON a.id = s.account_id
      WHERE s.state = 'held' AND s.data LIKE '%\"guard\":\"legal_hold\"%' AND r.ended_at IS NULL
-       AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.ended_at IS NULL AND (h.person_id = r.person_id OR h.person_id = a.person_id))";
+       AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.ended_at IS NULL AND h.person_id = r.person_id)";
 
 impl Store {
     /// Puts a hold on a person: no destructive step of theirs starts from the moment this returns.
@@ -228,8 +227,7 @@ impl Store {
         let mut conn = self.reader().await?;
         let runs: Vec<i64> = sqlx::query_scalar(
             "SELECT DISTINCT s.run_id FROM steps s JOIN runs r ON r.id = s.run_id
-             LEFT JOIN accounts a ON a.id = s.account_id
-             WHERE s.lease_until IS NOT NULL AND (r.person_id = $1 OR a.person_id = $1) ORDER BY s.run_id",
+             WHERE s.lease_until IS NOT NULL AND r.person_id = $1 ORDER BY s.run_id",
         )
         .bind(person)
         .fetch_all(&mut *conn)

@@ -18,6 +18,7 @@ mod desk;
 mod erase;
 mod error;
 mod events;
+mod figures;
 mod filling;
 mod flush;
 mod freezes;
@@ -30,6 +31,7 @@ mod letting_go;
 mod listings;
 mod lock;
 mod mails;
+mod mark;
 mod matches;
 mod migrate;
 mod names;
@@ -49,6 +51,7 @@ mod tasks;
 mod trips;
 mod turn;
 mod versions;
+mod vigil;
 mod waits;
 mod wake;
 mod ways_out;
@@ -70,6 +73,7 @@ use connect::{dialect_of, knock, plain, postgres_pool, shown, sqlite_pool, sqlit
 pub use erase::Erased;
 pub use error::StoreError;
 pub use events::{EventFilter, EventRow, EventState, NewEvent, parse_event_id};
+pub use figures::Figures;
 pub use freezes::FreezeRow;
 pub use holds::{HoldEnd, HoldRow, Release, parse_hold_id};
 pub use imports::{Import, Piece, PieceTaken, RowOutcome};
@@ -77,6 +81,7 @@ pub use journal::{AuditEntry, Verified};
 pub use listings::{AccountFilter, AccountRow, Owner};
 pub use lock::FileLock;
 pub use mails::{Carrier, MailEnd, MailRow, NewMail, TakenMail};
+pub use mark::{MarkPlace, MarkStanding};
 pub use matches::{Candidate, MatchNote};
 pub use proof::{Doubt, Proof};
 pub use rewrap::Pass;
@@ -95,6 +100,7 @@ pub use wake::Watch;
 
 use crate::clock::{self, Clock};
 use crate::run::book::Book;
+use crate::run::drift::Look;
 use crate::run::{Conventions, Governing, Holidays, Rules};
 use crate::secret::{DataKey, KeyRing};
 use crate::workflow::Workflow;
@@ -150,6 +156,8 @@ struct Inner {
     commits: std::sync::atomic::AtomicU64,
     /// Why the last write could not be made, until one is.
     trouble: Mutex<Option<(Instant, String)>>,
+    /// What is remembered from one look at clocks and tide to the next.
+    vigil: Mutex<vigil::Vigil>,
 }
 
 impl std::fmt::Debug for Store {
@@ -165,6 +173,12 @@ pub(crate) struct Tx {
     pub(crate) now: Timestamp,
     /// Real time: leases.
     pub(crate) real: Timestamp,
+    /// All clocks, when it began.
+    look: Look,
+    /// How far the database has come.
+    tide: i64,
+    /// How far it was known to have come before it was asked.
+    known: i64,
 }
 
 impl Tx {
@@ -222,6 +236,7 @@ impl Store {
                 mail: tokio::sync::Notify::new(),
                 commits: std::sync::atomic::AtomicU64::new(0),
                 trouble: Mutex::default(),
+                vigil: Mutex::default(),
             }),
             conventions: Arc::default(),
         };
@@ -365,8 +380,13 @@ impl Store {
             Dialect::Sqlite => self.inner.writer.begin_with("BEGIN IMMEDIATE").await?,
             Dialect::Postgres => self.inner.writer.begin().await?,
         };
-        let (now, real) = self.times(&mut inner).await?;
-        Ok(Tx { inner, now, real })
+        let (clock, known) = (&self.inner.clock, self.known_tide());
+        let before = (clock.now().as_millisecond(), clock.steady());
+        let (now, real, tide) = self.times_and_tide(&mut inner).await?;
+        let after = (clock.now().as_millisecond(), clock.steady());
+        let look =
+            Look { real: real.as_millisecond(), machine: (before.0, after.0), steady: (before.1, after.1) };
+        Ok(Tx { inner, now, real, look, tide, known })
     }
 
     pub(crate) async fn commit(&self, tx: Tx) -> Result<(), StoreError> {
@@ -392,19 +412,25 @@ impl Store {
         *self.inner.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
     }
 
-    /// (store's now, real now). How a database tells the time differs by necessity.
+    /// (store's now, real now).
     async fn times(&self, conn: &mut AnyConnection) -> Result<(Timestamp, Timestamp), StoreError> {
-        let (real, offset): (i64, i64) = match (self.inner.dialect, &self.inner.clock) {
+        let (now, real, _) = self.times_and_tide(conn).await?;
+        Ok((now, real))
+    }
+
+    /// (store's now, real now, how far the database has come). How a database tells the time differs by necessity.
+    async fn times_and_tide(&self, conn: &mut AnyConnection) -> Result<(Timestamp, Timestamp, i64), StoreError> {
+        let (real, offset, tide): (i64, i64, i64) = match (self.inner.dialect, &self.inner.clock) {
             (Dialect::Postgres, Clock::System | Clock::Wrong(_)) => {
                 let row = sqlx::query(TIME.postgres).fetch_one(conn).await?;
-                (row.try_get(0)?, row.try_get(1)?)
+                (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?)
             }
             (_, clock) => {
                 let row = sqlx::query(TIME.sqlite).fetch_one(conn).await?;
-                (clock.now().as_millisecond(), row.try_get(0)?)
+                (clock.now().as_millisecond(), row.try_get(0)?, row.try_get(1)?)
             }
         };
-        Ok((clock::from_millis(real.saturating_add(offset)), clock::from_millis(real)))
+        Ok((clock::from_millis(real.saturating_add(offset)), clock::from_millis(real), tide))
     }
 
     /// The next `count` keys of a kind; the first of them.
@@ -470,7 +496,9 @@ async fn next_due_on(conn: &mut AnyConnection) -> Result<Option<Timestamp>, Stor
 
 /// Daemons on one PostgreSQL agree on the database's time; on SQLite there is one machine, and it is asked directly.
 const TIME: sql::Text = sql::Text {
-    sqlite: "SELECT COALESCE((SELECT CAST(value AS BIGINT) FROM meta WHERE name = 'clock_offset'), 0)",
+    sqlite: "SELECT COALESCE((SELECT CAST(value AS BIGINT) FROM meta WHERE name = 'clock_offset'), 0),
+                    (SELECT value FROM counters WHERE name = 'tide')",
     postgres: "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT),
-                      COALESCE((SELECT CAST(value AS BIGINT) FROM meta WHERE name = 'clock_offset'), 0)",
+                      COALESCE((SELECT CAST(value AS BIGINT) FROM meta WHERE name = 'clock_offset'), 0),
+                      (SELECT value FROM counters WHERE name = 'tide')",
 };

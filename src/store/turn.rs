@@ -128,7 +128,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be written; then nothing has happened.
     pub async fn turn(&self, request: &TurnRequest<'_>) -> Result<TurnReport, StoreError> {
-        let mut tx = self.begin().await?;
+        let mut tx = if request.permits > 0 { self.begin_watched().await? } else { self.begin().await? };
         let mut report = TurnReport::default();
         let mut books = self.record(&mut tx, &request.completions, &mut report).await?;
         if request.permits > 0 {

@@ -36,13 +36,23 @@ impl<'t> Report<'t> {
     fn add(&mut self, pos: Pos, severity: Severity, code: Code, message: String) -> &mut Diagnostic {
         self.found.truncate(MAX_FINDINGS);
         let kept = self.found.len() < MAX_FINDINGS;
-        let source_line = self.lines.get(pos.line.saturating_sub(1)).filter(|_| kept).copied().unwrap_or_default();
-        let source_line = source_line.to_owned();
-        let (file, Pos { line, column, width }) = (self.file.to_owned(), pos);
+        let (file, Pos { line, column, width }) = (self.file.to_owned(), self.within(pos));
+        let source_line = self.lines.get(line - 1).filter(|_| kept).copied().unwrap_or_default().to_owned();
         let index = self.found.len();
         let suggestion = None;
         self.found.push(Diagnostic { file, line, column, width, severity, code, message, source_line, suggestion });
         &mut self.found[index]
+    }
+
+    /// The place as an editor has it: what lies behind the text, where something is missing, is its end.
+    fn within(&self, pos: Pos) -> Pos {
+        let end = |line: usize| self.lines.get(line - 1).map_or(1, |text| text.chars().count() + 1);
+        let last = self.lines.len().max(1);
+        match pos {
+            Pos { line: 0, .. } => Pos { line: 1, column: 1, width: 1 },
+            Pos { line, .. } if line > last => Pos { line: last, column: end(last), width: 1 },
+            Pos { line, column, width } => Pos { line, column: column.clamp(1, end(line)), width },
+        }
     }
 
     /// Notes a name that is not known: `unknown action `x`, did you mean `y`?`

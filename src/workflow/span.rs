@@ -62,7 +62,10 @@ impl Span {
                 Ok(Self::BusinessDays(days))
             };
         }
-        let span: jiff::Span = trimmed.parse().map_err(|_| SpanError::Unreadable(trimmed.to_owned()))?;
+        let unreadable = |_| SpanError::Unreadable(trimmed.to_owned());
+        let span: jiff::Span = trimmed.parse().map_err(unreadable)?;
+        // As it is kept: `3003ms` is stored as `PT3.003S`, which must read back as the same span.
+        let span: jiff::Span = span.to_string().parse().map_err(unreadable)?;
         if span.is_negative() {
             return Err(SpanError::Negative(trimmed.to_owned()));
         }
@@ -169,6 +172,14 @@ mod tests {
         assert_eq!(days("1 year"), 365.0);
         assert_eq!(days("12 hours"), 0.5);
         assert!(days("3 months") > 80.0 && days("3 months") < 100.0);
+    }
+
+    #[test]
+    fn what_is_kept_reads_back_the_same() {
+        for odd in ["1h 3003ms", "1500ms", "90 minutes", "36h", "400 days", "1.5 hours"] {
+            let span = Span::parse(odd).unwrap();
+            assert_eq!(Span::parse(&span.to_string()).as_ref(), Ok(&span), "{odd}");
+        }
     }
 
     fn text() -> impl Strategy<Value = String> {

@@ -47,3 +47,50 @@ fn protected_accounts_are_reported_before_anything_happens() {
     house.until("the cut", |house| (house.step(&run, "disable@directory") == "done").then_some(()));
     drop(daemon);
 }
+
+const LEAVE: &str = "\
+workflow: leave-now
+title: Leave now
+for: person
+on: { manual: true }
+steps:
+  - id: disable
+    action: account.disable
+    systems: mailhost
+  - id: approve
+    action: approval
+    with: { role: approver, confirm: \"{{ person.display_name }}\" }
+  - id: delete
+    action: account.delete
+    systems: mailhost
+    delay: 1 day
+    grace: 30 days
+";
+
+#[test]
+fn a_batch_is_listed_and_approved_with_its_count() {
+    let house = House::with_people();
+    house.write("workflows/leave-now.yaml", LEAVE);
+    house.run(&["approve", "--list"]).ends(0).says("No approvals wait together");
+    house.run(&["approve"]).ends(2);
+    house.run(&["approve", "run_4", "--confirm", "x"]).ends(2);
+    house.run(&["approve", "--batch", "batch_0"]).ends(2);
+    let daemon = house.serve();
+    for person in ["1005", "1011"] {
+        house.run(&["run", "start", "leave-now", "--person", person, "--now"]).ends(0);
+    }
+    let batch = house.until("the batch", |house| {
+        let batches = house.json(&["approve", "--list"]);
+        batches.as_array().unwrap().first().cloned()
+    });
+    assert_eq!((&batch["confirm"], &batch["runs"]), (&"DELETE 4".into(), &serde_json::json!(["run_4", "run_5"])));
+    let id = batch["id"].as_str().unwrap();
+    house.run(&["approve", "--list"]).ends(0).shows(&format!("usher approve --batch {id} --confirm 'DELETE 4'"));
+    house.run(&["approve", "--batch", id, "--confirm", "DELETE 2"]).ends(4).says("type exactly `DELETE 4`");
+    house.run(&["approve", "--batch", id, "--confirm", "DELETE 4"]).ends(4).says("has asked for run_4");
+    house.tamper("UPDATE runs SET asked_by = 'os:somebody-else'");
+    house.run(&["approve", "--batch", "batch_0", "--confirm", "DELETE 4"]).ends(4).says("there is no batch batch_0");
+    house.run(&["approve", "--batch", id, "--confirm", "DELETE 4"]).ends(0).shows("approved for 2 runs");
+    assert_eq!((house.step("run_4", "approve").as_str(), house.step("run_5", "approve").as_str()), ("done", "done"));
+    drop(daemon);
+}

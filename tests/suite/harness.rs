@@ -98,8 +98,13 @@ pub struct App {
     pub keys: KeyRing,
     /// Whether there is a mail room: its mails stay in memory.
     pub posts: bool,
+    /// How many attempts a turn may start.
+    pub hands: usize,
     pub folder: tempfile::TempDir,
 }
+
+/// Few enough that stories show what waits for a free hand.
+const HANDS: usize = 8;
 
 impl App {
     /// The shipped company on the morning when its story begins, with nobody known to usher yet.
@@ -116,7 +121,7 @@ impl App {
         let company = SandboxCompany::from_text(company, &folder.path().join("ledger.jsonl")).expect("a company");
         let library = Library::shipped().workflows;
         let engine = engine(&store, systems_of(&company), library, None);
-        Self { engine, store, clock, company, home, keys, posts: false, folder }
+        Self { engine, store, clock, company, home, keys, posts: false, hands: HANDS, folder }
     }
 
     /// As [`App::new`], with a mail room.
@@ -126,6 +131,14 @@ impl App {
         Self { engine, posts: true, ..app }
     }
 
+    /// A company of its own, with these workflows and no others.
+    pub async fn with_workflows(db: Db, company: &str, files: &[(&str, &str)]) -> Self {
+        let app = Self::of(db, company).await;
+        let library = Library::of(files.iter().copied());
+        assert!(!library.has_errors(), "{:#?}", library.diagnostics);
+        Self { engine: engine(&app.store, app.systems(), library.workflows, None), ..app }
+    }
+
     /// A house that others have lived in, with a mail room: what lies in its folder and its record stays.
     pub async fn posting_in(home: Home, folder: tempfile::TempDir, company: &str, now: Timestamp) -> Self {
         let clock = Clock::manual(now);
@@ -133,7 +146,7 @@ impl App {
         let store = open(&home, &clock, &keys).await;
         let company = SandboxCompany::from_text(company, &folder.path().join("ledger.jsonl")).expect("a company");
         let engine = posting(store.clone(), &company);
-        Self { engine, store, clock, company, home, keys, posts: true, folder }
+        Self { engine, store, clock, company, home, keys, posts: true, hands: HANDS, folder }
     }
 
     /// The shipped people, known and dispatched; every account read.
@@ -238,7 +251,7 @@ impl App {
 
     /// Works off what is due now; answers how many attempts there were.
     pub async fn drain(&self) -> usize {
-        self.engine.work_off(8).await.expect("works it off")
+        self.engine.work_off(self.hands).await.expect("works it off")
     }
 
     /// Jumps, then works off everything that has come due meanwhile.

@@ -18,5 +18,6 @@ mod queue;
 mod receiver;
 mod smtp;
 mod store;
+mod web;
 mod upgrades;
 mod vault;

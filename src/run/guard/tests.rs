@@ -256,6 +256,22 @@ fn cuts_that_nobody_asked_for_by_hand_can_be_stopped_and_no_others() {
 }
 
 #[test]
+fn a_restored_database_stops_everything_but_what_is_urgent() {
+    use crate::run::trip::{Stops, Trip, TripKind};
+    let words = "the database is an older copy".into();
+    let restore = Trip { id: 4, kind: TripKind::Restore, system: None, stops: Stops::Everything, words };
+    for action in ["account.disable", "account.enable", "directory.hide"] {
+        for (urgent, expected) in [(false, true), (true, false)] {
+            let mut story = one(step("s", action));
+            story.trips = vec![restore.clone()];
+            std::sync::Arc::make_mut(&mut story.book.run.workflow).urgent = urgent;
+            let label = story.book.steps[0].label();
+            assert_eq!(judged(&story, &label) == "guard", expected, "{action}, urgent: {urgent}");
+        }
+    }
+}
+
+#[test]
 fn a_paused_run_starts_nothing() {
     let mut story = one(step("s", "account.disable"));
     story.book.run.state = RunState::Paused;

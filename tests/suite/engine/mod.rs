@@ -3,7 +3,9 @@
 mod accidents;
 mod alerts;
 pub mod departure;
+mod guarded;
 mod hands;
+mod histories;
 mod joiners;
 mod late;
 mod limits;

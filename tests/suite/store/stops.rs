@@ -74,7 +74,7 @@ both! {
 }
 
 /// Waits until a session of the database waits for a lock, or `over` says that it will not.
-async fn until_blocked(app: &App, query: &str, over: impl Fn() -> bool) {
+pub async fn until_blocked(app: &App, query: &str, over: impl Fn() -> bool) {
     let blocked = format!(
         "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '{query}%'"
     );

@@ -56,7 +56,7 @@ both! {
         }
         let again = engine.store().approve_batch(&batch.id, "DELETE 6", "os:helene").await.unwrap_err();
         assert!(again.to_string().contains("no batch"), "{again}");
-        app.clock.set(app.now() + jiff::SignedDuration::from_hours(25));
+        app.clock.set(app.now() + jiff::SignedDuration::from_hours(240));
         drain(&engine).await;
         for run in runs {
             assert_eq!(app.state(run, "delete@mailhost").await.as_str(), "done");

@@ -61,6 +61,10 @@ both! {
         assert_eq!(app.state(run, "delete@mailhost").await.as_str(), "done");
         let [hold] = app.store.holds(None, true).await.unwrap().try_into().unwrap();
         assert_eq!((hold.ended.unwrap().by.as_str(), hold.until), ("usher", Some(until)));
+        // One whose time is over stops nothing, whether its end has been written down or not.
+        app.store.add_hold(&ada, "lawsuit", Some(zurich("2027-08-20T00:00")), "os:legal").await.unwrap();
+        app.walk_to(zurich("2027-10-01T09:00")).await;
+        assert_eq!(app.state(run, "delete.purge@mailhost").await.as_str(), "done");
     };
 
     a_hold_during_the_grace_stops_the_purge_whoever_does_it, async |app: &App| {

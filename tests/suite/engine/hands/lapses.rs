@@ -25,7 +25,7 @@ steps:
   - id: delete
     action: account.delete
     systems: mailhost
-    at: day
+    at: day + 1 day
     grace: 30 days
 "
     )
@@ -36,7 +36,7 @@ async fn lapsed(app: &App, on_lapse: &str) -> (Engine, i64) {
     app.staffed().await;
     let text = leave(on_lapse);
     let engine = app.restarted(app.systems(), &[("leave.yaml", &text)]).await;
-    let run = engine.start(request("leave-late", "1005", &[("day", "2027-03-01")])).await.unwrap().id();
+    let run = engine.start(request("leave-late", "1005", &[("day", "2027-02-28")])).await.unwrap().id();
     drain(&engine).await;
     engine.approve(run, "approve", "", "os:helene").await.unwrap();
     app.clock.set(zurich("2027-03-01T09:00"));
@@ -80,9 +80,9 @@ both! {
 both_posting! {
     before_an_approval_lapses_somebody_is_reminded_and_may_give_it_again, async |app: &App| {
         app.staffed().await;
-        let text = leave("").replace("2 days", "20 days");
+        let text = leave("").replace("2 days", "30 days");
         let engine = app.restarted(app.systems(), &[("leave.yaml", &text)]).await;
-        let run = engine.start(request("leave-late", "1005", &[("day", "2027-03-01")])).await.unwrap().id();
+        let run = engine.start(request("leave-late", "1005", &[("day", "2027-02-28")])).await.unwrap().id();
         drain(&engine).await;
         engine.approve(run, "approve", "", "os:helene").await.unwrap();
         let given = app.now();
@@ -96,15 +96,15 @@ both_posting! {
             drain(&engine).await;
             drain(&engine).await;
         };
-        at(16, 0).await;
-        at(16, 20).await;
+        at(26, 0).await;
+        at(26, 20).await;
         assert_eq!(said(), 0, "four days are left");
-        at(17, 0).await;
-        at(17, 20).await;
+        at(27, 0).await;
+        at(27, 20).await;
         assert_eq!(said(), 1);
         engine.approve(run, "approve", "", "os:nils").await.expect("it may be given again");
-        at(17, 40).await;
-        at(18, 0).await;
+        at(27, 40).await;
+        at(28, 0).await;
         assert_eq!(said(), 1, "there is nothing to say any more");
         app.clock.set(zurich("2027-03-01T09:00"));
         drain(&engine).await;
