@@ -29,6 +29,9 @@ use crate::workflow::{Diagnostic, Severity};
 /// How often schedules and left-over events are looked at.
 const ROUND: Duration = Duration::from_secs(1);
 
+/// How often the age of the inventory is looked at.
+const INVENTORY: Duration = Duration::from_secs(60);
+
 /// How long a drain waits for a mail that is on its way once the steps are done.
 const LAST_MAIL: Duration = Duration::from_secs(3);
 
@@ -218,6 +221,7 @@ pub fn start(engine: &Engine, settings: queue::Settings) -> Running {
     let sender = tokio::spawn(send_mails(engine.clone(), asked.clone()));
     let helpers = vec![
         tokio::spawn(watch_others(engine.store().clone())),
+        tokio::spawn(keep_inventory(engine.clone())),
         tokio::spawn(keep_watch(engine.clone(), asked.clone())),
         tokio::spawn(rounds(engine.clone(), asked)),
     ];
@@ -279,12 +283,22 @@ async fn send_mails(engine: Engine, mut shutdown: watch::Receiver<bool>) {
     }
 }
 
+/// Thresholds are shares of how many accounts a system has: that is known, and not too old.
+async fn keep_inventory(engine: Engine) {
+    loop {
+        if let Err(error) = engine.keep_inventory().await {
+            tracing::warn!(%error, "how old the inventory is cannot be seen");
+        }
+        clock::pause(INVENTORY).await;
+    }
+}
+
 /// Shows every second that this process lives and how far the record has come, and tells when it cannot be written.
 async fn keep_watch(engine: Engine, shutdown: watch::Receiver<bool>) {
     let mut outage = Outage::default();
     while !*shutdown.borrow() {
         // A database that does not answer is as good as none.
-        let ticked = engine.store().unless_silent(&Patience::default(), engine.store().tick()).await;
+        let ticked = engine.store().unless_silent(&Patience::default(), engine.store().show_life()).await;
         engine.watch_record(&mut outage, ticked.as_ref().err(), engine.store().steady()).await;
         clock::pause(ROUND).await;
     }
@@ -359,7 +373,7 @@ pub async fn serve(config: &Config) -> Result<(), StartError> {
     stop.send_replace(true);
     // Whoever still asks, and a database that does not answer, hold nobody up.
     tokio::time::timeout(LEAVE, web).await.ok();
-    match tokio::time::timeout(LEAVE, store.tick()).await {
+    match tokio::time::timeout(LEAVE, store.show_life()).await {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => tracing::warn!(%error, "how far the record has come could not be written down at the end"),
         Err(_) => tracing::warn!("how far the record has come could not be written down at the end"),

@@ -36,6 +36,7 @@ mod man;
 mod moment;
 #[cfg(test)]
 mod operations;
+mod outlook;
 mod output;
 mod people;
 mod plan;

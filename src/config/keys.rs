@@ -47,6 +47,15 @@ pub(super) const SECTIONS: &[(&str, &[Key])] = &[
     ("serve", &[("listen", Kind::Text), ("workers", Kind::Number), ("lease", Kind::Text)]),
     ("policy", POLICY),
     (
+        "limits",
+        &[
+            ("destructive_per_hour", Kind::Text),
+            ("destructive_per_day", Kind::Text),
+            ("cuts_per_hour", Kind::Text),
+            ("inventory_age", Kind::Text),
+        ],
+    ),
+    (
         "mail",
         &[
             ("transport", Kind::Text),
@@ -122,6 +131,9 @@ pub(super) const EVERY_SYSTEM: &[Key] = &[
     ("own_account", Kind::Text),
     ("password_length", Kind::Number),
     ("password_classes", Kind::Texts),
+    ("destructive_per_hour", Kind::Text),
+    ("destructive_per_day", Kind::Text),
+    ("cuts_per_hour", Kind::Text),
 ];
 
 /// The kinds of system and what each takes besides.

@@ -10,6 +10,7 @@ mod database;
 mod file;
 mod judge;
 mod keys;
+mod limits;
 mod mail;
 mod passwords;
 mod problem;
@@ -57,7 +58,7 @@ pub struct Config {
     pub audit: AuditSettings,
     /// Zone and holidays.
     pub time: TimeSettings,
-    /// Calendars and policies.
+    /// Calendars, policies and limits.
     pub rules: Rules,
     /// Where workflows are.
     pub workflows: WorkflowSettings,
@@ -106,7 +107,7 @@ impl Config {
             audit: judge.audit(),
             passwords: judge.passwords(),
             database,
-            rules: judge.house_rules(&time.holidays),
+            rules: Rules { limits: judge.limits(), ..judge.house_rules(&time.holidays) },
             time,
             workflows: judge.workflows(),
             serve: judge.serve(),

@@ -17,6 +17,7 @@ pub(super) struct Raw {
     pub(super) people: RawPeople,
     pub(super) calendars: BTreeMap<String, RawCalendar>,
     pub(super) policy: RawPolicy,
+    pub(super) limits: RawLimits,
     pub(super) policies: BTreeMap<String, RawPolicy>,
     pub(super) naming: RawNaming,
     pub(super) access: RawAccess,
@@ -87,6 +88,15 @@ pub(super) struct RawCalendar {
 pub(super) struct RawPolicy {
     pub(super) redirect: Option<String>,
     pub(super) auto_reply_max: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawLimits {
+    pub(super) destructive_per_hour: Option<String>,
+    pub(super) destructive_per_day: Option<String>,
+    pub(super) cuts_per_hour: Option<String>,
+    pub(super) inventory_age: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -162,6 +172,9 @@ pub(super) struct RawSystem {
     #[serde(rename = "match")]
     pub(super) rules: Option<Vec<String>>,
     pub(super) sign_in: Option<String>,
+    pub(super) destructive_per_hour: Option<String>,
+    pub(super) destructive_per_day: Option<String>,
+    pub(super) cuts_per_hour: Option<String>,
     pub(super) own_account: Option<String>,
     pub(super) password_length: Option<i64>,
     pub(super) password_classes: Option<Vec<String>>,

@@ -5,7 +5,8 @@ use serde::Serialize;
 use super::Engine;
 use super::matching::Matched;
 use crate::connectors::Connector;
-use crate::store::SyncCount;
+use crate::run::{Account, AccountStatus};
+use crate::store::{StoreError, SyncCount};
 
 /// What a sync of one system found.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -42,9 +43,10 @@ impl Engine {
 
     async fn read_all(&self, connector: &Connector, system: &str) -> Result<Synced, String> {
         let mut synced = Synced { system: system.to_owned(), ..Synced::default() };
-        let mut from = None;
+        let (mut from, mut accounts) = (None, 0);
         loop {
             let (page, next) = connector.accounts(from).await.map_err(|error| error.to_string())?;
+            accounts += i64::try_from(page.iter().filter(|account| lives(account)).count()).unwrap_or(i64::MAX);
             let count = self.store().save_accounts(&page).await.map_err(|error| error.to_string())?;
             synced.count.read += count.read;
             synced.count.new += count.new;
@@ -53,6 +55,34 @@ impl Engine {
                 None => break,
             }
         }
+        self.store().note_population(system, accounts).await.map_err(|error| error.to_string())?;
         Ok(synced)
     }
+
+    /// Reads the systems whose last complete reading is older than half of what the limits accept, so that nothing has
+    /// to wait for it. What cannot be read is tried again later, by whichever daemon looks first.
+    ///
+    /// # Errors
+    /// When the record cannot be used.
+    pub async fn keep_inventory(&self) -> Result<usize, StoreError> {
+        let mut read = 0;
+        for system in self.systems().keys() {
+            if !self.store().take_reading(system, self.house_rules().limits.inventory_age / 2).await? {
+                continue;
+            }
+            match self.sync(system).await {
+                Ok(synced) => {
+                    read += 1;
+                    tracing::info!(system, accounts = synced.count.read, "the system's inventory was old: read again");
+                }
+                Err(error) => tracing::warn!(system, %error, "the system's inventory is old and cannot be read"),
+            }
+        }
+        Ok(read)
+    }
+}
+
+/// Whether it is one of the accounts that a system has: those in their grace are on their way out.
+fn lives(account: &Account) -> bool {
+    !matches!(account.status, AccountStatus::Deleted | AccountStatus::Purged)
 }

@@ -53,7 +53,8 @@ impl Outage {
             Some(present) => present.why = why,
             None => {
                 let id = format!("record_{:016x}", rand::random::<u64>());
-                self.present = Some(Present { since: steady, began: now, next: steady, why, id, told: BTreeSet::new() });
+                self.present =
+                    Some(Present { since: steady, began: now, next: steady, why, id, told: BTreeSet::new() });
             }
         }
     }
@@ -85,11 +86,7 @@ impl Engine {
     }
 
     async fn tell_outage(&self, present: &mut Present, now: Timestamp) {
-        let facts = Facts {
-            urgent: 1,
-            problems: vec![self.problem(present, "usher doctor")],
-            ..Facts::default()
-        };
+        let facts = Facts { urgent: 1, problems: vec![self.problem(present, "usher doctor")], ..Facts::default() };
         if let Some(room) = self.mail() {
             for to in room.administrators() {
                 if present.told.contains(&to.email) {
@@ -97,7 +94,9 @@ impl Engine {
                 }
                 match send(room, &to, &facts, now).await {
                     Ok(()) => drop(present.told.insert(to.email)),
-                    Err(why) => tracing::error!(why, "an administrator could not be told that the record cannot be written"),
+                    Err(why) => {
+                        tracing::error!(why, "an administrator could not be told that the record cannot be written")
+                    }
                 }
             }
         }

@@ -121,7 +121,9 @@ mod tests {
     #[test]
     fn ten_minutes_are_no_jump_and_a_millisecond_more_is_one() {
         let clocks = after(look(1_000_000_000, 5_000));
-        for (real, steady) in [(1_000_000_000 + JUMP_MS, 5_000), (1_000_000_000 - JUMP_MS, 5_000), (1_900_000_000, 900_005_000)] {
+        for (real, steady) in
+            [(1_000_000_000 + JUMP_MS, 5_000), (1_000_000_000 - JUMP_MS, 5_000), (1_900_000_000, 900_005_000)]
+        {
             assert_eq!(clocks.judge(&look(real, steady)), None, "{real}");
         }
         let ahead = clocks.judge(&look(1_000_000_001 + JUMP_MS, 5_000)).unwrap();
@@ -142,7 +144,8 @@ mod tests {
 
     #[test]
     fn a_skew_is_told_once_and_again_when_it_grows() {
-        let apart = |by: i64| Look { real: 1_000_000_000, machine: (1_000_000_000 - by, 1_000_000_000 - by), steady: (0, 0) };
+        let apart =
+            |by: i64| Look { real: 1_000_000_000, machine: (1_000_000_000 - by, 1_000_000_000 - by), steady: (0, 0) };
         let mut clocks = after(apart(SKEW_MS));
         assert_eq!(clocks.judge(&apart(SKEW_MS)), None, "30 s are allowed");
         assert_eq!(clocks.judge(&apart(45_000)).unwrap(), "a machine's clock is 45 s behind the database's");

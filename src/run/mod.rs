@@ -14,6 +14,7 @@ pub mod guard;
 pub mod inputs;
 pub mod instant;
 pub mod journal;
+pub mod limits;
 #[cfg(test)]
 mod lives;
 pub mod matching;

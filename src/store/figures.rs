@@ -57,7 +57,9 @@ impl Store {
         let rows = sqlx::query("SELECT kind, urgent, COUNT(*) FROM waits WHERE over_at IS NULL GROUP BY kind, urgent")
             .fetch_all(&mut *conn)
             .await?;
-        let wait = |row: &sqlx::any::AnyRow| Ok::<_, StoreError>((row.try_get(0)?, row.try_get::<i64, _>(1)? != 0, row.try_get(2)?));
+        let wait = |row: &sqlx::any::AnyRow| {
+            Ok::<_, StoreError>((row.try_get(0)?, row.try_get::<i64, _>(1)? != 0, row.try_get(2)?))
+        };
         let waits = rows.iter().map(wait).collect::<Result<_, StoreError>>()?;
         let parked =
             sqlx::query_scalar("SELECT COUNT(*) FROM hr_events WHERE state = 'parked'").fetch_one(&mut *conn).await?;

@@ -28,6 +28,7 @@ mod journal;
 mod late;
 mod leases;
 mod letting_go;
+mod limits;
 mod listings;
 mod lock;
 mod mails;
@@ -36,6 +37,7 @@ mod matches;
 mod migrate;
 mod names;
 mod people;
+mod populations;
 mod proof;
 mod protection;
 mod rewrap;
@@ -78,6 +80,7 @@ pub use freezes::FreezeRow;
 pub use holds::{HoldEnd, HoldRow, Release, parse_hold_id};
 pub use imports::{Import, Piece, PieceTaken, RowOutcome};
 pub use journal::{AuditEntry, Verified};
+use limits::waits_for_batch;
 pub use listings::{AccountFilter, AccountRow, Owner};
 pub use lock::FileLock;
 pub use mails::{Carrier, MailEnd, MailRow, NewMail, TakenMail};
@@ -318,7 +321,8 @@ impl Store {
     /// When the database cannot be read.
     pub async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
         let mut conn = self.reader().await?;
-        next_due_on(&mut conn).await
+        let now = self.times(&mut conn).await?.0;
+        next_due_on(&mut conn, now).await
     }
 
     /// How many attempts are under way, over all daemons.
@@ -338,11 +342,12 @@ impl Store {
     pub async fn at_rest(&self) -> Result<bool, StoreError> {
         let mut conn = self.reader().await?;
         let now = self.times(&mut conn).await?.0.as_millisecond();
-        let busy: i64 = sqlx::query_scalar(
+        let busy: i64 = sqlx::query_scalar(concat!(
             "SELECT (SELECT COUNT(*) FROM steps WHERE lease_until IS NOT NULL)
-                  + (SELECT COUNT(*) FROM steps WHERE due_at IS NOT NULL AND due_at <= $1)
-                  + (SELECT COUNT(*) FROM mails WHERE due_at IS NOT NULL AND due_at <= $1)",
-        )
+                  + (SELECT COUNT(*) FROM steps s WHERE s.due_at IS NOT NULL AND s.due_at <= $1 AND NOT ",
+            waits_for_batch!("$1"),
+            ") + (SELECT COUNT(*) FROM mails WHERE due_at IS NOT NULL AND due_at <= $1)",
+        ))
         .bind(now)
         .fetch_one(&mut *conn)
         .await?;
@@ -355,8 +360,8 @@ impl Store {
     /// When the database cannot be read.
     pub async fn until_due(&self) -> Result<Option<Duration>, StoreError> {
         let mut conn = self.reader().await?;
-        let due = next_due_on(&mut conn).await?;
         let now = self.times(&mut conn).await?.0;
+        let due = next_due_on(&mut conn, now).await?;
         let left = |due: Timestamp| due.as_millisecond().saturating_sub(now.as_millisecond()).max(0);
         Ok(due.map(|due| Duration::from_millis(left(due).unsigned_abs())))
     }
@@ -384,8 +389,7 @@ impl Store {
         let before = (clock.now().as_millisecond(), clock.steady());
         let (now, real, tide) = self.times_and_tide(&mut inner).await?;
         let after = (clock.now().as_millisecond(), clock.steady());
-        let look =
-            Look { real: real.as_millisecond(), machine: (before.0, after.0), steady: (before.1, after.1) };
+        let look = Look { real: real.as_millisecond(), machine: (before.0, after.0), steady: (before.1, after.1) };
         Ok(Tx { inner, now, real, look, tide, known })
     }
 
@@ -484,11 +488,19 @@ impl Store {
     }
 }
 
-async fn next_due_on(conn: &mut AnyConnection) -> Result<Option<Timestamp>, StoreError> {
-    let due: Option<i64> = sqlx::query_scalar(
-        "SELECT MIN(due_at) FROM (SELECT (SELECT MIN(due_at) FROM steps WHERE lane = 0 AND due_at IS NOT NULL) AS due_at
-         UNION ALL SELECT (SELECT MIN(due_at) FROM steps WHERE lane = 1 AND due_at IS NOT NULL)) AS lanes",
-    )
+/// The first due step of each lane. What waits for others of its batch is looked at when they should be over.
+async fn next_due_on(conn: &mut AnyConnection, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+    let due: Option<i64> = sqlx::query_scalar(concat!(
+        "SELECT MIN(due_at) FROM (
+            SELECT (SELECT s.due_at FROM steps s WHERE s.lane = 0 AND s.due_at IS NOT NULL AND NOT ",
+        waits_for_batch!("$1"),
+        " ORDER BY s.due_at LIMIT 1) AS due_at
+            UNION ALL SELECT (SELECT s.due_at FROM steps s WHERE s.lane = 1 AND s.due_at IS NOT NULL AND NOT ",
+        waits_for_batch!("$1"),
+        " ORDER BY s.due_at LIMIT 1)
+            UNION ALL SELECT (SELECT MIN(canary_until) FROM systems WHERE canary_until > $1)) AS firsts",
+    ))
+    .bind(now.as_millisecond())
     .fetch_one(conn)
     .await?;
     Ok(due.map(clock::from_millis))

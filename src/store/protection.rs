@@ -51,7 +51,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be used.
     pub async fn judge_protected_again(&self) -> Result<usize, StoreError> {
-        self.let_go("protected", "usher", None, |reason| matches!(reason, HoldReason::Protected(_))).await
+        self.let_go("protected", "usher", None, |_, reason| matches!(reason, HoldReason::Protected(_))).await
     }
 
     /// As a claim would find it now, to look at.

@@ -142,10 +142,14 @@ impl Store {
         match standing {
             MarkStanding::Fits => {}
             MarkStanding::Older(_, known) => vigil.tide = vigil.tide.max(known),
-            MarkStanding::Foreign => tracing::warn!(mark = shown, "the mark beside is another database's; it is replaced"),
+            MarkStanding::Foreign => {
+                tracing::warn!(mark = shown, "the mark beside is another database's; it is replaced")
+            }
             MarkStanding::Missing if tide == 0 => {}
             MarkStanding::Missing | MarkStanding::Unreadable(_) => {
-                let words = format!("{shown} is not there or cannot be read: nobody can say whether this database is the newest copy");
+                let words = format!(
+                    "{shown} is not there or cannot be read: nobody can say whether this database is the newest copy"
+                );
                 tracing::warn!("{words}");
                 vigil.unmarked = matches!(place, MarkPlace::Beside(_)).then_some(words);
             }
@@ -199,7 +203,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn tick(&self) -> Result<Option<i64>, StoreError> {
+    pub async fn show_life(&self) -> Result<Option<i64>, StoreError> {
         let (seen, steady, commits) = (self.tide().await?, self.inner.clock.steady(), self.commits());
         let (grow, alive) = {
             let vigil = self.vigil();

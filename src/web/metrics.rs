@@ -19,8 +19,17 @@ use crate::store::{Carrier, Dialect, Figures, Store};
 pub(super) const TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 const STEPS: [&str; 11] = [
-    "blocked", "waiting", "leased", "unknown", "done", "failed", "held", "awaiting_approval", "awaiting_person",
-    "skipped", "cancelled",
+    "blocked",
+    "waiting",
+    "leased",
+    "unknown",
+    "done",
+    "failed",
+    "held",
+    "awaiting_approval",
+    "awaiting_person",
+    "skipped",
+    "cancelled",
 ];
 const RUNS: [&str; 6] = ["open", "paused", "needs_attention", "completed", "closed_with_exceptions", "cancelled"];
 const MAILS: [&str; 3] = ["queued", "sent", "failed"];
@@ -49,12 +58,22 @@ fn process(registry: &mut Registry, door: &Door, up: bool) {
     gauge(registry, "database_up", "Whether the database answers", i64::from(up));
     let failing = i64::from(store.trouble().is_some());
     gauge(registry, "database_writes_failing", "Whether the last write could not be made", failing);
-    gauge(registry, "mark_failing", "Whether the mark outside the database could not be written", i64::from(store.mark_fails()));
+    gauge(
+        registry,
+        "mark_failing",
+        "Whether the mark outside the database could not be written",
+        i64::from(store.mark_fails()),
+    );
     let age = |last: &AtomicI64| match last.load(Ordering::Relaxed) {
         0 => -1,
         last => store.steady().saturating_sub(last) / 1000,
     };
-    gauge(registry, "last_turn_age_seconds", "Since the claimer last wrote; -1 where it never has", age(&counts.last_turn));
+    gauge(
+        registry,
+        "last_turn_age_seconds",
+        "Since the claimer last wrote; -1 where it never has",
+        age(&counts.last_turn),
+    );
     let mut counter = |name: &str, help: &str, value: &AtomicU64| {
         registry.register(name, help, ConstCounter::new(value.load(Ordering::Relaxed)));
     };

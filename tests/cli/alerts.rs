@@ -12,7 +12,9 @@ fn a_test_reaches_the_administrators_and_says_what_the_webhook_answered() {
     house.run(&["alerts", "test"]).ends(0).shows("told by mail: helene.bonvin@alpine-instruments.example");
     // Nobody listens there, and the secret is not to be had.
     let toml = house.read("usher.toml");
-    let with = format!("{toml}\n[alerts.webhook]\nurl = \"http://127.0.0.1:9/a-secret-path\"\nsecret = {{ env = \"HOOK\" }}\n");
+    let with = format!(
+        "{toml}\n[alerts.webhook]\nurl = \"http://127.0.0.1:9/a-secret-path\"\nsecret = {{ env = \"HOOK\" }}\n"
+    );
     house.write("usher.toml", with);
     house
         .run(&["alerts", "test"])

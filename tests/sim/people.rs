@@ -500,6 +500,10 @@ impl World {
             self.promises.paused.remove(&run);
             decided |= allowed(engine.resume(run, "at the end", ASKER).await).is_some();
         }
+        for row in engine.store().trips(false).await.expect("reads") {
+            decided |= allowed(engine.store().release_trip(row.trip.id, "at the end", ASKER).await).is_some();
+            self.say(format!("at the end somebody releases {}: {}", row.trip.public_id(), row.trip.words));
+        }
         for waiting in engine.store().waiting(200).await.expect("reads") {
             if !matches!(waiting.state, "held" | "failed") || waiting.goes_on {
                 continue;

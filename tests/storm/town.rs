@@ -256,8 +256,11 @@ fn with_knobs(company: &str, knobs: &str) -> String {
 fn configuration(url: &str) -> String {
     let systems = ["directory", "mailhost", "files", "groupware"]
         .map(|name| format!("[systems.{name}]\nkind = \"sandbox\"\ncompany = \"company.toml\"\n"));
+    // A whole town leaves on one day, months after its systems were read: its limits are those of a town.
+    let limits = "[limits]\ndestructive_per_hour = \"1000000\"\ndestructive_per_day = \"1000000\"\n\
+                  cuts_per_hour = \"1000000\"\ninventory_age = \"3650 days\"\n";
     format!(
-        "[database]\nurl = \"{url}\"\n[time]\nzone = \"Europe/Zurich\"\n[workflows]\nfolder = \"workflows\"\n[serve]\n\
+        "{limits}[database]\nurl = \"{url}\"\n[time]\nzone = \"Europe/Zurich\"\n[workflows]\nfolder = \"workflows\"\n[serve]\n\
          listen = \"127.0.0.1:{}\"\nlease = \"5 s\"\n{}",
         free_port(),
         systems.join("")

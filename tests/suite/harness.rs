@@ -17,8 +17,9 @@ use usher::intake::people::{Mapping, read_people};
 use usher::intake::{events, feed};
 use usher::mail::{MailRoom, MailSettings, Means};
 use usher::run::book::Book;
+use usher::run::limits::Limits;
 use usher::run::settle::Outcome;
-use usher::run::{Conventions, Evidence, EvidenceKind, Holidays, RunState, StepState};
+use usher::run::{Conventions, Evidence, EvidenceKind, Rules, RunState, StepState};
 use usher::secret::KeyRing;
 use usher::store::{Claim, Completion, Opening, RunFilter, Store, StoreError, TurnReport, TurnRequest};
 use usher::workflow::Workflow;
@@ -421,7 +422,17 @@ pub fn folder() -> tempfile::TempDir {
 }
 
 async fn open(home: &Home, clock: &Clock, keys: &KeyRing) -> Store {
-    let opened = Store::open(&home.url, Opening::Migrate, clock.clone(), keys.clone(), Holidays::default());
+    store_with(home, clock, keys, rules()).await
+}
+
+/// The rules of every house here: stories jump over months, and read no system in between.
+pub fn rules() -> Rules {
+    let limits = Limits { inventory_age: Duration::from_secs(10 * 365 * 86_400), ..Limits::default() };
+    Rules { limits, ..Rules::default() }
+}
+
+pub async fn store_with(home: &Home, clock: &Clock, keys: &KeyRing, rules: Rules) -> Store {
+    let opened = Store::open(&home.url, Opening::Migrate, clock.clone(), keys.clone(), rules);
     opened.await.unwrap_or_else(|why| panic!("{why}")).with_conventions(conventions())
 }
 
@@ -446,7 +457,7 @@ fn engine(
     mail: Option<MailRoom>,
 ) -> Engine {
     let fittings = Fittings { mail, ..Fittings::default() };
-    Engine::with(store.clone(), systems, library, "Europe/Zurich", Holidays::default(), fittings)
+    Engine::with(store.clone(), systems, library, "Europe/Zurich", rules(), fittings)
 }
 
 /// An engine of the shipped workflows on this store, which sends mail.

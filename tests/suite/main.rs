@@ -18,6 +18,6 @@ mod queue;
 mod receiver;
 mod smtp;
 mod store;
-mod web;
 mod upgrades;
 mod vault;
+mod web;

@@ -45,7 +45,7 @@ both! {
     metrics_tell_how_the_work_stands_and_nothing_of_anybody, async |app: &App| {
         app.staffed().await;
         app.drain().await;
-        app.store.tick().await.unwrap();
+        app.store.show_life().await.unwrap();
         app.store.trip(TripKind::Clock, None, "the clock jumped").await.unwrap();
         let port = open(app).await;
         let (head, text) = get(port, "/metrics").await;

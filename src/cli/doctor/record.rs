@@ -8,7 +8,7 @@ use super::Check;
 use crate::clock::Clock;
 use crate::config::{Config, DatabasePlace};
 use crate::daemon;
-use crate::store::{Carrier, Dialect, EventFilter, EventState, FileLock, Opening, Store, OVERDUE};
+use crate::store::{Carrier, Dialect, EventFilter, EventState, FileLock, OVERDUE, Opening, Store};
 
 /// More than this between two clocks is worth a word.
 const APART_MS: u64 = 5_000;

@@ -54,11 +54,15 @@ async fn mark(config: &Config, store: &Store) -> Result<Check, CliError> {
     Ok(match standing {
         MarkStanding::Fits => Check::ok("mark", format!("{shown}; keep it out of the database's copies")),
         MarkStanding::Missing if fresh => Check::ok("mark", format!("the daemon makes {shown}")),
-        MarkStanding::Missing => Check::warn("mark", format!("{shown} is not there: nobody can say whether this is the newest copy")).help(newest),
+        MarkStanding::Missing => {
+            Check::warn("mark", format!("{shown} is not there: nobody can say whether this is the newest copy"))
+                .help(newest)
+        }
         MarkStanding::Unreadable(why) => Check::warn("mark", format!("{shown} cannot be read: {why}")).help(newest),
         MarkStanding::Foreign => Check::warn("mark", format!("{shown} is another database's")).help(newest),
         MarkStanding::Older(is, was) => {
-            Check::bad("mark", format!("this database is an older copy: it stands at {is}, and was at {was}")).help(newest)
+            Check::bad("mark", format!("this database is an older copy: it stands at {is}, and was at {was}"))
+                .help(newest)
         }
     })
 }

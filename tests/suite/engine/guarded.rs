@@ -84,7 +84,7 @@ both! {
 
     after_a_week_of_nobody_the_first_claim_is_held_already, async |app: &App| {
         let run = about_to_be_deleted(app).await;
-        app.store.tick().await.unwrap();
+        app.store.show_life().await.unwrap();
         app.clock.set(app.now() + SignedDuration::from_hours(7 * 24 + 1));
         // Another daemon, which has seen nothing.
         let store = app.another_store().await;
@@ -100,7 +100,7 @@ both! {
 
     six_days_of_nobody_are_a_long_weekend, async |app: &App| {
         about_to_be_deleted(app).await;
-        app.store.tick().await.unwrap();
+        app.store.show_life().await.unwrap();
         app.clock.set(app.now() + SignedDuration::from_hours(6 * 24));
         let store = app.another_store().await;
         posting(store.clone(), &app.company).work_off(8).await.unwrap();
@@ -112,9 +112,9 @@ both! {
         let run = about_to_be_deleted(app).await;
         for _ in 0..3 {
             app.store.post(&[]).await.unwrap();
-            assert!(app.store.tick().await.unwrap().is_some());
+            assert!(app.store.show_life().await.unwrap().is_some());
         }
-        assert_eq!(app.store.tick().await.unwrap(), None, "nothing was written since");
+        assert_eq!(app.store.show_life().await.unwrap(), None, "nothing was written since");
         app.sql("UPDATE counters SET value = value - 2 WHERE name = 'tide'").await.unwrap();
         app.clock.set(zurich("2027-07-28T09:00"));
         app.drain().await;
@@ -127,18 +127,18 @@ both! {
         assert!(app.steps_that_are(leave, "done").await.is_empty(), "{:?}", app.states(leave).await);
         assert!(app.steps_that_are(block, "done").await.iter().any(|step| step.starts_with("disable@")));
         release(&app.store).await;
-        app.store.tick().await.unwrap();
+        app.store.show_life().await.unwrap();
         app.drain().await;
         assert_eq!((status(app), tripped(&app.store).await), (AccountStatus::Deleted, vec![]));
         app.no_effect_twice(&[]);
     };
 
     an_idle_daemon_notices_within_a_tick, async |app: &App| {
-        app.store.tick().await.unwrap();
+        app.store.show_life().await.unwrap();
         app.store.post(&[]).await.unwrap();
-        app.store.tick().await.unwrap();
+        app.store.show_life().await.unwrap();
         app.sql("UPDATE counters SET value = 1 WHERE name = 'tide'").await.unwrap();
-        app.store.tick().await.unwrap();
+        app.store.show_life().await.unwrap();
         assert_eq!(tripped(&app.store).await[0].0, TripKind::Restore);
     };
 
@@ -148,25 +148,25 @@ both! {
         assert_eq!(app.store.mark_standing(&place).await.unwrap().1, MarkStanding::Missing);
         for _ in 0..3 {
             app.store.post(&[]).await.unwrap();
-            app.store.tick().await.unwrap();
+            app.store.show_life().await.unwrap();
         }
         assert_eq!(app.store.mark_standing(&place).await.unwrap().1, MarkStanding::Fits);
         let restarted = app.another_store().await;
         restarted.keep_mark(&place).await.unwrap();
-        restarted.tick().await.unwrap();
+        restarted.show_life().await.unwrap();
         assert!(tripped(&restarted).await.is_empty(), "a restart is no restore");
         app.sql("UPDATE counters SET value = 2 WHERE name = 'tide'").await.unwrap();
         let restored = app.another_store().await;
         assert_eq!(restored.mark_standing(&place).await.unwrap().1, MarkStanding::Older(2, 4));
         restored.keep_mark(&place).await.unwrap();
-        restored.tick().await.unwrap();
+        restored.show_life().await.unwrap();
         let words = "the database is an older copy: it stands at 2, and was at 4".to_owned();
         assert_eq!(tripped(&restored).await, [(TripKind::Restore, words)]);
         release(&restored).await;
         // The mark has gone on with it: the next start finds nothing.
         let next = app.another_store().await;
         next.keep_mark(&place).await.unwrap();
-        next.tick().await.unwrap();
+        next.show_life().await.unwrap();
         assert!(tripped(&next).await.is_empty());
         for store in [restarted, restored, next] {
             store.close().await;
@@ -175,11 +175,11 @@ both! {
 
     without_a_mark_a_file_that_was_at_work_counts_as_restored_and_a_server_does_not, async |app: &App| {
         let place = place(app.home.db, app.folder.path());
-        app.store.tick().await.unwrap();
+        app.store.show_life().await.unwrap();
         let store = app.another_store().await;
         store.keep_mark(&place).await.unwrap();
         store.post(&[]).await.unwrap();
-        store.tick().await.unwrap();
+        store.show_life().await.unwrap();
         let found: Vec<TripKind> = tripped(&store).await.into_iter().map(|(kind, _)| kind).collect();
         let expected: &[TripKind] = if app.home.db == Db::Sqlite { &[TripKind::Restore] } else { &[] };
         assert_eq!(found, expected);
@@ -204,7 +204,7 @@ async fn a_machine_whose_clock_differs_from_the_databases_is_noticed() {
         let store = opened.await.unwrap();
         let look = async || {
             store.post(&[]).await.unwrap();
-            store.tick().await.unwrap();
+            store.show_life().await.unwrap();
             tripped(&store).await
         };
         assert!(look().await.is_empty());
@@ -212,8 +212,11 @@ async fn a_machine_whose_clock_differs_from_the_databases_is_noticed() {
         assert!(look().await.is_empty(), "15 s are nothing");
         clock.leap(Clock::System.now() - SignedDuration::from_secs(45));
         let found = look().await;
-        assert!(matches!(found.as_slice(), [(TripKind::Clock, words)] if words.starts_with("a machine's clock is 4")
-            && words.ends_with("s behind the database's")), "{found:?}");
+        assert!(
+            matches!(found.as_slice(), [(TripKind::Clock, words)] if words.starts_with("a machine's clock is 4")
+            && words.ends_with("s behind the database's")),
+            "{found:?}"
+        );
         release(&store).await;
         assert!(look().await.is_empty(), "what was looked at is not told again");
         store.close().await;
@@ -230,11 +233,11 @@ async fn a_file_that_was_restored_from_a_copy_starts_frozen() {
         std::fs::create_dir(&there).unwrap();
         app.store.keep_mark(&place).await.unwrap();
         let run = about_to_be_deleted(app).await;
-        app.store.tick().await.unwrap();
+        app.store.show_life().await.unwrap();
         app.sql(&format!("VACUUM INTO '{}'", there.join("usher.db").display())).await.unwrap();
         app.jump_to(zurich("2027-07-28T09:00")).await;
         assert_eq!(status(app), AccountStatus::Deleted);
-        app.store.tick().await.unwrap();
+        app.store.show_life().await.unwrap();
         std::fs::copy(app.folder.path().join("usher.db.mark"), there.join("usher.db.mark")).unwrap();
 
         let url = format!("sqlite:{}", there.join("usher.db").display());

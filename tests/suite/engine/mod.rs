@@ -8,7 +8,7 @@ mod hands;
 mod histories;
 mod joiners;
 mod late;
-mod limits;
+pub mod limits;
 pub mod moved;
 mod movers;
 mod notices;

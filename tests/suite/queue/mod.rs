@@ -11,7 +11,7 @@ use usher::daemon;
 use usher::engine::Engine;
 use usher::intake::events;
 use usher::queue::{self, Attempt, Counts, Settings};
-use usher::run::Holidays;
+use usher::run::{Holidays, Rules};
 use usher::store::{Opening, Store};
 
 use crate::database::Db;
@@ -29,10 +29,12 @@ async fn house(app: &App, leavers: usize) -> House {
     let crowd = Crowd::leaving(leavers, yesterday);
     app.told(&crowd.people).await;
     let company = SandboxCompany::from_text(&crowd.company, &app.folder.path().join("crowd.jsonl")).unwrap();
-    let store =
-        Store::open(&app.home.url, Opening::Migrate, Clock::System, app.keys.clone(), Holidays::default()).await;
+    // All of them leave at once: their limits are those of a crowd.
+    let limits = crate::engine::limits::wide();
+    let rules = Rules { limits, ..Rules::default() };
+    let store = Store::open(&app.home.url, Opening::Migrate, Clock::System, app.keys.clone(), rules.clone()).await;
     let library = app.engine.library().clone();
-    let engine = Engine::new(store.unwrap(), systems_of(&company), library, "Europe/Zurich", Holidays::default());
+    let engine = Engine::new(store.unwrap(), systems_of(&company), library, "Europe/Zurich", rules);
     events::dispatch(&engine).await.unwrap();
     House { engine, company }
 }

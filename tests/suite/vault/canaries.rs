@@ -2,9 +2,14 @@
 //! must not come out (guarantee 18).
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, Once};
 
 use sqlx::{AssertSqlSafe, Row};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::dynamic_filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 use usher::connectors::{Call, Credential, Issued};
 use usher::run::{Evidence, EvidenceKind};
 use usher::secret::{NoteSigner, Secret, SecretRef};
@@ -45,12 +50,16 @@ pub async fn record(app: &App) -> String {
     found
 }
 
+/// What is logged while somebody listens, by any thread: the drivers of databases have threads of their own.
+static KEPT: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+static LISTENERS: AtomicUsize = AtomicUsize::new(0);
+
 /// Writes into what is kept.
-struct Pen(Arc<Mutex<Vec<u8>>>);
+struct Pen;
 
 impl std::io::Write for Pen {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
+        KEPT.lock().unwrap().write(bytes)
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
@@ -58,36 +67,36 @@ impl std::io::Write for Pen {
     }
 }
 
-/// Everything that is logged in this thread, at every level.
-struct Log {
-    kept: Arc<Mutex<Vec<u8>>>,
-    _guard: tracing::subscriber::DefaultGuard,
-}
+/// Everything that is logged from now on, at every level.
+struct Log;
 
 impl Log {
     fn begin() -> Self {
-        let kept = Arc::new(Mutex::new(Vec::new()));
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::TRACE)
-            .with_ansi(false)
-            .with_writer({
-                let kept = Arc::clone(&kept);
-                move || Pen(Arc::clone(&kept))
-            })
-            .finish();
-        Self { kept, _guard: tracing::subscriber::set_default(subscriber) }
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| {
+            let listening = dynamic_filter_fn(|_, _| LISTENERS.load(Ordering::Relaxed) > 0);
+            let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(|| Pen).with_filter(listening);
+            tracing_subscriber::registry().with(layer).init();
+        });
+        LISTENERS.fetch_add(1, Ordering::Relaxed);
+        Self
     }
 
     fn text(&self) -> String {
-        String::from_utf8_lossy(&self.kept.lock().unwrap()).into_owned()
+        String::from_utf8_lossy(&KEPT.lock().unwrap()).into_owned()
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        LISTENERS.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 /// What a panic says that shows this value.
 fn panic_over(value: impl std::fmt::Debug + Send + 'static) -> String {
     let caught = std::thread::spawn(move || {
-        let failed: Result<(), _> = Err(value);
-        let message = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| failed.expect("a panic on purpose")));
+        let message = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| panic!("on purpose: {value:?}")));
         message.err().and_then(|why| why.downcast_ref::<String>().cloned())
     });
     caught.join().ok().flatten().expect("it panics with words")
@@ -123,7 +132,7 @@ both_posting! {
         let master = key.split_whitespace().last().unwrap().to_owned();
         let caged: Vec<&str> = heard.iter().map(String::as_str).chain([STORED, master.as_str()]).collect();
         let mut places = vec![("the record", record(app).await), ("the log", log.text())];
-        assert!(places[1].1.contains("DEBUG"), "the log is captured at every level: {}", places[1].1.len());
+        assert!(places[1].1.contains("sqlx::query"), "statements are among what is logged: {}", places[1].1.len());
         let mut told = String::new();
         for row in app.store.runs(&RunFilter::default()).await.unwrap() {
             let run = usher::run::book::parse_public_id(&row.id).unwrap();

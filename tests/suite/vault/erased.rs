@@ -26,6 +26,8 @@ async fn long_gone(app: &App) -> i64 {
     let run = until_the_checklist(app).await;
     done_by_people(app, run).await;
     app.walk_to(zurich("2027-08-27T09:00")).await;
+    // Her badge lay in a drawer until somebody shredded it.
+    app.sql("UPDATE accounts SET status = 'purged' WHERE system = 'badges'").await.unwrap();
     app.clock.set(app.now() + SignedDuration::from_hours(24 * 366 * 3));
     run
 }
@@ -56,6 +58,11 @@ both_posting! {
             let told = store.audit(run).await.unwrap();
             assert_eq!(told.len(), before.len() + 1, "one entry says that it was done");
             assert!(told.iter().zip(&before).all(|(now, then)| now.hash == then.hash));
+            for step in store.book(run).await.unwrap().steps {
+                let words = serde_json::to_value(&step.state).unwrap();
+                let detail = words.pointer("/evidence/detail").or(words.pointer("/reason/detail"));
+                assert!(detail.is_none_or(|detail| detail == "[erased]"), "{}: {words}", step.label());
+            }
             assert_eq!(told[0].fact["inputs"], "[erased]");
             assert_eq!(told.last().unwrap().fact["order"], "person erased");
             let proof = store.prove(&[store.note_signer().await.unwrap().verifier()], &[]).await.unwrap();

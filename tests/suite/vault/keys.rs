@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 use usher::secret::{KeyRing, Secret, SecretRef};
-use usher::store::{Pass, Store, resolve};
+use usher::store::{Carrier, NewMail, Pass, Store, resolve};
 
 use crate::harness::App;
 
@@ -25,10 +25,26 @@ async fn as_another_process(app: &App) -> Store {
     opened.await.expect("opens")
 }
 
+/// Where wrapped keys are, besides the one that signs.
+const TABLES: [&str; 5] = ["people", "mails", "credentials", "waits", "stored_secrets"];
+
+fn a_mail() -> NewMail {
+    NewMail {
+        carrier: Carrier::Mail,
+        key: "a-mail".to_owned(),
+        kind: "message".to_owned(),
+        to: "x@example.org".to_owned(),
+        subject: "A subject".to_owned(),
+        body: Secret::new("{}"),
+        domain: "example.org".to_owned(),
+        step: None,
+    }
+}
+
 /// Data keys that this master key has wrapped, and those of another.
 async fn wrapped(app: &App, key: u32) -> (i64, i64) {
     let mut counts = (0, 0);
-    for table in ["people", "mails", "waits", "stored_secrets"] {
+    for table in TABLES {
         let of = |not: &str| {
             format!("SELECT COUNT(*) FROM {table} WHERE data_key <> '' AND data_key {not} LIKE 'v2.{key}.%'")
         };
@@ -73,6 +89,12 @@ both_posting! {
         app.start("emergency-block", "1007", &[]).await;
         app.drain().await;
         app.store.set_secret("mail-password", &Secret::new("s3cret"), "os:nils").await.unwrap();
+        let departure = app.run_of("departure", "1005").await;
+        app.store.keep_credentials(departure, 0, &Secret::new("Welcome-1")).await.unwrap();
+        app.store.post(&[a_mail()]).await.unwrap();
+        for table in TABLES {
+            assert!(app.number(&format!("SELECT COUNT(*) FROM {table} WHERE data_key <> ''")).await > 0, "{table} is empty");
+        }
         app.store.checkpoint(std::time::Duration::ZERO).await.unwrap();
         let signer = app.store.note_signer().await.unwrap().verifier();
         let (all, others) = wrapped(app, 1).await;
@@ -119,6 +141,8 @@ both_posting! {
         let fresh = as_another_process(app).await;
         assert_eq!(fresh.keys().versions(), [2]);
         all_is_readable(app, &fresh).await;
+        let kept = fresh.open_credentials(departure, 0, "handed over", "os:nils").await.unwrap();
+        assert_eq!(kept.expose(), "Welcome-1");
         fresh.close().await;
         daemon.close().await;
         app.store.follow_keys().await.unwrap();

@@ -128,6 +128,8 @@ steps:
 async fn two_at_once(app: &App) {
     app.staffed().await;
     let (_, admins) = governors(app);
+    // Nothing else is due.
+    app.drain().await;
     let engine = app.restarted(app.systems(), &[("close.yaml", CLOSE)]).await;
     for person in &admins {
         engine.start(request("close-one", person, &[])).await.unwrap();
