@@ -180,10 +180,11 @@ pub async fn open_engine(config: &Config, opening: Opening, clock: Clock) -> Res
 /// An engine from its parts.
 pub fn assemble(config: &Config, store: Store, systems: BTreeMap<String, Connector>, library: Library) -> Engine {
     let matching = Matching { everywhere: config.matching.clone(), on: config.matching_on() };
-    let webhook = config.webhook.clone().map(Webhook::open);
+    let webhook = config.webhook.clone().map(|settings| Webhook::open(settings).with_store(store.clone()));
     let fittings = Fittings {
         matching,
-        mail: open_mail(config).0,
+        mail: open_mail(config).0.map(|room| room.with_store(store.clone())),
+        passwords: config.passwords.clone(),
         checkpoint_file: config.audit.checkpoint_file.clone(),
         webhook,
         silent_after: config.silent_after,
@@ -325,8 +326,10 @@ async fn round(engine: &Engine) -> Vec<String> {
     let expired = engine.store().expire_secrets().await.map(|_| ());
     let released = engine.store().end_holds().await.map(|_| ());
     let reminded = engine.remind().await.map(|_| ());
+    let followed = engine.store().follow_keys().await;
+    let rewrapped = engine.store().rewrap_in_passing().await;
     let checked = engine.checkpoint().await.map_err(|error| error.to_string());
-    let parts = [dispatched, fired, expired, released, reminded];
+    let parts = [dispatched, fired, expired, released, reminded, followed, rewrapped];
     parts
         .into_iter()
         .map(|part| part.map_err(|error| error.to_string()))

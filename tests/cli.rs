@@ -24,6 +24,8 @@ mod people;
 mod products;
 #[path = "cli/refusals.rs"]
 mod refusals;
+#[path = "cli/secrets.rs"]
+mod secrets;
 
 use std::path::Path;
 use std::time::Duration;

@@ -98,6 +98,7 @@ pub(super) const SECTIONS: &[(&str, &[Key])] = &[
     ("access", &[("administrators", Kind::Texts), ("people", Kind::Named)]),
     ("protected", &[("accounts", Kind::Texts), ("logins", Kind::Texts)]),
     ("audit", &[("checkpoint_file", Kind::Path)]),
+    ("passwords", &[("length", Kind::Number), ("classes", Kind::Texts)]),
 ];
 
 const POLICY: &[Key] = &[("redirect", Kind::Text), ("auto_reply_max", Kind::Text)];
@@ -128,6 +129,8 @@ pub(super) const EVERY_SYSTEM: &[Key] = &[
     ("match", Kind::Texts),
     ("sign_in", Kind::Text),
     ("own_account", Kind::Text),
+    ("password_length", Kind::Number),
+    ("password_classes", Kind::Texts),
     ("destructive_per_hour", Kind::Text),
     ("destructive_per_day", Kind::Text),
     ("cuts_per_hour", Kind::Text),

@@ -12,6 +12,7 @@ mod judge;
 mod keys;
 mod limits;
 mod mail;
+mod passwords;
 mod problem;
 mod raw;
 mod rules;
@@ -36,6 +37,7 @@ pub use sources::Source;
 pub use surroundings::Surroundings;
 pub use workflow_files::{WorkflowFile, files_in, read_workflow};
 
+use crate::engine::Passwords;
 use crate::intake::people::Mapping;
 use crate::mail::{MailSettings, WebhookSettings};
 use crate::run::{Conventions, MatchRules, Rules};
@@ -50,6 +52,8 @@ pub struct Config {
     pub database: DatabaseSettings,
     /// The master key.
     pub keys: KeySettings,
+    /// What new passwords are like.
+    pub passwords: Passwords,
     /// Where checkpoints of the journal go besides.
     pub audit: AuditSettings,
     /// Zone and holidays.
@@ -101,6 +105,7 @@ impl Config {
         let config = Self {
             keys: judge.keys(&database.place),
             audit: judge.audit(),
+            passwords: judge.passwords(),
             database,
             rules: Rules { limits: judge.limits(), ..judge.house_rules(&time.holidays) },
             time,

@@ -23,6 +23,7 @@ pub(super) struct Raw {
     pub(super) access: RawAccess,
     pub(super) protected: RawProtected,
     pub(super) audit: RawAudit,
+    pub(super) passwords: RawPasswords,
     pub(super) mail: Option<RawMail>,
     pub(super) alerts: BTreeMap<String, RawWebhook>,
     pub(super) systems: BTreeMap<String, RawSystem>,
@@ -124,6 +125,13 @@ pub(super) struct RawProtected {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct RawPasswords {
+    pub(super) length: Option<i64>,
+    pub(super) classes: Option<Vec<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct RawAudit {
     pub(super) checkpoint_file: Option<String>,
 }
@@ -168,6 +176,8 @@ pub(super) struct RawSystem {
     pub(super) destructive_per_day: Option<String>,
     pub(super) cuts_per_hour: Option<String>,
     pub(super) own_account: Option<String>,
+    pub(super) password_length: Option<i64>,
+    pub(super) password_classes: Option<Vec<String>>,
     pub(super) company: Option<String>,
     pub(super) state: Option<String>,
     pub(super) system: Option<String>,

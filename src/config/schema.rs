@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::keys::{self, Key, Kind};
+use crate::secret::{PasswordPolicy, SignClass};
 
 /// What each key is for. A test asks that none is missing.
 const DESCRIPTIONS: &[(&str, &str)] = &[
@@ -62,6 +63,11 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
     ("protected", "Accounts that are never deleted, and whose access no run closes by itself."),
     ("protected.accounts", "By system and immutable id: `mailhost:m-0001`."),
     ("protected.logins", "By sign-in name or address, with `*` and `?`: `break-glass*`, `mailhost:root`."),
+    ("passwords", "What the passwords are like that usher gives to accounts."),
+    ("passwords.length", "How many signs, 12 to 128; default 24."),
+    ("passwords.classes", "Of which classes, at least one sign of each; default lower, upper, digit."),
+    ("systems.password_length", "How many signs new passwords have on this system, where that is not [passwords]."),
+    ("systems.password_classes", "Of which classes they are there, where that is not [passwords]."),
     ("audit", "Checkpoints of the journal."),
     ("audit.checkpoint_file", "A file elsewhere that each checkpoint is also written to, at its end."),
     ("departments", "What people of a department get."),
@@ -175,6 +181,13 @@ fn narrow(path: &str, schema: &mut Value) {
             schema["minimum"] = json!(1);
             schema["maximum"] = json!(1024);
         }
+        "passwords.length" | "systems.password_length" => {
+            schema["minimum"] = json!(PasswordPolicy::LENGTHS.start());
+            schema["maximum"] = json!(PasswordPolicy::LENGTHS.end());
+        }
+        "passwords.classes" | "systems.password_classes" => {
+            schema["items"]["enum"] = json!(SignClass::ALL.map(SignClass::as_str));
+        }
         "time.holidays" | "calendars.days" => schema["items"] = day,
         "calendars.weekend" => {
             let day = "^ *(?:[Mm]on|[Tt]ues|[Ww]ednes|[Tt]hurs|[Ff]ri|[Ss]atur|[Ss]un)day *$";
@@ -218,7 +231,7 @@ mod tests {
                     .unwrap_or(line)
             })
             .filter(|line| {
-                ["url = \"sqlite", "secret =", "transport = \"file"].iter().all(|other| !line.starts_with(other))
+                ["url = \"sqlite", "secret = { env = \"USHER_MASTER", "transport = \"file"].iter().all(|other| !line.starts_with(other))
             })
             .collect::<Vec<_>>()
             .join("\n");
@@ -258,6 +271,9 @@ mod tests {
             "[calendars.geneva]\ndays = \"2027-01-01\"",
             "[calendars.geneva]\nweekend = [\"fryday\"]",
             "[people]\ndates = \"year-first\"",
+            "[passwords]\nlength = 8",
+            "[passwords]\nclasses = [\"capital\"]",
+            "[systems.a]\nkind = \"sandbox\"\ncompany = \"x\"\npassword_length = 500",
             "[limits]\ndestructive_per_hour = \"0\"",
             "[limits]\ndestructive_per_day = \"\"",
             "[limits]\ncuts_per_hour = \"-5\"",

@@ -83,12 +83,12 @@ impl ActionError {
 }
 
 /// What a system makes for somebody to get into an account with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Credential {
+#[derive(Clone, Copy, Debug)]
+pub enum Credential<'a> {
     /// A link that lets its holder choose a password.
     Link,
-    /// A first password.
-    Password,
+    /// This first password.
+    Password(&'a Secret),
 }
 
 /// A credential as the system made it. It travels in its own type, apart from evidence.
@@ -155,7 +155,7 @@ impl Connector {
     ///
     /// # Errors
     /// See [`ActionError`].
-    pub async fn issue(&self, call: &Call, what: Credential) -> Result<Issued, ActionError> {
+    pub async fn issue(&self, call: &Call, what: Credential<'_>) -> Result<Issued, ActionError> {
         match self {
             Self::Sandbox(system) => system.issue(call, what).await,
         }
@@ -181,13 +181,13 @@ impl Connector {
         }
     }
 
-    /// Makes the account that `call`, an `account.create`, asks for, with this password; or finds it made.
+    /// As [`Connector::perform`], for what gives an account a password: a new account, a rotation, a reset.
     ///
     /// # Errors
     /// See [`ActionError`].
-    pub async fn create(&self, call: &Call, password: &Secret) -> Result<Evidence, ActionError> {
+    pub async fn perform_with(&self, call: &Call, password: &Secret) -> Result<Evidence, ActionError> {
         match self {
-            Self::Sandbox(system) => system.create(call, password).await,
+            Self::Sandbox(system) => system.perform_with(call, password).await,
         }
     }
 

@@ -110,10 +110,11 @@ impl Engine {
         if self.ask(self.store().keeps_credentials(claim.run, claim.ordinal)).await? {
             return Ok(done("found done: "));
         }
-        let password = match super::execute::within(claim.timeout, connector.issue(call, Credential::Password)).await {
-            Ok(issued) => issued.secret,
+        let password = self.new_password(claim)?;
+        match super::execute::within(claim.timeout, connector.issue(call, Credential::Password(&password))).await {
+            Ok(_) => {}
             Err(error) => return Ok(refused(error)),
-        };
+        }
         self.ask(self.store().keep_credentials(claim.run, claim.ordinal, &password)).await?;
         if let Some(room) = self.mail() {
             self.tell_of_sealed(room, claim, &command, to).await?;

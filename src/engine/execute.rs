@@ -93,7 +93,14 @@ impl Engine {
         if !lease_stands() {
             return Outcome::Returned;
         }
-        ended(within(claim.timeout, connector.perform(call)).await)
+        if !matches!(claim.action, ActionKind::PasswordRotate | ActionKind::PasswordReset) {
+            return ended(within(claim.timeout, connector.perform(call)).await);
+        }
+        // Nobody gets to know it.
+        match self.new_password(claim) {
+            Ok(password) => ended(within(claim.timeout, connector.perform_with(call, &password)).await),
+            Err(error) => Outcome::Retry { reason: error.to_string(), after: None },
+        }
     }
 
     /// Before a destructive step: exactly this account, still closed, named by nothing that protects it, and its

@@ -15,6 +15,7 @@ mod columns;
 mod connect;
 mod credentials;
 mod desk;
+mod erase;
 mod error;
 mod events;
 mod figures;
@@ -39,6 +40,7 @@ mod people;
 mod populations;
 mod proof;
 mod protection;
+mod rewrap;
 mod runs;
 mod schedules;
 mod secrets;
@@ -46,6 +48,7 @@ mod seen;
 mod selections;
 mod silence;
 mod sql;
+mod stored;
 mod tasks;
 mod trips;
 mod turn;
@@ -69,6 +72,7 @@ pub(crate) use changes::HR;
 pub use checkpoints::Checkpoint;
 pub use connect::sqlite_path;
 use connect::{dialect_of, knock, plain, postgres_pool, shown, sqlite_pool, sqlite_url};
+pub use erase::Erased;
 pub use error::StoreError;
 pub use events::{EventFilter, EventRow, EventState, NewEvent, parse_event_id};
 pub use figures::Figures;
@@ -83,12 +87,14 @@ pub use mails::{Carrier, MailEnd, MailRow, NewMail, TakenMail};
 pub use mark::{MarkPlace, MarkStanding};
 pub use matches::{Candidate, MatchNote};
 pub use proof::{Doubt, Proof};
+pub use rewrap::Pass;
 pub use runs::{NewRun, RunFilter, RunRow, Started};
 pub use schedules::{SchedulePause, ScheduleRow};
 pub use secrets::NewPassword;
 pub use seen::Seen;
 pub use selections::{PeopleBy, SelectedAccount, SelectedPerson};
 pub use silence::Patience;
+pub use stored::{StoredRow, resolve};
 pub use tasks::{Scene, Waiting, reason_words};
 pub use trips::TripRow;
 pub use turn::{Archived, Claim, Completion, TurnReport, TurnRequest};
@@ -140,6 +146,10 @@ struct Inner {
     rules: Rules,
     versions: Mutex<HashMap<i64, Arc<Workflow>>>,
     data_keys: Mutex<HashMap<i64, DataKey>>,
+    /// How far the round has come with wrapping data keys anew.
+    rewrapping: Mutex<Option<Pass>>,
+    /// Which master keys the other daemons were told of.
+    told_keys: Mutex<Option<String>>,
     /// Runs with something that this binary cannot read: passed over, so that they stop nobody else.
     unreadable: Mutex<BTreeSet<i64>>,
     /// Told after every commit of this process that may have made a step due.
@@ -223,6 +233,8 @@ impl Store {
                 rules: rules.into(),
                 versions: Mutex::default(),
                 data_keys: Mutex::default(),
+                rewrapping: Mutex::default(),
+                told_keys: Mutex::default(),
                 unreadable: Mutex::default(),
                 wake: tokio::sync::Notify::new(),
                 mail: tokio::sync::Notify::new(),

@@ -2,15 +2,21 @@
 
 use super::super::CliError;
 use super::Check;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon;
 use crate::mail::Webhook;
-use crate::store::{MarkStanding, Store};
+use crate::store::{MarkStanding, Opening, Store};
 
 /// Whether the webhook could be used; nothing is sent.
-pub(super) fn webhook(config: &Config) -> Option<Check> {
-    let webhook = Webhook::open(config.webhook.clone()?);
-    Some(match webhook.check() {
+pub(super) async fn webhook(config: &Config) -> Option<Check> {
+    let mut webhook = Webhook::open(config.webhook.clone()?);
+    if webhook.needs_store()
+        && let Ok(store) = daemon::open_store(config, Opening::Existing, Clock::System).await
+    {
+        webhook = webhook.with_store(store);
+    }
+    Some(match webhook.check().await {
         Ok(()) => Check::ok("webhook", webhook.place()),
         Err(why) => Check::bad("webhook", why).help("see [alerts.webhook] in usher.toml; `usher alerts test` tries it"),
     })

@@ -13,6 +13,7 @@ use super::ledger::{Entry, Header, Ledger};
 use super::snapshot::Snapshot;
 use super::state::State;
 use super::system::SandboxSystem;
+use crate::secret::Secret;
 
 /// The format of the ledger.
 const LEDGER_FORMAT: u32 = 1;
@@ -25,6 +26,9 @@ pub struct SandboxCompany {
     ledger_path: PathBuf,
     present: Mutex<Present>,
     knobs: Mutex<BTreeMap<String, Knobs>>,
+    /// The secrets that its systems were given or have made, for a test that looks for them elsewhere; `None` where
+    /// nobody listens.
+    heard: Mutex<Option<Vec<Secret>>>,
 }
 
 /// The state as far as the ledger has been read.
@@ -68,8 +72,14 @@ impl SandboxCompany {
         let state = State::begin(&description);
         let archives = Archives(ledger.parent().unwrap_or(Path::new("")).join("archive"));
         let present = Mutex::new(Present { ledger: Ledger::open(ledger, &header)?, state });
-        let company =
-            Self { description, archives, ledger_path: ledger.to_owned(), present, knobs: Mutex::new(BTreeMap::new()) };
+        let company = Self {
+            description,
+            archives,
+            ledger_path: ledger.to_owned(),
+            present,
+            knobs: Mutex::new(BTreeMap::new()),
+            heard: Mutex::new(None),
+        };
         company.exclusive(|_| Ok(()))?;
         Ok(Arc::new(company))
     }
@@ -93,6 +103,22 @@ impl SandboxCompany {
     /// Where archives and exports lie.
     pub fn archive_path(&self) -> &Path {
         &self.archives.0
+    }
+
+    /// Keeps in memory, from now on, which secrets the systems are given and which they make.
+    pub fn listen(&self) {
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(Vec::new());
+    }
+
+    /// The secrets heard since [`SandboxCompany::listen`].
+    pub fn heard(&self) -> Vec<Secret> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default()
+    }
+
+    pub(super) fn hear(&self, secret: &Secret) {
+        if let Some(heard) = self.heard.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            heard.push(secret.clone());
+        }
     }
 
     /// Lets `system` misbehave from now on, whatever its description says. Counts for this handle only.

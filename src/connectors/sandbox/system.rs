@@ -89,11 +89,12 @@ impl SandboxSystem {
         self.undergo(call, || Change::of(call)).await
     }
 
-    /// As [`SandboxSystem::perform`], for an account with this password.
+    /// As [`SandboxSystem::perform`], for what gives an account this password.
     ///
     /// # Errors
     /// See [`ActionError`].
-    pub async fn create(&self, call: &Call, password: &Secret) -> Result<Evidence, ActionError> {
+    pub async fn perform_with(&self, call: &Call, password: &Secret) -> Result<Evidence, ActionError> {
+        self.company.hear(password);
         self.undergo(call, || Ok(Change::of(call)?.with_password(password))).await
     }
 
@@ -116,16 +117,19 @@ impl SandboxSystem {
         if fate.cut_after { Err(self.cut()) } else { outcome }
     }
 
-    /// Makes a link or a password. The ledger keeps its digest only: the system recognises it, and nobody reads it there.
+    /// Makes a link, or takes a password. The ledger keeps its digest only: the system recognises it, and nobody reads it there.
     ///
     /// # Errors
     /// See [`ActionError`].
-    pub async fn issue(&self, call: &Call, what: Credential) -> Result<Issued, ActionError> {
-        let token = format!("{:016x}{:016x}", rand::random::<u64>(), rand::random::<u64>());
+    pub async fn issue(&self, call: &Call, what: Credential<'_>) -> Result<Issued, ActionError> {
         let secret = match what {
-            Credential::Link => Secret::new(format!("https://{}.example/set-up/{token}", self.name)),
-            Credential::Password => Secret::new(format!("{}-{}-{}", &token[..5], &token[5..10], &token[10..15])),
+            Credential::Link => {
+                let token = format!("{:016x}{:016x}", rand::random::<u64>(), rand::random::<u64>());
+                Secret::new(format!("https://{}.example/set-up/{token}", self.name))
+            }
+            Credential::Password(password) => password.clone(),
         };
+        self.company.hear(&secret);
         let fate = self.company.knobs(&self.name).fate(&self.name, &call.idempotency_key, call.fence);
         wait(fate.latency).await;
         if fate.refused {
