@@ -231,7 +231,9 @@ mod tests {
                     .unwrap_or(line)
             })
             .filter(|line| {
-                ["url = \"sqlite", "secret = { env = \"USHER_MASTER", "transport = \"file"].iter().all(|other| !line.starts_with(other))
+                ["url = \"sqlite", "secret = { env = \"USHER_MASTER", "transport = \"file"]
+                    .iter()
+                    .all(|other| !line.starts_with(other))
             })
             .collect::<Vec<_>>()
             .join("\n");

@@ -159,7 +159,10 @@ impl Store {
             accounts.push(format!("{system}:{id} ({status})"));
         }
         if !accounts.is_empty() {
-            return Ok(Some(format!("still has accounts: {}; purge them first, or unbind what is not theirs", accounts.join(", "))));
+            return Ok(Some(format!(
+                "still has accounts: {}; purge them first, or unbind what is not theirs",
+                accounts.join(", ")
+            )));
         }
         let events: i64 = sqlx::query_scalar(EVENTS).bind(person).fetch_one(tx.conn()).await?;
         Ok((events > 0).then(|| format!("has {events} of HR's events that are not dealt with: `usher events list`")))
