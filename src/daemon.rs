@@ -38,6 +38,9 @@ const LAST_MAIL: Duration = Duration::from_secs(3);
 /// How long the last requests, and the last connections, may take to end.
 const LEAVE: Duration = Duration::from_secs(1);
 
+/// How long a daemon that starts bears with a database that comes and goes.
+const OUTAGE: Duration = Duration::from_secs(10);
+
 /// The longest the sender of mails sleeps: lapsed leases, and writes by others that nobody told of.
 const LONGEST_NAP: Duration = Duration::from_secs(5);
 
@@ -341,19 +344,18 @@ async fn round(engine: &Engine) -> Vec<String> {
 /// [`StartError`], before anything is done.
 pub async fn serve(config: &Config) -> Result<(), StartError> {
     let began = Instant::now();
-    let _lock = match &config.database.place {
-        DatabasePlace::Sqlite(path) => Some(take_lock(path).await?),
-        DatabasePlace::Postgres(_) => None,
+    let mut asked = Box::pin(signal());
+    let prepared = tokio::select! {
+        // Listened for first: whoever is asked to end while it starts has begun nothing, and ends well too.
+        biased;
+        signal = &mut asked => {
+            tracing::info!(signal, "stopped while starting");
+            return Ok(());
+        }
+        prepared = prepare(config) => prepared?,
     };
-    let listener = TcpListener::bind(config.serve.listen)
-        .await
-        .map_err(|error| StartError::Listen { address: config.serve.listen, error })?;
-    let engine = open_engine(config, Opening::Migrate, Clock::System).await?;
+    let Prepared { _lock, listener, engine, recovered } = prepared;
     let store = engine.store().clone();
-    // Before anything is claimed: is this the newest copy?
-    store.keep_mark(&mark_place(config)).await?;
-    // We hold the file's lock: every lease in it is an abandoned one.
-    let recovered = store.recover(store.dialect() == Dialect::Sqlite).await?;
     let settings =
         queue::Settings { concurrency: config.serve.workers, lease: config.serve.lease, ..queue::Settings::default() };
     let running = start(&engine, settings);
@@ -366,7 +368,7 @@ pub async fn serve(config: &Config) -> Result<(), StartError> {
         workflows = engine.library().len(), recovered, "ready in {} ms", began.elapsed().as_millis()
     );
     sd_notify::notify(&[sd_notify::NotifyState::Ready]).ok();
-    let signal = signal().await;
+    let signal = asked.await;
     tracing::info!(signal, "draining: nothing new starts, what is under way gets up to 25 s");
     sd_notify::notify(&[sd_notify::NotifyState::Stopping]).ok();
     running.drain().await;
@@ -381,6 +383,45 @@ pub async fn serve(config: &Config) -> Result<(), StartError> {
     tokio::time::timeout(LEAVE, store.close()).await.ok();
     tracing::info!("stopped");
     Ok(())
+}
+
+/// What a daemon has before it begins.
+struct Prepared {
+    _lock: Option<FileLock>,
+    listener: TcpListener,
+    engine: Engine,
+    recovered: usize,
+}
+
+async fn prepare(config: &Config) -> Result<Prepared, StartError> {
+    let lock = match &config.database.place {
+        DatabasePlace::Sqlite(path) => Some(take_lock(path).await?),
+        DatabasePlace::Postgres(_) => None,
+    };
+    let listener = TcpListener::bind(config.serve.listen)
+        .await
+        .map_err(|error| StartError::Listen { address: config.serve.listen, error })?;
+    let began = Instant::now();
+    loop {
+        match open_and_recover(config).await {
+            // The database went away in the middle of it.
+            Err(StartError::Store(StoreError::Database(_) | StoreError::Unanswered { .. }))
+                if began.elapsed() < OUTAGE =>
+            {
+                clock::pause(ROUND).await;
+            }
+            outcome => return outcome.map(|(engine, recovered)| Prepared { _lock: lock, listener, engine, recovered }),
+        }
+    }
+}
+
+async fn open_and_recover(config: &Config) -> Result<(Engine, usize), StartError> {
+    let engine = open_engine(config, Opening::Migrate, Clock::System).await?;
+    // Before anything is claimed: is this the newest copy?
+    engine.store().keep_mark(&mark_place(config)).await?;
+    // We hold the file's lock: every lease in it is an abandoned one.
+    let recovered = engine.store().recover(engine.store().dialect() == Dialect::Sqlite).await?;
+    Ok((engine, recovered))
 }
 
 /// Where it is written down, outside the database, how far it has come.

@@ -44,7 +44,7 @@ impl Engine {
     /// nobody knows.
     async fn first_password(&self, claim: &Claim) -> Result<Secret, StoreError> {
         let given = match self.look(claim.run).await?.run.person {
-            Some(person) => self.store().initial_password(person).await?,
+            Some(person) => self.ask(self.store().initial_password(person)).await?,
             None => None,
         };
         given.map_or_else(|| self.new_password(claim), Ok)
@@ -63,7 +63,7 @@ impl Engine {
             step.action == ActionKind::AccountCreate && step.ordinal != claim.ordinal && !step.state.is_final()
         };
         let Some(person) = book.run.person.filter(|_| !book.steps.iter().any(waits)) else { return };
-        if let Err(error) = self.store().take_initial_password(person).await {
+        if let Err(error) = self.ask(self.store().take_initial_password(person)).await {
             tracing::warn!(run.id = claim.run, %error, "a first password that was used stays until it lapses");
         }
     }

@@ -44,11 +44,11 @@ impl Engine {
             let what = format!("{NO_MAIL}: a link cannot be sent; `method: sealed` needs no mail");
             return Ok(Outcome::Held(HoldReason::Missing(what)));
         };
-        let posted = self.store().mails_of_step(claim.run, claim.ordinal).await?;
+        let posted = self.ask(self.store().mails_of_step(claim.run, claim.ordinal)).await?;
         if !posted.is_empty() {
             return self.send_step(room, claim, &posted, &[]).await;
         }
-        let scene = self.store().scene(claim.run, claim.ordinal).await?;
+        let scene = self.ask(self.store().scene(claim.run, claim.ordinal)).await?;
         let (to, by_hand) = match self.receiver(&scene, claim.account.as_ref(), to).await? {
             Ok(found) => found,
             Err(why) => return Ok(Outcome::Held(HoldReason::Missing(why))),
@@ -107,7 +107,7 @@ impl Engine {
             let detail = format!("{found}kept sealed; `{command}` shows them once");
             Outcome::Done(Evidence { kind: EvidenceKind::Acknowledged, detail })
         };
-        if self.store().keeps_credentials(claim.run, claim.ordinal).await? {
+        if self.ask(self.store().keeps_credentials(claim.run, claim.ordinal)).await? {
             return Ok(done("found done: "));
         }
         let password = self.new_password(claim)?;
@@ -115,7 +115,7 @@ impl Engine {
             Ok(_) => {}
             Err(error) => return Ok(refused(error)),
         }
-        self.store().keep_credentials(claim.run, claim.ordinal, &password).await?;
+        self.ask(self.store().keep_credentials(claim.run, claim.ordinal, &password)).await?;
         if let Some(room) = self.mail() {
             self.tell_of_sealed(room, claim, &command, to).await?;
         }
@@ -130,7 +130,7 @@ impl Engine {
         command: &str,
         to: Option<&Recipient>,
     ) -> Result<(), StoreError> {
-        let scene = self.store().scene(claim.run, claim.ordinal).await?;
+        let scene = self.ask(self.store().scene(claim.run, claim.ordinal)).await?;
         let to = match to {
             Some(to) => self.addressee(to).await?,
             None => Self::manager_of(&scene),
@@ -147,7 +147,7 @@ impl Engine {
                 Err(error) => tracing::warn!(%error, "nobody is told of sealed credentials"),
             }
         }
-        self.store().post(&mails).await
+        self.ask(self.store().post(&mails)).await
     }
 }
 

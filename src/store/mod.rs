@@ -216,7 +216,8 @@ impl Store {
                 sqlite_pool(4).connect(&url).await.map_err(failed)?,
             ),
             Dialect::Postgres => {
-                let pool = postgres_pool().connect(&url).await.map_err(failed)?;
+                // The first connection has shown that it can be reached: what happens from here on is an outage.
+                let pool = postgres_pool().connect_lazy(&url).map_err(failed)?;
                 (pool.clone(), pool)
             }
         };

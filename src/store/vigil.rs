@@ -31,8 +31,8 @@ pub(super) struct Vigil {
     mark: Option<(PathBuf, String, i64)>,
     /// The file could not be written.
     mark_failing: bool,
-    /// The last tick: by the steady clock, and how many commits there had been.
-    ticked: Option<(i64, u64)>,
+    /// The last rise: by the steady clock, and how many commits there had been.
+    risen: Option<(i64, u64)>,
     /// The last sign of life, by the steady clock.
     alive: Option<i64>,
 }
@@ -208,7 +208,7 @@ impl Store {
         let (grow, alive) = {
             let vigil = self.vigil();
             let alive = vigil.alive.is_none_or(|last| steady.saturating_sub(last) >= SIGN_OF_LIFE_MS);
-            let news = vigil.ticked.is_none_or(|(_, before)| before != commits) || seen < vigil.tide;
+            let news = vigil.risen.is_none_or(|(_, before)| before != commits) || seen < vigil.tide;
             (news || alive || self.trouble().is_some(), alive)
         };
         if !grow {
@@ -226,7 +226,7 @@ impl Store {
         let mark = {
             let mut vigil = self.vigil();
             vigil.tide = vigil.tide.max(tide);
-            vigil.ticked = Some((steady, self.commits()));
+            vigil.risen = Some((steady, self.commits()));
             vigil.alive = if alive { Some(steady) } else { vigil.alive };
             let (tide, mark) = (vigil.tide, &mut vigil.mark);
             mark.as_mut().filter(|(_, _, shown)| *shown < tide).map(|(path, database, shown)| {
@@ -241,7 +241,7 @@ impl Store {
     }
 
     /// A mark that cannot be written stops nothing: it is said once, shows in the figures, and is written with the next
-    /// tick that can.
+    /// rise that can.
     async fn write_mark(&self, path: PathBuf, mark: Mark) {
         let place = path.display().to_string();
         let written = tokio::task::spawn_blocking(move || mark.write(&path)).await;

@@ -51,8 +51,8 @@ async fn jump_and_count(mut storm: Storm, server: Option<&Server>) {
             None => "sqlite:usher.db".to_owned(),
         };
         let town = Town::new(departures(), &url).await;
-        // So slow that a jump finds attempts under way.
-        town.set_knobs(&TROUBLED.replace("latency_ms = 3", "latency_ms = 60"));
+        // So slow that a jump finds attempts under way, and that they outlast the next look for lapsed leases.
+        town.set_knobs(&format!("{TROUBLED}slow_rate = 0.3\nslow_ms = 1500\n"));
         let daemon = Daemon::start(&wrong_clock(&town));
         let mut here = 0;
         while storm.strikes(&town, 500, &mut here).await {

@@ -104,15 +104,19 @@ both! {
         for _ in 0..3 {
             later(app, &engine, 300).await;
         }
-        assert_eq!(mails(&engine).len(), 1);
+        let naming = || {
+            let step = format!("disable@mailhost of run_{run}");
+            mails(&engine).into_iter().filter(|mail| mail.contains(&step)).collect::<Vec<_>>()
+        };
+        assert_eq!(naming().len(), 1);
         // Done: an all-clear that names it, ten minutes later.
         app.misbehave(&Knobs::default());
         later(app, &engine, 600).await;
         assert_eq!(app.state(run, "disable@mailhost").await.as_str(), "done");
         later(app, &engine, 600).await;
-        let out = mails(&engine);
-        assert_eq!((out.len(), subject(&out[1])), (2, "usher: all clear for 1"));
-        assert!(out[1].contains("disable@mailhost"), "{}", out[1]);
+        let out = naming();
+        assert_eq!(out.len(), 2, "{out:#?}");
+        assert!(out[1].contains("Over\n"), "{}", out[1]);
     };
 
     a_cut_that_a_freeze_holds_is_told_as_overdue_and_only_once, async |app: &App| {

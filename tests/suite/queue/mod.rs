@@ -172,8 +172,10 @@ both! {
         stop.send_replace(true);
         running.await.unwrap();
         assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
-        // The next daemon takes them up.
-        assert_eq!(house.engine.store().recover(true).await.unwrap(), 3);
+        // The next daemon has them at once, without waiting for their leases, and looks first.
+        assert_eq!(house.engine.store().in_flight().await.unwrap(), 0);
+        let census = house.engine.store().census().await.unwrap();
+        assert!(census.contains(&("step".to_owned(), "unknown".to_owned(), 3)), "{census:?}");
         house.engine.store().close().await;
     };
 
