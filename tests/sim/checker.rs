@@ -25,7 +25,7 @@ const PATIENCE: SignedDuration = SignedDuration::from_mins(10);
 const VALID: [(&str, i64); 2] = [("Departure in short", 10), ("Employee departure", 30)];
 
 /// Attempts that have just started.
-pub async fn claimed(world: &mut World, store: &Store, claims: &[Claim]) {
+pub(crate) async fn claimed(world: &mut World, store: &Store, claims: &[Claim]) {
     if claims.is_empty() {
         return;
     }
@@ -160,7 +160,7 @@ fn in_grace(account: Option<&SandboxAccount>, now: Timestamp, what: &str) {
 }
 
 /// What an approval is about: every deletion of the run, and the inputs.
-pub fn picture(book: &Book) -> String {
+pub(crate) fn picture(book: &Book) -> String {
     let mut parts = vec![serde_json::to_string(&book.run.inputs).expect("inputs")];
     for step in book.steps.iter().filter(|step| step.action.nature() == Nature::Destructive) {
         parts.push(format!(
@@ -175,13 +175,13 @@ pub fn picture(book: &Book) -> String {
 }
 
 /// How an account stood right before an attempt.
-pub fn before_attempt(world: &World, claim: &Claim) -> Option<SandboxAccount> {
+pub(crate) fn before_attempt(world: &World, claim: &Claim) -> Option<SandboxAccount> {
     let account = claim.account.as_ref()?;
     world.house.company.account_view(&account.system, &account.external_id).expect("the ledger")
 }
 
 /// What an attempt did to the systems.
-pub async fn attempted(
+pub(crate) async fn attempted(
     world: &mut World,
     claim: &Claim,
     stands: bool,
@@ -252,22 +252,16 @@ fn at_most_once(world: &World, entry: &LedgerEntry, what: &str) {
     if matches!(entry.action, Some(ActionKind::PasswordRotate | ActionKind::CredentialsSend)) {
         return;
     }
-    let same_account = world
-        .ledger
-        .entries
-        .iter()
-        .rev()
-        .filter(|other| other.changed && other.system == entry.system && other.account == entry.account);
-    for other in same_account {
-        if other.key != entry.key || asked(other) != asked(entry) {
-            return;
-        }
-        panic!("{what} had its effect twice (guarantee 3)");
+    let same_account =
+        |other: &&LedgerEntry| other.changed && other.system == entry.system && other.account == entry.account;
+    if let Some(last) = world.ledger.entries.iter().rev().find(same_account) {
+        let other = last.key != entry.key || asked(last) != asked(entry);
+        assert!(other, "{what} had its effect twice (guarantee 3)");
     }
 }
 
 /// Guarantee 11, and what belongs to it: a run's state says what its steps say, and what is done is known to be done.
-pub fn truthful(world: &World, book: &Book) {
+pub(crate) fn truthful(world: &World, book: &Book) {
     let run = book.run.public_id();
     let over = book.steps.iter().all(|step| step.state.is_final());
     let failed = book
@@ -330,7 +324,7 @@ fn really_done(world: &World, book: &Book, step: &Step, kind: EvidenceKind) {
 }
 
 /// The journal verifies, and replays to the states in the tables.
-pub async fn journal(store: &Store, run: i64) {
+pub(crate) async fn journal(store: &Store, run: i64) {
     let verified = store.verify(run).await.unwrap_or_else(|why| panic!("the journal: {why}"));
     assert!(verified.problem.is_none(), "the journal of run_{run}: {:?}", verified.problem);
 }

@@ -132,12 +132,15 @@ impl App {
         Self { engine, posts: true, ..app }
     }
 
-    /// A company of its own, with these workflows and no others.
-    pub async fn with_workflows(db: Db, company: &str, files: &[(&str, &str)]) -> Self {
+    /// A company of its own, with these workflows and no others, under these limits.
+    pub async fn with_workflows(db: Db, company: &str, files: &[(&str, &str)], limits: Limits) -> Self {
         let app = Self::of(db, company).await;
         let library = Library::of(files.iter().copied());
         assert!(!library.has_errors(), "{:#?}", library.diagnostics);
-        Self { engine: engine(&app.store, app.systems(), library.workflows, None), ..app }
+        let rules = Rules { limits, ..Rules::default() };
+        let store = store_with(&app.home, &app.clock, &app.keys, rules.clone()).await;
+        let engine = Engine::new(store.clone(), app.systems(), library.workflows, "Europe/Zurich", rules);
+        Self { engine, store, ..app }
     }
 
     /// A house that others have lived in, with a mail room: what lies in its folder and its record stays.

@@ -69,10 +69,7 @@ impl Old {
     /// This version's daemon, started on it a minute after the old one was killed.
     async fn taken_over(self) -> App {
         let at = self.released.killed_at() + jiff::SignedDuration::from_mins(1);
-        let app = App::posting_in(self.home, self.folder, &self.released.company(), at).await;
-        // As a daemon does when it starts: nothing is deleted before it is known how many accounts there are.
-        app.engine.keep_inventory().await.expect("reads the systems");
-        app
+        App::posting_in(self.home, self.folder, &self.released.company(), at).await
     }
 }
 

@@ -10,6 +10,8 @@
 //! The first plays a million random ones (`USHER_SEED` gives others), the second all orders of up to five words. The
 //! suite plays some hundreds.
 
+#![expect(clippy::print_stdout, reason = "what is played is for people")]
+
 mod town;
 mod words;
 
