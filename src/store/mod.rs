@@ -299,7 +299,8 @@ impl Store {
         Ok(self.times(&mut conn).await?.0)
     }
 
-    /// Moves the store's clock ahead of real time, for sandbox set-ups (demo, rehearsal, tests).
+    /// Moves the store's clock ahead of real time, for sandbox set-ups (demo, rehearsal, tests). Once it was moved it only
+    /// goes forward: an instant that has passed changes nothing.
     ///
     /// # Errors
     /// When an attempt is in flight, or the database cannot be written.
@@ -309,6 +310,10 @@ impl Store {
             sqlx::query_scalar("SELECT COUNT(*) FROM steps WHERE state = 'leased'").fetch_one(tx.conn()).await?;
         if leased > 0 {
             return Err(StoreError::Refused(format!("{leased} attempts are in flight; time jumps only between them")));
+        }
+        if tx.now != tx.real && to <= tx.now {
+            // Once moved it does not go back. Whoever asked has read an older time: what was held back may be due again at an instant that has passed.
+            return Ok(());
         }
         let offset = to.as_millisecond() - tx.real.as_millisecond();
         self.set_meta(&mut tx, "clock_offset", &offset.to_string()).await?;
