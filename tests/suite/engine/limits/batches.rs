@@ -103,6 +103,23 @@ both_with! { 13:
         engine.store().close().await;
     };
 
+    a_purge_waits_for_the_hour_by_which_the_systems_days_are_longer, async |app: &App| {
+        // Thirty days by the calendar are an hour less than thirty times 24 hours when the clocks go forward in March.
+        app.clock.set(crate::harness::zurich("2027-03-20T09:00"));
+        let engine = crowd(app, wide()).await;
+        let run = remove(&engine, 1).await;
+        engine.work_off(8).await.unwrap();
+        assert_eq!(deleted(app, &[run]).await, 1);
+        app.clock.set(crate::harness::zurich("2027-04-19T09:30"));
+        engine.work_off(8).await.unwrap();
+        assert_eq!(app.state(run, "delete.purge@mailhost").await.as_str(), "waiting", "the system keeps it until ten");
+        assert!(app.store.trips(false).await.unwrap().is_empty(), "and nobody need look at the batch");
+        app.clock.set(crate::harness::zurich("2027-04-19T10:01"));
+        engine.work_off(8).await.unwrap();
+        assert_eq!(app.state(run, "delete.purge@mailhost").await.as_str(), "done");
+        engine.store().close().await;
+    };
+
     what_waits_for_one_that_is_tried_again_goes_on_by_itself, async |app: &App| {
         let limits = Limits { ..wide() };
         let engine = crowd(app, limits).await;
