@@ -369,6 +369,15 @@ fn access_is_not_given_back_while_another_run_keeps_it_closed() {
 }
 
 #[test]
+fn what_takes_a_deletion_back_opens_nothing() {
+    let mut story = one(step("s", "account.restore"));
+    story.cut_needed = Some("run_3".into());
+    assert_eq!(judged(&story, "s@ldap"), "cut_needed");
+    story.book.steps[0].undoes = Some(0);
+    assert_eq!(judged(&story, "s@ldap"), "proceed");
+}
+
+#[test]
 fn a_late_step_is_held_until_a_person_lets_it_go() {
     for action in ["account.disable", "directory.hide", "account.delete"] {
         let mut story = one(step("s", action).at(from("start").minus("2 days")).late(Late::Hold));

@@ -102,6 +102,13 @@ both_posting! {
         at(27, 0).await;
         at(27, 20).await;
         assert_eq!(said(), 1);
+        // What has lapsed already is no news, and has another end.
+        let waits = "SELECT COUNT(*) FROM waits WHERE cause LIKE '%lapsing'";
+        assert_eq!(app.number(waits).await, 1);
+        app.clock.set(given + SignedDuration::from_hours(24 * 30));
+        drain(&engine).await;
+        assert_eq!(app.number(waits).await, 0);
+        app.clock.set(given + SignedDuration::from_hours(24 * 27) + SignedDuration::from_mins(30));
         engine.approve(run, "approve", "", "os:nils").await.expect("it may be given again");
         at(27, 40).await;
         at(28, 0).await;
