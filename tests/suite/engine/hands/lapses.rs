@@ -95,6 +95,23 @@ both_posting! {
         assert_eq!(app.state(run, "approve").await.as_str(), "done", "the deletion is to come, and asks for it again");
     };
 
+    nobody_is_reminded_when_all_that_was_approved_is_deleted, async |app: &App| {
+        app.staffed().await;
+        let text = leave("").replace("2 days", "45 days");
+        let engine = app.restarted(app.systems(), &[("leave.yaml", &text)]).await;
+        let run = engine.start(request("leave-late", "1005", &[("day", "2027-02-28")])).await.unwrap().id();
+        drain(&engine).await;
+        engine.approve(run, "approve", "", "os:helene").await.unwrap();
+        let given = app.now();
+        app.clock.set(zurich("2027-03-01T09:00"));
+        drain(&engine).await;
+        assert_eq!(app.state(run, "delete@mailhost").await.as_str(), "done");
+        app.clock.set(given + SignedDuration::from_hours(24 * 43));
+        drain(&engine).await;
+        assert_eq!(app.state(run, "delete.purge@mailhost").await.as_str(), "waiting", "it needs the approval no more");
+        assert_eq!(app.number("SELECT COUNT(*) FROM waits WHERE cause LIKE '%lapsing'").await, 0);
+    };
+
     before_an_approval_lapses_somebody_is_reminded_and_may_give_it_again, async |app: &App| {
         app.staffed().await;
         let text = leave("").replace("2 days", "30 days");
