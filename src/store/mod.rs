@@ -51,6 +51,7 @@ mod wake;
 mod ways_out;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::panic::Location;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -88,6 +89,7 @@ pub use waits::{About, Told, Wait, WaitKind};
 pub use wake::Watch;
 
 use crate::clock::{self, Clock};
+use crate::faults::{Faults, Strike};
 use crate::run::book::Book;
 use crate::run::{Conventions, Governing, Holidays, Rules};
 use crate::secret::{DataKey, KeyRing};
@@ -119,6 +121,8 @@ pub enum Opening {
 pub struct Store {
     inner: Arc<Inner>,
     conventions: Arc<Conventions>,
+    /// What tests make go wrong.
+    faults: Option<Arc<Faults>>,
 }
 
 struct Inner {
@@ -212,6 +216,7 @@ impl Store {
                 trouble: Mutex::default(),
             }),
             conventions: Arc::default(),
+            faults: None,
         };
         migrate::bring_up(&store, opening).await?;
         store.check_durability().await?;
@@ -231,6 +236,12 @@ impl Store {
         let mut conventions = Conventions::clone(&self.conventions);
         conventions.protected.governing = governing;
         self.with_conventions(conventions)
+    }
+
+    /// The same store, with calls that go wrong: for tests of what follows from that.
+    #[must_use]
+    pub fn with_faults(self, faults: Arc<Faults>) -> Self {
+        Self { faults: Some(faults), ..self }
     }
 
     /// The conventions it keeps.
@@ -334,18 +345,30 @@ impl Store {
         Ok(due.map(|due| Duration::from_millis(left(due).unsigned_abs())))
     }
 
-    pub(crate) async fn reader(&self) -> Result<sqlx::pool::PoolConnection<sqlx::Any>, StoreError> {
-        Ok(self.inner.reader.acquire().await?)
+    #[track_caller]
+    pub(crate) fn reader(
+        &self,
+    ) -> impl Future<Output = Result<sqlx::pool::PoolConnection<sqlx::Any>, StoreError>> + Send {
+        let strike = self.meet("reader");
+        async move {
+            self.before(strike).await?;
+            Ok(self.inner.reader.acquire().await?)
+        }
     }
 
     /// Begins a write transaction. SQLite takes the write lock at once (`BEGIN IMMEDIATE`): a transaction that reads
     /// first and writes later would fail when two meet. PostgreSQL locks rows instead.
-    pub(crate) async fn begin(&self) -> Result<Tx, StoreError> {
-        let begun = self.begin_now().await;
-        if let Err(error) = &begun {
-            self.note(Some(error));
+    #[track_caller]
+    pub(crate) fn begin(&self) -> impl Future<Output = Result<Tx, StoreError>> + Send {
+        let strike = self.meet("begin");
+        async move {
+            self.before(strike).await?;
+            let begun = self.begin_now().await;
+            if let Err(error) = &begun {
+                self.note(Some(error));
+            }
+            begun
         }
-        begun
     }
 
     async fn begin_now(&self) -> Result<Tx, StoreError> {
@@ -357,15 +380,50 @@ impl Store {
         Ok(Tx { inner, now, real })
     }
 
-    pub(crate) async fn commit(&self, tx: Tx) -> Result<(), StoreError> {
-        if let Err(error) = tx.inner.commit().await.map_err(silence::of_commit) {
-            self.note(Some(&error));
-            return Err(error);
+    #[track_caller]
+    pub(crate) fn commit(&self, tx: Tx) -> impl Future<Output = Result<(), StoreError>> + Send {
+        let strike = self.meet("commit");
+        async move {
+            self.before(strike).await?;
+            if let Err(error) = tx.inner.commit().await.map_err(silence::of_commit) {
+                self.note(Some(&error));
+                return Err(error);
+            }
+            self.after(strike).await?;
+            self.note(None);
+            self.inner.commits.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            self.inner.wake.notify_one();
+            Ok(())
         }
-        self.note(None);
-        self.inner.commits.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        self.inner.wake.notify_one();
-        Ok(())
+    }
+
+    /// What a test makes go wrong with the call that is made where this is called from.
+    #[track_caller]
+    fn meet(&self, call: &str) -> Option<Strike> {
+        let here = Location::caller();
+        self.faults.as_ref()?.meet(format!("{}:{} {call}", here.file(), here.line()))
+    }
+
+    async fn before(&self, strike: Option<Strike>) -> Result<(), StoreError> {
+        match (strike, &self.faults) {
+            (Some(Strike::ErrorBefore), _) => Err(lost()),
+            (Some(Strike::CrashBefore), Some(faults)) => {
+                faults.die().await;
+                Err(lost())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn after(&self, strike: Option<Strike>) -> Result<(), StoreError> {
+        match (strike, &self.faults) {
+            (Some(Strike::ErrorAfter), _) => Err(lost()),
+            (Some(Strike::CrashAfter), Some(faults)) => {
+                faults.die().await;
+                Err(lost())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Why this process cannot write at the moment (a full disk, a database that is gone): nothing that changes
@@ -444,6 +502,11 @@ impl Store {
         cache.insert(person, key.clone());
         Ok(key)
     }
+}
+
+/// What a database that is gone in mid-call looks like.
+fn lost() -> StoreError {
+    StoreError::Database(sqlx::Error::Io(std::io::Error::from(std::io::ErrorKind::ConnectionReset)))
 }
 
 async fn next_due_on(conn: &mut AnyConnection) -> Result<Option<Timestamp>, StoreError> {

@@ -464,7 +464,7 @@ impl World {
             if !asked || !(all || self.dice.percent(70)) {
                 continue;
             }
-            if !all && self.dice.percent(15) {
+            if self.dice.percent(if all { 4 } else { 20 }) {
                 if allowed(engine.deny(run, &label, "not like this", APPROVER).await).is_some() {
                     self.promises.approvals.remove(&(run, ordinal));
                     self.tally.count("deny");
@@ -520,7 +520,7 @@ impl World {
     pub async fn time_passes(&mut self) {
         let now = self.now();
         let seconds = |seconds| now + SignedDuration::from_secs(seconds);
-        match self.dice.weighted(&[(34, 0), (46, 1), (9, 2), (5, 3)]) {
+        match self.dice.weighted(&[(28, 0), (58, 1), (8, 2), (4, 3)]) {
             0 => {
                 let to = seconds(self.dice.between(1, 45));
                 self.pass(to).await;

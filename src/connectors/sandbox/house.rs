@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::account::SandboxAccount;
 use super::change::Archives;
@@ -13,6 +13,7 @@ use super::ledger::{Entry, Header, Ledger};
 use super::snapshot::Snapshot;
 use super::state::State;
 use super::system::SandboxSystem;
+use crate::faults::Faults;
 
 /// The format of the ledger.
 const LEDGER_FORMAT: u32 = 1;
@@ -25,6 +26,7 @@ pub struct SandboxCompany {
     ledger_path: PathBuf,
     present: Mutex<Present>,
     knobs: Mutex<BTreeMap<String, Knobs>>,
+    faults: OnceLock<Arc<Faults>>,
 }
 
 /// The state as far as the ledger has been read.
@@ -68,8 +70,14 @@ impl SandboxCompany {
         let state = State::begin(&description);
         let archives = Archives(ledger.parent().unwrap_or(Path::new("")).join("archive"));
         let present = Mutex::new(Present { ledger: Ledger::open(ledger, &header)?, state });
-        let company =
-            Self { description, archives, ledger_path: ledger.to_owned(), present, knobs: Mutex::new(BTreeMap::new()) };
+        let company = Self {
+            description,
+            archives,
+            ledger_path: ledger.to_owned(),
+            present,
+            knobs: Mutex::new(BTreeMap::new()),
+            faults: OnceLock::new(),
+        };
         company.exclusive(|_| Ok(()))?;
         Ok(Arc::new(company))
     }
@@ -98,6 +106,16 @@ impl SandboxCompany {
     /// Lets `system` misbehave from now on, whatever its description says. Counts for this handle only.
     pub fn set_knobs(&self, system: &str, knobs: Knobs) {
         self.knobs.lock().unwrap_or_else(PoisonError::into_inner).insert(system.to_owned(), knobs);
+    }
+
+    /// Lets single calls go wrong, for tests of what follows from that; the first who asks for it decides.
+    pub fn set_faults(&self, faults: Arc<Faults>) {
+        self.faults.get_or_init(|| faults);
+    }
+
+    /// What tests make go wrong.
+    pub(super) fn faults(&self) -> Option<&Faults> {
+        self.faults.get().map(AsRef::as_ref)
     }
 
     /// The misbehaviour of `system`: set by hand, else its own, else the company's.

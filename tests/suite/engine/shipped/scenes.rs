@@ -106,7 +106,7 @@ impl Scene {
             Before::Told(csv) => app.told(csv).await,
             Before::Done(workflow, inputs) => {
                 let run = app.engine.start(request(workflow, self.subject.clone(), inputs)).await.expect("starts").id();
-                play(app, run, zurich("2027-01-20T23:00"), Deaths::None).await;
+                play(app, run, zurich("2027-01-20T23:00"), &Deaths::None).await;
             }
             Before::Deleted => {
                 delete(app, &[("directory", "u-0006"), ("mailhost", "m-0006"), ("files", "f-0006")]).await
