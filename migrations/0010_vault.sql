@@ -34,3 +34,5 @@ CREATE TABLE stored_secrets (
 
 -- A person who was erased: the row stays, because runs and accounts refer to it, and says nothing about anybody.
 ALTER TABLE people ADD COLUMN erased_at BIGINT;
+ALTER TABLE people ADD COLUMN erased_by TEXT;
+ALTER TABLE people ADD COLUMN erased_reason TEXT;

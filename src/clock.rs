@@ -92,6 +92,11 @@ pub fn plus(at: Timestamp, by: Duration) -> Timestamp {
     from_millis(at.as_millisecond().saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
 }
 
+/// `at` moved back by `by`, clamped likewise.
+pub fn minus(at: Timestamp, by: Duration) -> Timestamp {
+    from_millis(at.as_millisecond().saturating_sub(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
+}
+
 /// Waits for `how_long` of real time: latency, backoff and polling, never a step's due time.
 #[expect(clippy::disallowed_methods, reason = "the one place that waits")]
 pub async fn pause(how_long: Duration) {

@@ -16,23 +16,30 @@ use crate::config::{Config, DatabasePlace, KeySettings, Problem, SystemKind};
 use crate::connectors::Connector;
 use crate::connectors::sandbox::{SandboxCompany, SandboxError};
 use crate::engine::library::Library;
+use crate::engine::outage::Outage;
 use crate::engine::{Engine, Fittings, Matching};
 use crate::intake::{events, schedules};
 use crate::mail::{MailRoom, Webhook};
 use crate::queue::{self, Counts};
 use crate::secret::{KeyFileError, KeyRing, SecretError};
-use crate::store::{Dialect, FileLock, Opening, Store, StoreError};
+use crate::store::{Dialect, FileLock, MarkPlace, Opening, Patience, Store, StoreError};
 use crate::web;
 use crate::workflow::{Diagnostic, Severity};
 
 /// How often schedules and left-over events are looked at.
 const ROUND: Duration = Duration::from_secs(1);
 
+/// How often the age of the inventory is looked at.
+const INVENTORY: Duration = Duration::from_secs(60);
+
 /// How long a drain waits for a mail that is on its way once the steps are done.
 const LAST_MAIL: Duration = Duration::from_secs(3);
 
 /// How long the last requests, and the last connections, may take to end.
 const LEAVE: Duration = Duration::from_secs(1);
+
+/// How long a daemon that starts bears with a database that comes and goes.
+const OUTAGE: Duration = Duration::from_secs(10);
 
 /// The longest the sender of mails sleeps: lapsed leases, and writes by others that nobody told of.
 const LONGEST_NAP: Duration = Duration::from_secs(5);
@@ -173,10 +180,11 @@ pub async fn open_engine(config: &Config, opening: Opening, clock: Clock) -> Res
 /// An engine from its parts.
 pub fn assemble(config: &Config, store: Store, systems: BTreeMap<String, Connector>, library: Library) -> Engine {
     let matching = Matching { everywhere: config.matching.clone(), on: config.matching_on() };
-    let webhook = config.webhook.clone().map(Webhook::open);
+    let webhook = config.webhook.clone().map(|settings| Webhook::open(settings).with_store(store.clone()));
     let fittings = Fittings {
         matching,
-        mail: open_mail(config).0,
+        mail: open_mail(config).0.map(|room| room.with_store(store.clone())),
+        passwords: config.passwords.clone(),
         checkpoint_file: config.audit.checkpoint_file.clone(),
         webhook,
         silent_after: config.silent_after,
@@ -214,7 +222,12 @@ pub fn start(engine: &Engine, settings: queue::Settings) -> Running {
         asked.clone(),
     ));
     let sender = tokio::spawn(send_mails(engine.clone(), asked.clone()));
-    let helpers = vec![tokio::spawn(watch_others(engine.store().clone())), tokio::spawn(rounds(engine.clone(), asked))];
+    let helpers = vec![
+        tokio::spawn(watch_others(engine.store().clone())),
+        tokio::spawn(keep_inventory(engine.clone())),
+        tokio::spawn(keep_watch(engine.clone(), asked.clone())),
+        tokio::spawn(rounds(engine.clone(), asked)),
+    ];
     Running { counts, shutdown, queue, sender, helpers }
 }
 
@@ -273,6 +286,27 @@ async fn send_mails(engine: Engine, mut shutdown: watch::Receiver<bool>) {
     }
 }
 
+/// Thresholds are shares of how many accounts a system has: that is known, and not too old.
+async fn keep_inventory(engine: Engine) {
+    loop {
+        if let Err(error) = engine.keep_inventory().await {
+            tracing::warn!(%error, "how old the inventory is cannot be seen");
+        }
+        clock::pause(INVENTORY).await;
+    }
+}
+
+/// Shows every second that this process lives and how far the record has come, and tells when it cannot be written.
+async fn keep_watch(engine: Engine, shutdown: watch::Receiver<bool>) {
+    let mut outage = Outage::default();
+    while !*shutdown.borrow() {
+        // A database that does not answer is as good as none.
+        let ticked = engine.store().unless_silent(&Patience::default(), engine.store().show_life()).await;
+        engine.watch_record(&mut outage, ticked.as_ref().err(), engine.store().steady()).await;
+        clock::pause(ROUND).await;
+    }
+}
+
 /// Once in a while: events that were accepted and not dealt with, schedules, secrets that nobody used, legal holds whose
 /// time is over, reminders, checkpoints. What fails stops none of the others, and is tried again after a longer while: a
 /// system that does not answer is not to be hammered.
@@ -286,14 +320,17 @@ async fn rounds(engine: Engine, shutdown: watch::Receiver<bool>) {
     }
 }
 
-async fn round(engine: &Engine) -> Vec<String> {
+/// One of them; answers what failed.
+pub async fn round(engine: &Engine) -> Vec<String> {
     let dispatched = events::dispatch(engine).await.map(|_| ());
     let fired = schedules::fire(engine).await.map(|_| ());
     let expired = engine.store().expire_secrets().await.map(|_| ());
     let released = engine.store().end_holds().await.map(|_| ());
     let reminded = engine.remind().await.map(|_| ());
+    let followed = engine.store().follow_keys().await;
+    let rewrapped = engine.store().rewrap_in_passing().await;
     let checked = engine.checkpoint().await.map_err(|error| error.to_string());
-    let parts = [dispatched, fired, expired, released, reminded];
+    let parts = [dispatched, fired, expired, released, reminded, followed, rewrapped];
     parts
         .into_iter()
         .map(|part| part.map_err(|error| error.to_string()))
@@ -308,38 +345,92 @@ async fn round(engine: &Engine) -> Vec<String> {
 /// [`StartError`], before anything is done.
 pub async fn serve(config: &Config) -> Result<(), StartError> {
     let began = Instant::now();
-    let _lock = match &config.database.place {
-        DatabasePlace::Sqlite(path) => Some(take_lock(path).await?),
-        DatabasePlace::Postgres(_) => None,
+    let mut asked = Box::pin(signal());
+    let prepared = tokio::select! {
+        // Listened for first: whoever is asked to end while it starts has begun nothing, and ends well too.
+        biased;
+        signal = &mut asked => {
+            tracing::info!(signal, "stopped while starting");
+            return Ok(());
+        }
+        prepared = prepare(config) => prepared?,
     };
-    let listener = TcpListener::bind(config.serve.listen)
-        .await
-        .map_err(|error| StartError::Listen { address: config.serve.listen, error })?;
-    let engine = open_engine(config, Opening::Migrate, Clock::System).await?;
+    let Prepared { _lock, listener, engine, recovered } = prepared;
     let store = engine.store().clone();
-    // We hold the file's lock: every lease in it is an abandoned one.
-    let recovered = store.recover(store.dialect() == Dialect::Sqlite).await?;
     let settings =
         queue::Settings { concurrency: config.serve.workers, lease: config.serve.lease, ..queue::Settings::default() };
     let running = start(&engine, settings);
     let (stop, stopped) = watch::channel(false);
-    let web = tokio::spawn(web::serve(listener, store.clone(), queue::wait_for(stopped)));
+    let door = web::Door { store: store.clone(), counts: Arc::clone(&running.counts) };
+    let web = tokio::spawn(web::serve(listener, door, queue::wait_for(stopped)));
     let names: BTreeSet<&String> = engine.systems().keys().collect();
     tracing::info!(
         listen = %config.serve.listen, database = %store.place(), systems = names.len(),
         workflows = engine.library().len(), recovered, "ready in {} ms", began.elapsed().as_millis()
     );
     sd_notify::notify(&[sd_notify::NotifyState::Ready]).ok();
-    let signal = signal().await;
+    let signal = asked.await;
     tracing::info!(signal, "draining: nothing new starts, what is under way gets up to 25 s");
     sd_notify::notify(&[sd_notify::NotifyState::Stopping]).ok();
     running.drain().await;
     stop.send_replace(true);
     // Whoever still asks, and a database that does not answer, hold nobody up.
     tokio::time::timeout(LEAVE, web).await.ok();
+    match tokio::time::timeout(LEAVE, store.show_life()).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "how far the record has come could not be written down at the end"),
+        Err(_) => tracing::warn!("how far the record has come could not be written down at the end"),
+    }
     tokio::time::timeout(LEAVE, store.close()).await.ok();
     tracing::info!("stopped");
     Ok(())
+}
+
+/// What a daemon has before it begins.
+struct Prepared {
+    _lock: Option<FileLock>,
+    listener: TcpListener,
+    engine: Engine,
+    recovered: usize,
+}
+
+async fn prepare(config: &Config) -> Result<Prepared, StartError> {
+    let lock = match &config.database.place {
+        DatabasePlace::Sqlite(path) => Some(take_lock(path).await?),
+        DatabasePlace::Postgres(_) => None,
+    };
+    let listener = TcpListener::bind(config.serve.listen)
+        .await
+        .map_err(|error| StartError::Listen { address: config.serve.listen, error })?;
+    let began = Instant::now();
+    loop {
+        match open_and_recover(config).await {
+            // The database went away in the middle of it.
+            Err(StartError::Store(StoreError::Database(_) | StoreError::Unanswered { .. }))
+                if began.elapsed() < OUTAGE =>
+            {
+                clock::pause(ROUND).await;
+            }
+            outcome => return outcome.map(|(engine, recovered)| Prepared { _lock: lock, listener, engine, recovered }),
+        }
+    }
+}
+
+async fn open_and_recover(config: &Config) -> Result<(Engine, usize), StartError> {
+    let engine = open_engine(config, Opening::Migrate, Clock::System).await?;
+    // Before anything is claimed: is this the newest copy?
+    engine.store().keep_mark(&mark_place(config)).await?;
+    // We hold the file's lock: every lease in it is an abandoned one.
+    let recovered = engine.store().recover(engine.store().dialect() == Dialect::Sqlite).await?;
+    Ok((engine, recovered))
+}
+
+/// Where it is written down, outside the database, how far it has come.
+pub fn mark_place(config: &Config) -> MarkPlace {
+    match &config.database.place {
+        DatabasePlace::Sqlite(path) => MarkPlace::Beside(path.clone()),
+        DatabasePlace::Postgres(_) => MarkPlace::In(config.data_dir.clone()),
+    }
 }
 
 /// A command that looks whether a daemon runs holds the lock for a moment.

@@ -2,6 +2,8 @@
 
 #![cfg(test)]
 
+#[path = "cli/alerts.rs"]
+mod alerts;
 #[path = "cli/audit.rs"]
 mod audit;
 #[path = "cli/changes.rs"]
@@ -22,6 +24,8 @@ mod people;
 mod products;
 #[path = "cli/refusals.rs"]
 mod refusals;
+#[path = "cli/secrets.rs"]
+mod secrets;
 
 use std::path::Path;
 use std::time::Duration;

@@ -54,6 +54,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("minijinja", &["workflow", "mail"]),
     ("prometheus-client", &["web"]),
     ("reqwest", &["mail"]),
+    ("rpassword", &["cli"]),
     ("rust_xlsxwriter", &["report"]),
     ("rustls", &["mail"]),
     ("saphyr-parser", &["workflow"]),
@@ -66,7 +67,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("tower-layer", &["queue"]),
     ("tracing-subscriber", &["cli"]),
     ("ulid", &["queue"]),
-    ("zeroize", &["secret"]),
+    ("zeroize", &["secret", "cli"]),
 ];
 
 /// At home in every room: plain data, errors, logs, waiting.

@@ -30,6 +30,7 @@ finish() {
     exit "$code"
 }
 trap finish EXIT
+trap 'printf "tests/postfix.sh: line %s failed: %s\n" "$LINENO" "$BASH_COMMAND" >&2' ERR
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
@@ -189,7 +190,7 @@ case $said in
     *) fail "another answer: $said" ;;
 esac
 for _ in $(seq 200); do
-    mail=$(find "$work/mail/ada/new" -type f 2>/dev/null | head -n 1)
+    mail=$(find "$work/mail" -path '*/ada/new/*' -type f 2>/dev/null | head -n 1 || true)
     [ -n "$mail" ] && break
     sleep 0.05
 done

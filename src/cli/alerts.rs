@@ -104,9 +104,12 @@ struct Reached {
 async fn test(context: &mut Context) -> Result<Exit, CliError> {
     let config = context.config()?;
     let mut reached = Vec::new();
-    mails(&config, &mut reached).await?;
+    mails(context, &config, &mut reached).await?;
     if let Some(settings) = config.webhook {
-        let webhook = Webhook::open(settings);
+        let mut webhook = Webhook::open(settings);
+        if webhook.needs_store() {
+            webhook = webhook.with_store(context.record().await?.store().clone());
+        }
         let outcome = webhook.send_now("test", &json!({}), Clock::System.now()).await;
         let (ok, answer) = outcome.map_or_else(|why| (false, why.to_string()), |answer| (true, answer));
         reached.push(Reached { by: "webhook", to: webhook.place(), ok, answer });
@@ -126,9 +129,12 @@ async fn test(context: &mut Context) -> Result<Exit, CliError> {
     Ok(if reached.iter().all(|one| one.ok) { Exit::Done } else { Exit::Environment })
 }
 
-async fn mails(config: &Config, reached: &mut Vec<Reached>) -> Result<(), CliError> {
+async fn mails(context: &Context, config: &Config, reached: &mut Vec<Reached>) -> Result<(), CliError> {
     let Some(settings) = config.mail.clone() else { return Ok(()) };
-    let (room, _) = MailRoom::open(settings);
+    let (mut room, _) = MailRoom::open(settings);
+    if room.settings().needs_store() {
+        room = room.with_store(context.record().await?.store().clone());
+    }
     for to in &room.settings().administrators {
         let letter = room
             .write(&Addressee::unknown(to), "test", &Facts::default())

@@ -31,7 +31,7 @@ impl From<StoreError> for CliError {
                 .help("look before you do it again: `usher run list`, and `usher run show RUN` for one run")
                 .help("twice is not twice where --key names it, for an open run of the same person, and for HR's file"),
             StoreError::Version { .. } => Self::environment("database_version", message),
-            StoreError::Seal(_) => Self::environment("key", message)
+            StoreError::Seal(_) | StoreError::Keys(_) => Self::environment("key", message)
                 .help("the key file that was used with this database is needed ([keys] in usher.toml)"),
             StoreError::Database(_) | StoreError::Open { .. } | StoreError::Corrupt { .. } => {
                 Self::environment("database", message)

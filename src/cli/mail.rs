@@ -92,12 +92,16 @@ impl Mail {
 
 impl Test {
     async fn run(self, context: &mut Context) -> Result<Exit, CliError> {
-        let settings = context.config()?.mail.ok_or_else(|| {
+        let config = context.config()?;
+        let settings = config.mail.clone().ok_or_else(|| {
             CliError::refused("no_mail", "no mail server is configured")
                 .help("write [mail] into usher.toml; `usher init` shows how")
         })?;
         crate::mail::mailbox(&self.to).map_err(CliError::usage)?;
-        let (room, _) = MailRoom::open(settings);
+        let (mut room, _) = MailRoom::open(settings);
+        if room.settings().needs_store() {
+            room = room.with_store(context.record().await?.store().clone());
+        }
         let letter = room
             .write(&Addressee::unknown(&self.to), "test", &Facts::default())
             .map_err(|why| CliError::environment("mail", why.to_string()))?;

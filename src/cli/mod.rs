@@ -36,6 +36,7 @@ mod man;
 mod moment;
 #[cfg(test)]
 mod operations;
+mod outlook;
 mod output;
 mod people;
 mod plan;
@@ -43,6 +44,7 @@ mod progress;
 mod run;
 mod schedule;
 mod schema;
+mod secret;
 mod serve;
 mod step;
 mod systems;
@@ -123,6 +125,8 @@ pub enum Command {
     Events(events::Events),
     /// Shows credentials that are kept sealed for handing over
     Credentials(credentials::Credentials),
+    /// Keeps secrets that the configuration refers to, and changes the master key
+    Secret(secret::Secret),
     /// Shows the outbox, sends a test, tries a mail again
     Mail(mail::Mail),
     /// Shows what is wrong now, and tries whether anybody would hear of it
@@ -170,6 +174,7 @@ impl Command {
             Self::Guard(command) => command.run(context).await,
             Self::Events(command) => command.run(context).await,
             Self::Credentials(command) => command.run(context).await,
+            Self::Secret(command) => command.run(context).await,
             Self::Mail(command) => command.run(context).await,
             Self::Alerts(command) => command.run(context).await,
             Self::People(command) => command.run(context).await,

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use clap::Parser;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 
 use super::Cli;
 use crate::workflow::{ActionKind, SHIPPED};
@@ -28,6 +29,18 @@ fn words(command: &str) -> Vec<String> {
     words.into_iter().filter(|word| !word.is_empty()).collect()
 }
 
+/// Whether every word behind the first is a command's name.
+fn is_named(words: &[String]) -> bool {
+    let mut command = Cli::command();
+    words.iter().skip(1).all(|word| match command.find_subcommand(word).cloned() {
+        Some(found) => {
+            command = found;
+            true
+        }
+        None => false,
+    })
+}
+
 #[test]
 fn every_command_of_the_page_parses_and_names_a_workflow_that_is_there() {
     let shipped: BTreeSet<&str> = SHIPPED.iter().map(|(name, _)| *name).collect();
@@ -35,9 +48,13 @@ fn every_command_of_the_page_parses_and_names_a_workflow_that_is_there() {
         quoted().filter(|text| text.starts_with("usher ")).filter(|text| text.contains(' ')).collect();
     assert!(commands.len() > 30, "{commands:?}");
     let mut named = BTreeSet::new();
-    for command in commands.into_iter().filter(|command| !matches!(*command, "usher plan" | "usher run start")) {
+    for command in commands {
         let words = words(command);
-        Cli::try_parse_from(&words).unwrap_or_else(|error| panic!("{command}: {error}"));
+        match Cli::try_parse_from(&words) {
+            // It is spoken of, not shown: without a word that is no command's name.
+            Err(error) if error.kind() == ErrorKind::MissingRequiredArgument && is_named(&words) => continue,
+            parsed => parsed.unwrap_or_else(|error| panic!("{command}: {error}")),
+        };
         let workflow =
             words.windows(2).find(|pair| matches!(pair[0].as_str(), "start" | "plan")).map(|pair| pair[1].clone());
         if let Some(workflow) = workflow {

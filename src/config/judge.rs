@@ -19,6 +19,7 @@ use super::sources::Merged;
 use super::surroundings::Surroundings;
 use crate::intake::people::{DateOrder, Field, KeyFrom, Mapping};
 use crate::run::{MatchRule, MatchRules};
+use crate::secret::SecretRef;
 
 const LISTEN: &str = "127.0.0.1:7627";
 const WORKERS: i64 = 32;
@@ -53,11 +54,13 @@ impl Judge<'_> {
                 default
             }
         };
+        self.not_stored("database.password", raw.password.as_ref());
         DatabaseSettings { place, password: raw.password.clone() }
     }
 
     pub(super) fn keys(&mut self, database: &DatabasePlace) -> KeySettings {
         let raw = &self.merged.raw.keys;
+        self.not_stored("keys.secret", raw.secret.as_ref());
         match (&raw.file, &raw.secret) {
             (Some(_), Some(_)) => {
                 self.wrong("keys.secret", "`keys.file` is set too, and there is one master key; leave one of them out");
@@ -72,6 +75,12 @@ impl Judge<'_> {
                 };
                 KeySettings::File(beside.unwrap_or_else(|| self.around.data_dir()).join("usher.key"))
             }
+        }
+    }
+
+    fn not_stored(&mut self, key: &str, reference: Option<&SecretRef>) {
+        if reference.is_some_and(|reference| reference.stored_name().is_some()) {
+            self.wrong(key, SecretRef::NOT_IN_THE_STORE);
         }
     }
 

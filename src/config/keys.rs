@@ -47,6 +47,15 @@ pub(super) const SECTIONS: &[(&str, &[Key])] = &[
     ("serve", &[("listen", Kind::Text), ("workers", Kind::Number), ("lease", Kind::Text)]),
     ("policy", POLICY),
     (
+        "limits",
+        &[
+            ("destructive_per_hour", Kind::Text),
+            ("destructive_per_day", Kind::Text),
+            ("cuts_per_hour", Kind::Text),
+            ("inventory_age", Kind::Text),
+        ],
+    ),
+    (
         "mail",
         &[
             ("transport", Kind::Text),
@@ -89,6 +98,7 @@ pub(super) const SECTIONS: &[(&str, &[Key])] = &[
     ("access", &[("administrators", Kind::Texts), ("people", Kind::Named)]),
     ("protected", &[("accounts", Kind::Texts), ("logins", Kind::Texts)]),
     ("audit", &[("checkpoint_file", Kind::Path)]),
+    ("passwords", &[("length", Kind::Number), ("classes", Kind::Texts)]),
 ];
 
 const POLICY: &[Key] = &[("redirect", Kind::Text), ("auto_reply_max", Kind::Text)];
@@ -114,8 +124,17 @@ pub(super) const NAMED: &[(&str, &[Key])] = &[
 pub(super) const SYSTEMS: &str = "systems";
 
 /// What every system takes, whatever its kind.
-pub(super) const EVERY_SYSTEM: &[Key] =
-    &[("kind", Kind::Text), ("match", Kind::Texts), ("sign_in", Kind::Text), ("own_account", Kind::Text)];
+pub(super) const EVERY_SYSTEM: &[Key] = &[
+    ("kind", Kind::Text),
+    ("match", Kind::Texts),
+    ("sign_in", Kind::Text),
+    ("own_account", Kind::Text),
+    ("password_length", Kind::Number),
+    ("password_classes", Kind::Texts),
+    ("destructive_per_hour", Kind::Text),
+    ("destructive_per_day", Kind::Text),
+    ("cuts_per_hour", Kind::Text),
+];
 
 /// The kinds of system and what each takes besides.
 pub(super) const SYSTEM_KINDS: &[(&str, &[Key])] =

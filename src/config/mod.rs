@@ -10,7 +10,9 @@ mod database;
 mod file;
 mod judge;
 mod keys;
+mod limits;
 mod mail;
+mod passwords;
 mod problem;
 mod raw;
 mod rules;
@@ -35,6 +37,7 @@ pub use sources::Source;
 pub use surroundings::Surroundings;
 pub use workflow_files::{WorkflowFile, files_in, read_workflow};
 
+use crate::engine::Passwords;
 use crate::intake::people::Mapping;
 use crate::mail::{MailSettings, WebhookSettings};
 use crate::run::{Conventions, MatchRules, Rules};
@@ -49,11 +52,13 @@ pub struct Config {
     pub database: DatabaseSettings,
     /// The master key.
     pub keys: KeySettings,
+    /// What new passwords are like.
+    pub passwords: Passwords,
     /// Where checkpoints of the journal go besides.
     pub audit: AuditSettings,
     /// Zone and holidays.
     pub time: TimeSettings,
-    /// Calendars and policies.
+    /// Calendars, policies and limits.
     pub rules: Rules,
     /// Where workflows are.
     pub workflows: WorkflowSettings,
@@ -100,8 +105,9 @@ impl Config {
         let config = Self {
             keys: judge.keys(&database.place),
             audit: judge.audit(),
+            passwords: judge.passwords(),
             database,
-            rules: judge.house_rules(&time.holidays),
+            rules: Rules { limits: judge.limits(), ..judge.house_rules(&time.holidays) },
             time,
             workflows: judge.workflows(),
             serve: judge.serve(),

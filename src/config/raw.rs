@@ -17,11 +17,13 @@ pub(super) struct Raw {
     pub(super) people: RawPeople,
     pub(super) calendars: BTreeMap<String, RawCalendar>,
     pub(super) policy: RawPolicy,
+    pub(super) limits: RawLimits,
     pub(super) policies: BTreeMap<String, RawPolicy>,
     pub(super) naming: RawNaming,
     pub(super) access: RawAccess,
     pub(super) protected: RawProtected,
     pub(super) audit: RawAudit,
+    pub(super) passwords: RawPasswords,
     pub(super) mail: Option<RawMail>,
     pub(super) alerts: BTreeMap<String, RawWebhook>,
     pub(super) systems: BTreeMap<String, RawSystem>,
@@ -90,6 +92,15 @@ pub(super) struct RawPolicy {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct RawLimits {
+    pub(super) destructive_per_hour: Option<String>,
+    pub(super) destructive_per_day: Option<String>,
+    pub(super) cuts_per_hour: Option<String>,
+    pub(super) inventory_age: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct RawNaming {
     pub(super) pattern: Option<String>,
     pub(super) domain: Option<String>,
@@ -110,6 +121,13 @@ pub(super) struct RawAccess {
 pub(super) struct RawProtected {
     pub(super) accounts: Option<Vec<String>>,
     pub(super) logins: Option<Vec<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPasswords {
+    pub(super) length: Option<i64>,
+    pub(super) classes: Option<Vec<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -154,7 +172,12 @@ pub(super) struct RawSystem {
     #[serde(rename = "match")]
     pub(super) rules: Option<Vec<String>>,
     pub(super) sign_in: Option<String>,
+    pub(super) destructive_per_hour: Option<String>,
+    pub(super) destructive_per_day: Option<String>,
+    pub(super) cuts_per_hour: Option<String>,
     pub(super) own_account: Option<String>,
+    pub(super) password_length: Option<i64>,
+    pub(super) password_classes: Option<Vec<String>>,
     pub(super) company: Option<String>,
     pub(super) state: Option<String>,
     pub(super) system: Option<String>,

@@ -36,6 +36,7 @@ impl Judge<'_> {
                     (name.clone(), self.policy(&format!("policies.{name}"), raw))
                 })
                 .collect::<BTreeMap<_, _>>(),
+            ..Rules::default()
         }
     }
 

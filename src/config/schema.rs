@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::keys::{self, Key, Kind};
+use crate::secret::{PasswordPolicy, SignClass};
 
 /// What each key is for. A test asks that none is missing.
 const DESCRIPTIONS: &[(&str, &str)] = &[
@@ -62,6 +63,11 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
     ("protected", "Accounts that are never deleted, and whose access no run closes by itself."),
     ("protected.accounts", "By system and immutable id: `mailhost:m-0001`."),
     ("protected.logins", "By sign-in name or address, with `*` and `?`: `break-glass*`, `mailhost:root`."),
+    ("passwords", "What the passwords are like that usher gives to accounts."),
+    ("passwords.length", "How many signs, 12 to 128; default 24."),
+    ("passwords.classes", "Of which classes, at least one sign of each; default lower, upper, digit."),
+    ("systems.password_length", "How many signs new passwords have on this system, where that is not [passwords]."),
+    ("systems.password_classes", "Of which classes they are there, where that is not [passwords]."),
     ("audit", "Checkpoints of the journal."),
     ("audit.checkpoint_file", "A file elsewhere that each checkpoint is also written to, at its end."),
     ("departments", "What people of a department get."),
@@ -69,6 +75,14 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
     ("departments.role", "Their role."),
     ("departments.quota", "Their storage limit, as `5 GB`."),
     ("departments.licences", "Their licences, by system."),
+    ("limits", "How much may happen on a system before a person looks."),
+    ("limits.destructive_per_hour", "Deletions and purges on a system within an hour; default `5 or 1 %`."),
+    ("limits.destructive_per_day", "Deletions and purges on a system within a day; default `10 or 2 %`."),
+    ("limits.cuts_per_hour", "Accounts cut off by HR's word or by schedules within an hour; default `25 or 5 %`."),
+    (
+        "limits.inventory_age",
+        "How old the last reading of a system may be before nothing is deleted there; default `48 h`.",
+    ),
     ("policy", "What the law allows, for workflows that name no other policy."),
     ("policy.redirect", "Whether a leaver's mail may be sent on to somebody else; default `allowed`."),
     ("policy.auto_reply_max", "Longest auto-reply, as `90 days`; default without limit."),
@@ -81,6 +95,9 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
     ("systems", "The systems where people have accounts."),
     ("systems.kind", "What kind of system it is."),
     ("systems.sign_in", "What sign-in names of new accounts are made of there, where that is not [naming]."),
+    ("systems.destructive_per_hour", "As in [limits], for this system."),
+    ("systems.destructive_per_day", "As in [limits], for this system."),
+    ("systems.cuts_per_hour", "As in [limits], for this system."),
     ("systems.own_account", "The account that usher itself has there, by sign-in name or id: it is protected."),
     ("systems.company", "For a sandbox: the file that describes the company."),
     ("systems.state", "For a sandbox: where what happens to it is written down."),
@@ -97,7 +114,6 @@ pub fn schema() -> Value {
         sections.insert((*name).to_owned(), several(name, &section(name, known)));
     }
     sections[keys::ALERTS]["propertyNames"] = json!({ "const": keys::WEBHOOK });
-    sections[keys::ALERTS]["additionalProperties"]["required"] = json!(["url", "secret"]);
     let mut system = section(keys::SYSTEMS, &keys::system_keys(None));
     system["required"] = json!(["kind"]);
     sections.insert(keys::SYSTEMS.to_owned(), several(keys::SYSTEMS, &system));
@@ -142,6 +158,9 @@ fn one(path: &str, kind: Kind) -> Value {
     schema
 }
 
+/// Keys that take a number, or a number and a share.
+const LIMITS: [&str; 3] = [".destructive_per_hour", ".destructive_per_day", ".cuts_per_hour"];
+
 /// Keys that take a closed set, a range or a form.
 fn narrow(path: &str, schema: &mut Value) {
     let day = json!({ "type": "string", "pattern": r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}\s*$" });
@@ -154,9 +173,20 @@ fn narrow(path: &str, schema: &mut Value) {
         "systems.kind" => {
             schema["enum"] = json!(keys::SYSTEM_KINDS.iter().map(|(kind, _)| kind).collect::<Vec<_>>());
         }
+        _ if LIMITS.iter().any(|key| path.ends_with(key)) => {
+            // Zero and blank are refused: a limit that allows nothing is a freeze.
+            schema["pattern"] = json!(r"^\s*0*[1-9][0-9]*(?: or +[0-9]{1,3}(?:\.[0-9]{1,2})? *%)?\s*$");
+        }
         "serve.workers" => {
             schema["minimum"] = json!(1);
             schema["maximum"] = json!(1024);
+        }
+        "passwords.length" | "systems.password_length" => {
+            schema["minimum"] = json!(PasswordPolicy::LENGTHS.start());
+            schema["maximum"] = json!(PasswordPolicy::LENGTHS.end());
+        }
+        "passwords.classes" | "systems.password_classes" => {
+            schema["items"]["enum"] = json!(SignClass::ALL.map(SignClass::as_str));
         }
         "time.holidays" | "calendars.days" => schema["items"] = day,
         "calendars.weekend" => {
@@ -201,7 +231,9 @@ mod tests {
                     .unwrap_or(line)
             })
             .filter(|line| {
-                ["url = \"sqlite", "secret =", "transport = \"file"].iter().all(|other| !line.starts_with(other))
+                ["url = \"sqlite", "secret = { env = \"USHER_MASTER", "transport = \"file"]
+                    .iter()
+                    .all(|other| !line.starts_with(other))
             })
             .collect::<Vec<_>>()
             .join("\n");
@@ -241,8 +273,15 @@ mod tests {
             "[calendars.geneva]\ndays = \"2027-01-01\"",
             "[calendars.geneva]\nweekend = [\"fryday\"]",
             "[people]\ndates = \"year-first\"",
+            "[passwords]\nlength = 8",
+            "[passwords]\nclasses = [\"capital\"]",
+            "[systems.a]\nkind = \"sandbox\"\ncompany = \"x\"\npassword_length = 500",
+            "[limits]\ndestructive_per_hour = \"0\"",
+            "[limits]\ndestructive_per_day = \"\"",
+            "[limits]\ncuts_per_hour = \"-5\"",
+            "[limits]\ncuts_per_hour = 5",
+            "[systems.a]\nkind = \"sandbox\"\ncompany = \"c\"\ndestructive_per_hour = \"1 %\"",
             "[alerts.pager]\nurl = \"https://x/\"\nsecret = { env = \"X\" }",
-            "[alerts.webhook]\nurl = \"https://x/\"",
             "[alerts.webhook]\nurl = \"https://x/\"\nsecret = \"whsec_x\"",
             "[systems.a]\nkind = \"ldpa\"",
             "[systems.a]\ncompany = \"x\"",

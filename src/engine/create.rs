@@ -24,7 +24,7 @@ impl Engine {
             Some(outcome) => outcome,
             None => match self.first_password(claim).await {
                 Ok(_) if !lease_stands() => Outcome::Returned,
-                Ok(password) => ended(within(claim.timeout, connector.create(call, &password)).await),
+                Ok(password) => ended(within(claim.timeout, connector.perform_with(call, &password)).await),
                 Err(error) => Outcome::Retry { reason: error.to_string(), after: None },
             },
         };
@@ -44,10 +44,16 @@ impl Engine {
     /// nobody knows.
     async fn first_password(&self, claim: &Claim) -> Result<Secret, StoreError> {
         let given = match self.look(claim.run).await?.run.person {
-            Some(person) => self.store().initial_password(person).await?,
+            Some(person) => self.ask(self.store().initial_password(person)).await?,
             None => None,
         };
-        Ok(given.unwrap_or_else(Secret::random))
+        given.map_or_else(|| self.new_password(claim), Ok)
+    }
+
+    /// A new password by the policy of the claim's system. It goes to the system, or sealed to whoever hands it over; then
+    /// it is wiped.
+    pub(super) fn new_password(&self, claim: &Claim) -> Result<Secret, StoreError> {
+        Ok(self.password_policy(claim.system.as_deref()).draw()?)
     }
 
     /// With the last account of a run, the password of HR's file has served. Where it stays, it lapses by itself.
@@ -57,7 +63,7 @@ impl Engine {
             step.action == ActionKind::AccountCreate && step.ordinal != claim.ordinal && !step.state.is_final()
         };
         let Some(person) = book.run.person.filter(|_| !book.steps.iter().any(waits)) else { return };
-        if let Err(error) = self.store().take_initial_password(person).await {
+        if let Err(error) = self.ask(self.store().take_initial_password(person)).await {
             tracing::warn!(run.id = claim.run, %error, "a first password that was used stays until it lapses");
         }
     }

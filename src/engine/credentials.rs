@@ -7,7 +7,7 @@
 use super::Engine;
 use super::post::{key, outage};
 use crate::connectors::{ActionError, Call, Connector, Credential};
-use crate::mail::{Addressee, Facts, MailRoom};
+use crate::mail::{Addressee, Facts};
 use crate::run::book::public_id;
 use crate::run::settle::Outcome;
 use crate::run::{Account, Evidence, EvidenceKind, HoldReason, NO_MAIL, Person};
@@ -44,11 +44,11 @@ impl Engine {
             let what = format!("{NO_MAIL}: a link cannot be sent; `method: sealed` needs no mail");
             return Ok(Outcome::Held(HoldReason::Missing(what)));
         };
-        let posted = self.store().mails_of_step(claim.run, claim.ordinal).await?;
+        let posted = self.ask(self.store().mails_of_step(claim.run, claim.ordinal)).await?;
         if !posted.is_empty() {
             return self.send_step(room, claim, &posted, &[]).await;
         }
-        let scene = self.store().scene(claim.run, claim.ordinal).await?;
+        let scene = self.ask(self.store().scene(claim.run, claim.ordinal)).await?;
         let (to, by_hand) = match self.receiver(&scene, claim.account.as_ref(), to).await? {
             Ok(found) => found,
             Err(why) => return Ok(Outcome::Held(HoldReason::Missing(why))),
@@ -107,29 +107,25 @@ impl Engine {
             let detail = format!("{found}kept sealed; `{command}` shows them once");
             Outcome::Done(Evidence { kind: EvidenceKind::Acknowledged, detail })
         };
-        if self.store().keeps_credentials(claim.run, claim.ordinal).await? {
+        if self.ask(self.store().keeps_credentials(claim.run, claim.ordinal)).await? {
+            // An attempt that was cut has perhaps told nobody of them; each is told once.
+            self.tell_of_sealed(claim, &command, to).await?;
             return Ok(done("found done: "));
         }
-        let password = match super::execute::within(claim.timeout, connector.issue(call, Credential::Password)).await {
-            Ok(issued) => issued.secret,
+        let password = self.new_password(claim)?;
+        match super::execute::within(claim.timeout, connector.issue(call, Credential::Password(&password))).await {
+            Ok(_) => {}
             Err(error) => return Ok(refused(error)),
-        };
-        self.store().keep_credentials(claim.run, claim.ordinal, &password).await?;
-        if let Some(room) = self.mail() {
-            self.tell_of_sealed(room, claim, &command, to).await?;
         }
+        self.ask(self.store().keep_credentials(claim.run, claim.ordinal, &password)).await?;
+        self.tell_of_sealed(claim, &command, to).await?;
         Ok(done(""))
     }
 
     /// Tells whoever hands them over. The credentials are there without it, so nothing waits for this mail.
-    async fn tell_of_sealed(
-        &self,
-        room: &MailRoom,
-        claim: &Claim,
-        command: &str,
-        to: Option<&Recipient>,
-    ) -> Result<(), StoreError> {
-        let scene = self.store().scene(claim.run, claim.ordinal).await?;
+    async fn tell_of_sealed(&self, claim: &Claim, command: &str, to: Option<&Recipient>) -> Result<(), StoreError> {
+        let Some(room) = self.mail() else { return Ok(()) };
+        let scene = self.ask(self.store().scene(claim.run, claim.ordinal)).await?;
         let to = match to {
             Some(to) => self.addressee(to).await?,
             None => Self::manager_of(&scene),
@@ -146,7 +142,7 @@ impl Engine {
                 Err(error) => tracing::warn!(%error, "nobody is told of sealed credentials"),
             }
         }
-        self.store().post(&mails).await
+        self.ask(self.store().post(&mails)).await
     }
 }
 

@@ -1,11 +1,14 @@
 //! Reading systems into the record, and finding out whose account is whose.
 
+use std::future::Future;
+
 use serde::Serialize;
 
 use super::Engine;
 use super::matching::Matched;
 use crate::connectors::Connector;
-use crate::store::SyncCount;
+use crate::run::{Account, AccountStatus};
+use crate::store::{Patience, StoreError, SyncCount};
 
 /// What a sync of one system found.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -30,7 +33,7 @@ impl Engine {
         let connector = self.systems().get(system).ok_or_else(|| format!("there is no system called {system}"))?;
         let read = self.read_all(connector, system).await;
         // What cannot be read is told. The failure itself is the answer, whether it can be written down or not.
-        if let Err(error) = self.store().note_reading(system, read.as_ref().err().map(String::as_str)).await {
+        if let Err(error) = self.ask(self.store().note_reading(system, read.as_ref().err().map(String::as_str))).await {
             tracing::warn!(%error, system, "whether this system can be read could not be written down");
         }
         let mut synced = read?;
@@ -40,12 +43,19 @@ impl Engine {
         Ok(synced)
     }
 
+    /// One question of an attempt to the record, unless that keeps silent: an attempt that waited until the kernel finds a
+    /// connection dead would keep its step for a quarter of an hour.
+    pub(super) async fn ask<T>(&self, question: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        self.store().unless_silent(&Patience::default(), question).await
+    }
+
     async fn read_all(&self, connector: &Connector, system: &str) -> Result<Synced, String> {
         let mut synced = Synced { system: system.to_owned(), ..Synced::default() };
-        let mut from = None;
+        let (mut from, mut accounts) = (None, 0);
         loop {
             let (page, next) = connector.accounts(from).await.map_err(|error| error.to_string())?;
-            let count = self.store().save_accounts(&page).await.map_err(|error| error.to_string())?;
+            accounts += i64::try_from(page.iter().filter(|account| lives(account)).count()).unwrap_or(i64::MAX);
+            let count = self.ask(self.store().save_accounts(&page)).await.map_err(|error| error.to_string())?;
             synced.count.read += count.read;
             synced.count.new += count.new;
             match next {
@@ -53,6 +63,34 @@ impl Engine {
                 None => break,
             }
         }
+        self.store().note_population(system, accounts).await.map_err(|error| error.to_string())?;
         Ok(synced)
     }
+
+    /// Reads the systems whose last complete reading is older than half of what the limits accept, so that nothing has
+    /// to wait for it. What cannot be read is tried again later, by whichever daemon looks first.
+    ///
+    /// # Errors
+    /// When the record cannot be used.
+    pub async fn keep_inventory(&self) -> Result<usize, StoreError> {
+        let mut read = 0;
+        for system in self.systems().keys() {
+            if !self.store().take_reading(system, self.house_rules().limits.inventory_age / 2).await? {
+                continue;
+            }
+            match self.sync(system).await {
+                Ok(synced) => {
+                    read += 1;
+                    tracing::info!(system, accounts = synced.count.read, "the system's inventory was old: read again");
+                }
+                Err(error) => tracing::warn!(system, %error, "the system's inventory is old and cannot be read"),
+            }
+        }
+        Ok(read)
+    }
+}
+
+/// Whether it is one of the accounts that a system has: those in their grace are on their way out.
+fn lives(account: &Account) -> bool {
+    !matches!(account.status, AccountStatus::Deleted | AccountStatus::Purged)
 }

@@ -56,7 +56,7 @@ impl Engine {
         let (mut found, mut matched) = (Vec::new(), Matched::default());
         let mut after = 0;
         loop {
-            let page = self.store().unmatched_accounts(system, after, PAGE).await?;
+            let page = self.ask(self.store().unmatched_accounts(system, after, PAGE)).await?;
             let Some(last) = page.last() else { break };
             after = last.id;
             self.judge_page(system, &page, &mut found, &mut matched).await?;
@@ -84,7 +84,7 @@ impl Engine {
         }
         let mut candidates: BTreeMap<MatchField, HashMap<String, Vec<Candidate>>> = BTreeMap::new();
         for (field, values) in &values {
-            candidates.insert(*field, self.store().candidates(*field, values).await?);
+            candidates.insert(*field, self.ask(self.store().candidates(*field, values)).await?);
         }
         let mut notes = Vec::new();
         for account in page {
@@ -109,12 +109,12 @@ impl Engine {
                 }
             }
         }
-        self.store().note_matches(&notes).await
+        self.ask(self.store().note_matches(&notes)).await
     }
 
     async fn bind_people(&self, system: &str, people: &[&[Match]], matched: &mut Matched) -> Result<(), StoreError> {
         let ids: Vec<i64> = people.iter().filter_map(|accounts| accounts.first()).map(|one| one.person).collect();
-        let taken = self.store().accounts_of_people(system, &ids).await?;
+        let taken = self.ask(self.store().accounts_of_people(system, &ids)).await?;
         let (mut bindings, mut notes) = (Vec::new(), Vec::new());
         for accounts in people {
             match (accounts, accounts.first().and_then(|one| taken.get(&one.person))) {
@@ -130,8 +130,8 @@ impl Engine {
             }
         }
         matched.bound += bindings.len();
-        self.store().bind(&bindings).await?;
-        self.store().note_matches(&notes).await
+        self.ask(self.store().bind(&bindings)).await?;
+        self.ask(self.store().note_matches(&notes)).await
     }
 
     /// Several accounts of one person on one system: none of them is bound.
@@ -144,12 +144,12 @@ impl Engine {
     ) -> Result<(), StoreError> {
         let mut accounts = Vec::new();
         for one in rivals {
-            accounts.extend(self.store().account(one.account).await?);
+            accounts.extend(self.ask(self.store().account(one.account)).await?);
         }
         let names: Vec<String> =
             accounts.iter().map(|account| format!("{}:{}", account.system, account.external_id)).collect();
         let person = match rivals.first() {
-            Some(one) => self.store().person_with_key(one.person).await?.map(|person| person.employee_number),
+            Some(one) => self.ask(self.store().person_with_key(one.person)).await?.map(|person| person.employee_number),
             None => None,
         };
         let person = person.unwrap_or_default();

@@ -13,6 +13,7 @@ pub mod library;
 pub mod matching;
 mod notices;
 pub mod orders;
+pub mod outage;
 mod post;
 pub mod reminders;
 pub mod trigger;
@@ -27,6 +28,7 @@ use crate::connectors::Connector;
 use crate::mail::{MailRoom, Webhook};
 use crate::run::book::Book;
 use crate::run::{MatchRules, Rules};
+use crate::secret::PasswordPolicy;
 use crate::store::{Carrier, Completion, Store, StoreError, TurnRequest};
 use crate::workflow::Workflow;
 
@@ -56,12 +58,23 @@ pub struct Fittings {
     pub matching: Matching,
     /// The mail room, where one is configured.
     pub mail: Option<MailRoom>,
+    /// What new passwords are like.
+    pub passwords: Passwords,
     /// The file that each checkpoint is also written to.
     pub checkpoint_file: Option<PathBuf>,
     /// Where a program is told what goes wrong, where one is.
     pub webhook: Option<Webhook>,
     /// How long a source of HR's may say nothing before somebody is told; for ever without.
     pub silent_after: Option<Duration>,
+}
+
+/// What new passwords are like.
+#[derive(Clone, Debug, Default)]
+pub struct Passwords {
+    /// On systems that say nothing else.
+    pub everywhere: PasswordPolicy,
+    /// On single systems.
+    pub on: BTreeMap<String, PasswordPolicy>,
 }
 
 /// By which rules accounts find their person.
@@ -166,6 +179,12 @@ impl Engine {
     pub fn rules(&self, system: &str) -> &MatchRules {
         let matching = &self.inner.fittings.matching;
         matching.on.get(system).unwrap_or(&matching.everywhere)
+    }
+
+    /// What new passwords are like on a system.
+    pub fn password_policy(&self, system: Option<&str>) -> &PasswordPolicy {
+        let passwords = &self.inner.fittings.passwords;
+        system.and_then(|name| passwords.on.get(name)).unwrap_or(&passwords.everywhere)
     }
 
     /// The configured calendars and policies.

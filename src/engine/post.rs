@@ -28,7 +28,7 @@ impl Engine {
     }
 
     async fn try_notify(&self, room: &MailRoom, claim: &Claim) -> Result<Outcome, StoreError> {
-        let posted = self.store().mails_of_step(claim.run, claim.ordinal).await?;
+        let posted = self.ask(self.store().mails_of_step(claim.run, claim.ordinal)).await?;
         if !posted.is_empty() {
             return self.send_step(room, claim, &posted, &[]).await;
         }
@@ -41,7 +41,7 @@ impl Engine {
             Ok(to) => to,
             Err(why) => return Ok(Outcome::Failed(why)),
         };
-        let scene = self.store().scene(claim.run, claim.ordinal).await?;
+        let scene = self.ask(self.store().scene(claim.run, claim.ordinal)).await?;
         let mut mails = Vec::with_capacity(to.len());
         for to in &to {
             let written = match (&params.template, &params.message) {
@@ -111,7 +111,7 @@ impl Engine {
 
     /// Everybody employed who has an address.
     async fn everybody(&self) -> Result<Vec<Addressee>, StoreError> {
-        let people = self.store().people(None).await?;
+        let people = self.ask(self.store().people(None)).await?;
         let employed = people.iter().filter(|person| person.status.is_employed());
         Ok(employed.filter_map(|person| Some(Addressee::person(person, person.email.clone()?))).collect())
     }
@@ -119,7 +119,7 @@ impl Engine {
     /// The recipient with address, name and language, as far as known; `None` where there is no address.
     pub(super) async fn addressee(&self, recipient: &Recipient) -> Result<Option<Addressee>, StoreError> {
         if let Some(number) = &recipient.employee_number
-            && let Some(person) = self.store().person(number).await?
+            && let Some(person) = self.ask(self.store().person(number)).await?
         {
             let email = recipient.email.clone().or_else(|| person.email.clone());
             return Ok(email.map(|email| Addressee::person(&person, email)));
@@ -132,7 +132,7 @@ impl Engine {
 
     /// Whose address it is, where that is known.
     pub(super) async fn known(&self, to: Addressee) -> Result<Addressee, StoreError> {
-        let person = self.store().person_at(&to.email).await?;
+        let person = self.ask(self.store().person_at(&to.email)).await?;
         Ok(person.map_or_else(|| to.clone(), |person| Addressee::person(&person, &to.email)))
     }
 

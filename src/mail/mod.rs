@@ -29,7 +29,7 @@ pub use transport::{Refusal, Transport};
 pub use webhook::{Webhook, WebhookSettings, webhook_url};
 
 use crate::secret::Secret;
-use crate::store::{Carrier, NewMail};
+use crate::store::{Carrier, NewMail, Store};
 use crate::workflow::Diagnostic;
 
 /// Everything that sending takes.
@@ -47,6 +47,12 @@ impl MailRoom {
         let (templates, mistakes) = Templates::read(settings.templates.as_deref());
         let transport = Transport::open(&settings.means);
         (Self { settings, templates, transport }, mistakes)
+    }
+
+    /// The same, asking this store for what the settings refer to as `{ stored = "NAME" }`.
+    #[must_use]
+    pub fn with_store(self, store: Store) -> Self {
+        Self { transport: self.transport.with_store(store), ..self }
     }
 
     /// The settings.

@@ -42,6 +42,12 @@ impl MailSettings {
     /// The default of `remind`.
     pub const REMIND: Duration = Duration::from_secs(2 * 24 * 3600);
 
+    /// Whether the server's password is kept in the store.
+    pub fn needs_store(&self) -> bool {
+        let Means::Smtp(SmtpSettings { login: Some((_, password)), .. }) = &self.means else { return false };
+        password.stored_name().is_some()
+    }
+
     /// The domain of the sender: what Message-IDs end with.
     pub fn domain(&self) -> &str {
         let address = self.from.trim_end_matches('>');

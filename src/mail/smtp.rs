@@ -1,6 +1,6 @@
 //! The conversation with a mail server (RFC 5321), by lettre.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use lettre::transport::smtp::authentication::Credentials;
@@ -11,6 +11,7 @@ use lettre::{AsyncTransport, Message, Tokio1Executor};
 
 use super::settings::{SmtpSettings, SmtpTls};
 use super::transport::Refusal;
+use crate::store::{self, Store};
 
 /// The whole of one mail: connecting, the login, the mail. Below the time the outbox gives an attempt.
 const WHOLE: Duration = Duration::from_secs(90);
@@ -18,8 +19,12 @@ const WHOLE: Duration = Duration::from_secs(90);
 /// A mail server. Password and certificates are read before the first mail: commands that send none need neither.
 pub struct Smtp {
     settings: SmtpSettings,
-    server: OnceLock<AsyncSmtpTransport<Tokio1Executor>>,
+    store: Option<Store>,
+    /// Forgotten when the server does not let us in: the password may be another one by then.
+    server: Mutex<Option<Server>>,
 }
+
+type Server = AsyncSmtpTransport<Tokio1Executor>;
 
 impl std::fmt::Debug for Smtp {
     /// By name: what is inside holds the password.
@@ -30,13 +35,17 @@ impl std::fmt::Debug for Smtp {
 
 impl Smtp {
     pub(super) fn new(settings: SmtpSettings) -> Self {
-        Self { settings, server: OnceLock::new() }
+        Self { settings, store: None, server: Mutex::default() }
+    }
+
+    pub(super) fn with_store(self, store: Store) -> Self {
+        Self { store: Some(store), ..self }
     }
 
     pub(super) async fn send(&self, message: &Message) -> Result<String, Refusal> {
         let host = &self.settings.host;
         // What cannot be had now may be had later: the mail waits.
-        let server = self.server().map_err(Refusal::Later)?;
+        let server = self.server().await.map_err(Refusal::Later)?;
         match tokio::time::timeout(WHOLE, server.send(message.clone())).await {
             Ok(Ok(response)) => Ok(format!("accepted by {host}: {}", words(&response))),
             Ok(Err(error)) => Err(self.refusal(&error)),
@@ -48,7 +57,7 @@ impl Smtp {
         let SmtpSettings { host, port, tls, login, .. } = &self.settings;
         let login = login.as_ref().map_or("no login".to_owned(), |(user, _)| format!("as {user}"));
         let how = format!("{host}:{port} ({}, {login})", tls.as_str());
-        match tokio::time::timeout(WHOLE, self.server()?.test_connection()).await {
+        match tokio::time::timeout(WHOLE, self.server().await?.test_connection()).await {
             Ok(Ok(true)) => Ok(format!("{how} answers")),
             Ok(Ok(false)) => Err(format!("{how} answers, and does not go on")),
             Ok(Err(error)) => Err(format!("{how}: {error}")),
@@ -56,12 +65,14 @@ impl Smtp {
         }
     }
 
-    fn server(&self) -> Result<&AsyncSmtpTransport<Tokio1Executor>, String> {
-        if let Some(server) = self.server.get() {
+    async fn server(&self) -> Result<Server, String> {
+        let known = self.server.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(server) = known {
             return Ok(server);
         }
-        let server = build(&self.settings)?;
-        Ok(self.server.get_or_init(|| server))
+        let server = build(&self.settings, self.store.as_ref()).await?;
+        *self.server.lock().unwrap_or_else(PoisonError::into_inner) = Some(server.clone());
+        Ok(server)
     }
 
     /// A server that does not let us in says nothing about the mail: that is mended in the configuration, and the mail
@@ -69,7 +80,10 @@ impl Smtp {
     fn refusal(&self, error: &Error) -> Refusal {
         let words = format!("{}: {error}", self.settings.host);
         match error.status().map(u16::from) {
-            Some(530 | 534 | 535 | 538) => Refusal::Later(words),
+            Some(530 | 534 | 535 | 538) => {
+                *self.server.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                Refusal::Later(words)
+            }
             _ if error.is_permanent() => Refusal::Never(words),
             _ => Refusal::Later(words),
         }
@@ -80,7 +94,7 @@ fn words(response: &Response) -> String {
     format!("{} {}", response.code(), response.message().collect::<Vec<_>>().join(" "))
 }
 
-fn build(settings: &SmtpSettings) -> Result<AsyncSmtpTransport<Tokio1Executor>, String> {
+async fn build(settings: &SmtpSettings, store: Option<&Store>) -> Result<Server, String> {
     let tls = match settings.tls {
         SmtpTls::None => Tls::None,
         SmtpTls::StartTls => Tls::Required(parameters(settings)?),
@@ -91,7 +105,7 @@ fn build(settings: &SmtpSettings) -> Result<AsyncSmtpTransport<Tokio1Executor>, 
         .timeout(Some(settings.timeout))
         .tls(tls);
     let Some((user, password)) = &settings.login else { return Ok(builder.build()) };
-    let password = password.resolve().map_err(|error| format!("[mail] password: {error}"))?;
+    let password = store::resolve(store, password).await.map_err(|error| format!("[mail] password: {error}"))?;
     Ok(builder.credentials(Credentials::new(user.clone(), password.expose().to_owned())).build())
 }
 

@@ -8,6 +8,7 @@ use lettre::Message;
 use super::folder;
 use super::settings::Means;
 use super::smtp::Smtp;
+use crate::store::Store;
 
 /// What carries mails.
 #[derive(Debug)]
@@ -37,6 +38,13 @@ impl Transport {
             Means::Smtp(settings) => Self::Smtp(Box::new(Smtp::new(settings.clone()))),
             Means::File(folder) => Self::File(folder.clone()),
             Means::Memory => Self::Memory(Arc::default()),
+        }
+    }
+
+    pub(super) fn with_store(self, store: Store) -> Self {
+        match self {
+            Self::Smtp(smtp) => Self::Smtp(Box::new(smtp.with_store(store))),
+            other => other,
         }
     }
 

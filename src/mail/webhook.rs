@@ -17,7 +17,7 @@ use sha2::Sha256;
 
 use super::transport::Refusal;
 use crate::secret::{Secret, SecretRef};
-use crate::store::{Carrier, NewMail, TakenMail};
+use crate::store::{self, Carrier, NewMail, Store, TakenMail};
 
 /// `[alerts.webhook]`, once everything in it is known to be right.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +64,7 @@ pub fn webhook_url(text: &str) -> Result<Url, String> {
 #[derive(Debug)]
 pub struct Webhook {
     settings: WebhookSettings,
+    store: Option<Store>,
     ready: Result<(Client, Url), String>,
 }
 
@@ -71,7 +72,18 @@ impl Webhook {
     /// Nothing is connected, and the secret is not read, before the first message.
     pub fn open(settings: WebhookSettings) -> Self {
         let ready = client(&settings).and_then(|client| Ok((client, webhook_url(&settings.url)?)));
-        Self { settings, ready }
+        Self { settings, store: None, ready }
+    }
+
+    /// The same, asking this store for the secret where it is `{ stored = "NAME" }`.
+    #[must_use]
+    pub fn with_store(self, store: Store) -> Self {
+        Self { store: Some(store), ..self }
+    }
+
+    /// Whether its secret is kept in the store.
+    pub fn needs_store(&self) -> bool {
+        self.settings.secret.stored_name().is_some()
     }
 
     /// Where messages go, without path and query, which may be secrets.
@@ -100,9 +112,9 @@ impl Webhook {
     ///
     /// # Errors
     /// What is wrong, in words.
-    pub fn check(&self) -> Result<(), String> {
+    pub async fn check(&self) -> Result<(), String> {
         self.ready.as_ref().map_err(Clone::clone)?;
-        key(&self.settings.secret).map(drop)
+        self.key().await.map(drop)
     }
 
     /// Sends a message past the outbox; the receiver's answer.
@@ -111,7 +123,23 @@ impl Webhook {
     /// Why it was not taken.
     pub async fn send_now(&self, kind: &str, data: &Value, now: Timestamp) -> Result<String, Refusal> {
         let id = format!("msg_{:032x}", rand::random::<u128>());
-        self.post(&id, now, body(kind, now, data)).await
+        self.send_as(&id, kind, now, data, now).await
+    }
+
+    /// As [`Webhook::send_now`], under an id of the caller's: for what may be tried again. `timestamp` is when what it
+    /// tells of happened.
+    ///
+    /// # Errors
+    /// Why it was not taken.
+    pub async fn send_as(
+        &self,
+        id: &str,
+        kind: &str,
+        timestamp: Timestamp,
+        data: &Value,
+        now: Timestamp,
+    ) -> Result<String, Refusal> {
+        self.post(id, now, body(kind, timestamp, data)).await
     }
 
     /// One attempt at a message of the outbox.
@@ -119,12 +147,17 @@ impl Webhook {
         self.post(&mail.message_id, mail.real, mail.body.expose().to_owned()).await
     }
 
+    async fn key(&self) -> Result<Vec<u8>, String> {
+        let secret = store::resolve(self.store.as_ref(), &self.settings.secret).await;
+        key(&secret.map_err(|why| why.to_string())?)
+    }
+
     async fn post(&self, id: &str, now: Timestamp, body: String) -> Result<String, Refusal> {
         if body.len() > LARGEST {
             return Err(Refusal::Never(format!("the message has {} bytes; {LARGEST} is the most", body.len())));
         }
         let (client, url) = self.ready.as_ref().map_err(|why| Refusal::Later(why.clone()))?;
-        let key = key(&self.settings.secret).map_err(Refusal::Later)?;
+        let key = self.key().await.map_err(Refusal::Later)?;
         let seconds = now.as_second();
         let request = client
             .post(url.clone())
@@ -187,9 +220,8 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// The key's bytes. What is wrong is said without repeating it.
-fn key(secret: &SecretRef) -> Result<Vec<u8>, String> {
-    let text = secret.resolve().map_err(|why| why.to_string())?;
-    let encoded = text.expose().strip_prefix("whsec_").ok_or("the webhook's secret does not begin with `whsec_`")?;
+fn key(secret: &Secret) -> Result<Vec<u8>, String> {
+    let encoded = secret.expose().strip_prefix("whsec_").ok_or("the webhook's secret does not begin with `whsec_`")?;
     let key = STANDARD.decode(encoded).map_err(|_| "what follows `whsec_` in the webhook's secret is no base64")?;
     if !(24..=64).contains(&key.len()) {
         return Err(format!("the webhook's secret has {} bytes; 24 to 64 are asked for", key.len()));
@@ -236,7 +268,7 @@ mod tests {
         let judged = |text: &str| {
             let path = folder.path().join("secret");
             std::fs::write(&path, text).unwrap();
-            key(&SecretRef::File(path))
+            key(&SecretRef::File(path).resolve().unwrap())
         };
         assert_eq!(judged("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n").unwrap().len(), 24);
         for bad in ["MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_MfKQ9r8G", "whsec_***", "whsec_"] {

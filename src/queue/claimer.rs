@@ -184,6 +184,7 @@ impl Claimer {
         match self.write(completions, permits).await {
             Ok(report) => {
                 self.failures = 0;
+                self.counts.last_turn.store(self.store.steady().max(1), Ordering::Relaxed);
                 self.quiet = batch.is_empty() && report.claims.is_empty() && report.settled == 0;
                 self.recorded(batch, report.stale);
                 self.hand_out(report, horizon).await;

@@ -12,7 +12,7 @@ mod keeper;
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use apalis::layers::WorkerBuilderExt;
@@ -70,6 +70,8 @@ pub struct Counts {
     pub stale: AtomicU64,
     /// Turns: write transactions of the claimer.
     pub turns: AtomicU64,
+    /// When the last turn ended well, by the store's steady clock in milliseconds; 0 where none has.
+    pub last_turn: AtomicI64,
 }
 
 impl Counts {

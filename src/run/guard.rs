@@ -7,10 +7,11 @@ use sha2::{Digest, Sha256};
 
 use super::asking;
 use super::book::{Book, Step};
+use super::limits::{self, Counted, Limits, Room, Tally};
 use super::policy::Policy;
 use super::state::{HoldReason, RunState, SkipReason, StepState};
 use super::subject::{Account, AccountStatus, Person};
-use super::trip::{Stops, Trip};
+use super::trip::{Stops, Trip, TripKind};
 use super::two_people::Users;
 use crate::workflow::params::OnLapse;
 use crate::workflow::{ActionKind, Nature, Param, Scope, Span};
@@ -51,6 +52,9 @@ impl Freeze {
     }
 }
 
+/// The guard that holds destructive steps while nobody knows how many accounts a system has.
+pub const POPULATION: &str = "population";
+
 /// Everything a verdict depends on, read in the claim's transaction.
 #[derive(Debug)]
 pub struct Circumstances<'a> {
@@ -66,6 +70,12 @@ pub struct Circumstances<'a> {
     pub freezes: &'a [Freeze],
     /// Guards that have tripped.
     pub trips: &'a [Trip],
+    /// What the configuration allows to happen at once.
+    pub limits: &'a Limits,
+    /// What has started on the step's system lately, where that counts.
+    pub tally: Option<&'a Tally>,
+    /// Whether the step counts in it already.
+    pub counted: Counted,
     /// What another run needs this account closed for, and the way out.
     pub cut_needed: Option<String>,
     /// The legal hold on the person.
@@ -91,6 +101,17 @@ pub enum Verdict {
     Proceed,
     /// It is held.
     Hold(HoldReason),
+    /// A guard trips, and it is held by that.
+    Trip {
+        /// Which.
+        kind: TripKind,
+        /// What the trip stops on the step's system.
+        stops: Stops,
+        /// What happened.
+        words: String,
+    },
+    /// It waits until others of its batch are read back.
+    Later,
     /// It is not needed.
     Skip(SkipReason),
     /// It waits for an approval.
@@ -108,6 +129,9 @@ pub fn verdict(c: &Circumstances<'_>) -> Verdict {
     }
     if let Some(freeze) = c.freezes.iter().find(|freeze| freeze.covers(c.book, c.step)) {
         return Verdict::Hold(HoldReason::Freeze(format!("{}: {}", freeze.scope(), freeze.reason)));
+    }
+    if let Some(trip) = c.trips.iter().find(|trip| trip.stops_all(c.book)) {
+        return Verdict::Hold(trip.hold());
     }
     if let Some(verdict) = condition(c) {
         return verdict;
@@ -239,11 +263,25 @@ fn destructive(c: &Circumstances<'_>) -> Verdict {
     problem.map_or_else(|| tripped(c), |why| Verdict::Hold(HoldReason::FreshRead(why)))
 }
 
-/// What has tripped stops what would otherwise start.
+/// What has tripped stops what would otherwise start; so does what would go beyond the limits.
 fn tripped(c: &Circumstances<'_>) -> Verdict {
-    let Some(kind) = Stops::of(c.book, c.step) else { return Verdict::Proceed };
-    let trip = c.trips.iter().find(|trip| trip.stops(kind, c.step.system.as_deref()));
-    trip.map_or(Verdict::Proceed, |trip| Verdict::Hold(trip.hold()))
+    let Some(stops) = Stops::of(c.book, c.step) else { return Verdict::Proceed };
+    let as_batch = limits::approved_as_batch(c.book, c.step);
+    // Thresholds do not concern what was approved as a batch, nor what is cut already in part.
+    let passes = as_batch || (stops == Stops::Cuts && c.counted.hour);
+    let concerns =
+        |trip: &&Trip| trip.stops(stops, c.step.system.as_deref()) && !(passes && trip.kind == TripKind::Threshold);
+    if let Some(trip) = c.trips.iter().find(concerns) {
+        return Verdict::Hold(trip.hold());
+    }
+    let (Some(system), Some(tally)) = (&c.step.system, c.tally) else { return Verdict::Proceed };
+    let asked = limits::Asked { system, stops, as_batch, counted: c.counted, now: c.now };
+    match limits::room(c.limits, tally, &asked) {
+        Room::Free => Verdict::Proceed,
+        Room::Later => Verdict::Later,
+        Room::Unknown(detail) => Verdict::Hold(HoldReason::Guard { name: POPULATION.to_owned(), detail }),
+        Room::Breach(kind, words) => Verdict::Trip { kind, stops, words },
+    }
 }
 
 /// Why it cannot be said that nobody employed has the account.
@@ -367,7 +405,7 @@ fn is_covered(book: &Book, step: &Step) -> bool {
 }
 
 /// The approvals that a step stands behind. One that was not needed does not count; one that a person left out does.
-fn approvals_before(book: &Book, step: &Step) -> Vec<u16> {
+pub(super) fn approvals_before(book: &Book, step: &Step) -> Vec<u16> {
     let needed = |ordinal: &u16| {
         book.step(*ordinal).is_some_and(|step| {
             let left_out = match &step.state {

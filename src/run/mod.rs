@@ -9,10 +9,12 @@ pub mod business;
 pub mod capability;
 pub mod checkpoint;
 pub mod conventions;
+pub mod drift;
 pub mod guard;
 pub mod inputs;
 pub mod instant;
 pub mod journal;
+pub mod limits;
 #[cfg(test)]
 mod lives;
 pub mod matching;

@@ -1,12 +1,14 @@
-//! What the configuration says about working days and about the law, by name: calendars and policies.
+//! What the configuration says about working days and about the law, by name, and about how much may happen at once:
+//! calendars, policies, limits.
 
 use std::collections::BTreeMap;
 
 use super::business::Holidays;
+use super::limits::Limits;
 use super::policy::Policy;
 use crate::workflow::Workflow;
 
-/// Calendars and policies, each with the one that holds where a workflow names none.
+/// Calendars and policies, each with the one that holds where a workflow names none; and limits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rules {
     /// `[time]`: weekends and holidays.
@@ -17,6 +19,8 @@ pub struct Rules {
     pub policy: Policy,
     /// `[policies.NAME]`.
     pub policies: BTreeMap<String, Policy>,
+    /// `[limits]`: how much may happen on a system before a person looks.
+    pub limits: Limits,
 }
 
 impl Rules {

@@ -91,6 +91,19 @@ pub struct IllegalTransition {
 }
 
 impl StepState {
+    /// The same standing without the words that may be about a person.
+    #[must_use]
+    pub fn without_words(&self) -> Self {
+        let gone = || super::journal::ERASED.to_owned();
+        match self.clone() {
+            Self::Done { at, evidence } => Self::Done { at, evidence: Evidence { detail: gone(), ..evidence } },
+            Self::Failed { at, .. } => Self::Failed { at, reason: gone() },
+            Self::AwaitingPerson { .. } => Self::AwaitingPerson { instruction: gone() },
+            Self::Skipped { at, reason } => Self::Skipped { at, reason: reason.without_words() },
+            other => other,
+        }
+    }
+
     /// The state after `event`.
     ///
     /// # Errors

@@ -45,17 +45,20 @@ pub enum Stops {
     Destructive,
     /// Those that cut access and that no person has asked for: runs of HR's word and of schedules.
     Cuts,
+    /// Every step of a run that is not urgent.
+    Everything,
 }
 
 impl Stops {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Destructive, Self::Cuts];
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Destructive, Self::Cuts, Self::Everything];
 
     /// The word used in tables and JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Destructive => "destructive",
             Self::Cuts => "cuts",
+            Self::Everything => "everything",
         }
     }
 
@@ -69,7 +72,13 @@ impl Stops {
         match self {
             Self::Destructive => "destructive steps",
             Self::Cuts => "access cuts that nobody asked for by hand",
+            Self::Everything => "all steps but those of urgent workflows",
         }
+    }
+
+    /// Whether there may be a trip that stops this step.
+    pub fn may(book: &Book, step: &Step) -> bool {
+        !book.run.workflow.urgent || Self::of(book, step).is_some()
     }
 
     /// What kind of step this is to the guards that count; `None` where they have no say. What is urgent goes ahead of
@@ -113,6 +122,11 @@ impl Trip {
     /// Whether it stops such a step on this system.
     pub fn stops(&self, stops: Stops, system: Option<&str>) -> bool {
         self.stops == stops && (self.system.is_none() || self.system.as_deref() == system)
+    }
+
+    /// Whether it stops every step of this run.
+    pub fn stops_all(&self, book: &Book) -> bool {
+        self.stops == Stops::Everything && !book.run.workflow.urgent
     }
 
     /// Why a step that it stops is held.

@@ -59,6 +59,12 @@ pub enum SecretError {
         /// What went wrong.
         error: io::Error,
     },
+    /// Not in the store.
+    #[error("there is no stored secret `{0}`; `usher secret set {0}` keeps one")]
+    NotStored(String),
+    /// The store's own words.
+    #[error("the stored secret cannot be read: {0}")]
+    Store(String),
     /// The store is not open here.
     #[error("the stored secret `{0}` can only be read once the database is open")]
     NeedsStore(String),
@@ -68,6 +74,9 @@ impl SecretRef {
     /// How a literal is refused: what to write instead.
     pub const NO_LITERALS: &str = "a secret is never written into the configuration: say where it is kept, \
         { env = \"NAME\" } or { file = \"PATH\" }";
+
+    /// Why the secrets that open the store are not in it.
+    pub const NOT_IN_THE_STORE: &str = "it is needed to open the store, so it cannot be kept in there; write { env = \"NAME\" } or { file = \"PATH\" }";
 
     /// Reads the secret from where it is kept. Ask [`SecretRef::stored_name`] first where a store is at hand.
     ///

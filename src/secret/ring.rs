@@ -109,6 +109,12 @@ impl KeyRing {
         self.with(|keys| keys.masters.keys().copied().collect())
     }
 
+    /// Which keys there are, as a daemon tells the others: `usher keys 1 2`.
+    pub fn label(&self) -> String {
+        let versions = self.versions().into_iter().map(|version| format!(" {version}"));
+        format!("usher keys{}", versions.collect::<String>())
+    }
+
     /// The file that the keys are in, where they are in one.
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref().map(PathBuf::as_path)

@@ -16,7 +16,7 @@ use crate::secret::{NoteSigner, NoteVerifier};
 const HEADS: i64 = 2_000;
 
 /// Where the wrapped seed of the signing key stands.
-const SIGNING_KEY: &str = "signing_key";
+pub(super) const SIGNING_KEY: &str = "signing_key";
 
 /// A checkpoint as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -124,8 +124,14 @@ impl Store {
         let place = signing_key_place();
         if self.meta(SIGNING_KEY).await?.is_none() {
             let mut tx = self.begin().await?;
+            // Whoever makes checkpoints holds this row: a key that another daemon has just made is there now.
+            self.take_keys(&mut tx, "checkpoint", 0).await?;
+            let made: Option<String> = sqlx::query_scalar("SELECT value FROM meta WHERE name = $1")
+                .bind(SIGNING_KEY)
+                .fetch_optional(tx.conn())
+                .await?;
             let signed: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM checkpoints").fetch_one(tx.conn()).await?;
-            if signed > 0 {
+            if made.is_none() && signed > 0 {
                 return Err(StoreError::corrupt("list of checkpoints", "the key that signed them has been taken out"));
             }
             let (_, wrapped) = self.inner.keys.new_data_key(&place)?;

@@ -1,5 +1,7 @@
 //! Claims: every due step in hand is judged, and its attempt starts or what stops it is said.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
@@ -15,23 +17,41 @@ use crate::run::advance::advance;
 use crate::run::book::{Book, Step};
 use crate::run::guard::{self, Circumstances, Verdict};
 use crate::run::journal::Fact;
+use crate::run::limits::{self, Counted};
 use crate::run::trip::Stops;
 use crate::run::{EvidenceKind, HoldReason, StepEvent, StepState, asking, prepare, settle};
 use crate::workflow::{ActionKind, Nature, Scope};
 
 impl Store {
+    /// Judges what is due; `over` are systems on which a destructive attempt has just ended. Answers whether anything was
+    /// written besides what the runs say.
     pub(super) async fn claim(
         &self,
         tx: &mut Tx,
         books: &mut [Loaded],
         request: &TurnRequest<'_>,
         report: &mut TurnReport,
-    ) -> Result<(), StoreError> {
-        if !books.iter().any(|loaded| loaded.book.steps.iter().any(|step| is_due(step, tx.now))) {
-            return Ok(());
+        over: &BTreeSet<String>,
+    ) -> Result<bool, StoreError> {
+        let mut desk = Desk::default();
+        if books.iter().any(|loaded| loaded.book.steps.iter().any(|step| is_due(step, tx.now))) {
+            self.bind_late(tx, books).await?;
+            desk = self.desk(tx, books).await?;
         }
-        self.bind_late(tx, books).await?;
-        let mut desk = self.desk(tx, books).await?;
+        desk.tallies = self.tallies(tx, books, over).await?;
+        self.judge_due(tx, books, &mut desk, request, report).await?;
+        self.note_starts(tx, &desk, over).await
+    }
+
+    /// Judges whatever is due, as long as there are permits.
+    async fn judge_due(
+        &self,
+        tx: &mut Tx,
+        books: &mut [Loaded],
+        desk: &mut Desk,
+        request: &TurnRequest<'_>,
+        report: &mut TurnReport,
+    ) -> Result<(), StoreError> {
         // What a verdict settles may make another step due: go on until nothing moves.
         loop {
             let mut due: Vec<(bool, Timestamp, usize, u16)> = Vec::new();
@@ -48,7 +68,7 @@ impl Store {
                 if normal && report.claims.len() >= request.permits.saturating_sub(request.reserved) {
                     continue;
                 }
-                self.consider(tx, &mut books[index], ordinal, &mut desk, request, report).await?;
+                self.consider(tx, &mut books[index], ordinal, desk, request, report).await?;
             }
             if before == (report.claims.len(), report.settled) {
                 return Ok(());
@@ -75,7 +95,10 @@ impl Store {
         if step.action.is_destructive() && !self.bar_changes(tx, loaded.book.run.person, desk).await? {
             return Ok(());
         }
-        if desk.trips.is_none() && Stops::of(&loaded.book, step).is_some() {
+        let stops = Stops::of(&loaded.book, step);
+        let tally = step.system.as_ref().and_then(|system| desk.tallies.of(system));
+        let uncounted = stops.is_some() && step.system.is_some() && tally.is_none();
+        if uncounted || (desk.trips.is_none() && Stops::may(&loaded.book, step)) {
             // It became due in this very turn, and what may stop it has not been read: the next turn looks at it.
             return Ok(());
         }
@@ -112,6 +135,11 @@ impl Store {
             account,
             freezes: &desk.freezes,
             trips: desk.trips.as_deref().unwrap_or_default(),
+            limits: &self.rules().limits,
+            tally,
+            counted: stops.map_or_else(Counted::default, |stops| {
+                desk.tallies.counted(&limits::subject(loaded.book.run.id, step, stops))
+            }),
             cut_needed,
             legal_hold: legal_hold.cloned(),
             protected,
@@ -139,6 +167,16 @@ impl Store {
                 Err(why) => StepEvent::Held { reason: HoldReason::Missing(why) },
             },
             Verdict::Hold(reason) => StepEvent::Held { reason },
+            Verdict::Trip { kind, stops, words } => {
+                let trip = self.open_trip(tx, kind, step.system.as_deref(), stops, &words).await?.0;
+                let reason = trip.hold();
+                desk.trips.get_or_insert_default().push(trip);
+                StepEvent::Held { reason }
+            }
+            Verdict::Later => {
+                desk.tallies.wait(step.system.as_deref().unwrap_or_default());
+                return Ok(());
+            }
             Verdict::Skip(reason) => StepEvent::Skipped { at: tx.now, reason },
             Verdict::AskApproval => StepEvent::ApprovalAsked,
             Verdict::WaitAgain => StepEvent::Reblocked,
@@ -203,6 +241,9 @@ fn start(
     let intent = Fact::Intent { fence, system: claim.system.clone(), account: external, digest };
     book.say(Some(ordinal), intent, &usher(), tx.now);
     book.apply(ordinal, StepEvent::Claimed { fence }, &usher(), tx.now)?;
+    if let Some(step) = book.step(ordinal) {
+        desk.tallies.note(book, step, tx.now);
+    }
     desk.busy.extend(claim.account.as_ref().map(|account| account.id));
     report.claims.push(claim);
     Ok(())

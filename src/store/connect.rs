@@ -43,7 +43,7 @@ impl Store {
 
     /// A database sealed under one key ring is never written under another.
     pub(super) async fn check_keys(&self) -> Result<(), StoreError> {
-        let ours = self.inner.keys.fingerprint();
+        let (_, ours) = self.inner.keys.newest();
         if self.meta("key_ring").await?.is_none() {
             // Of several daemons that meet a fresh database, the first says which key it is.
             let mut tx = self.begin().await?;
@@ -54,7 +54,7 @@ impl Store {
             self.commit(tx).await?;
         }
         match self.meta("key_ring").await? {
-            Some(theirs) if theirs != ours => Err(StoreError::Version {
+            Some(theirs) if !self.inner.keys.wrap_with(&theirs) => Err(StoreError::Version {
                 message: format!("the key file does not belong to this database (key {ours}, the database was sealed under {theirs})"),
                 help: "put the key file that was used with this database back (by default usher.key beside it), or name it in [keys]".into(),
             }),
@@ -164,6 +164,8 @@ async fn make_durable(conn: &mut AnyConnection) -> Result<(), sqlx::Error> {
         "PRAGMA journal_mode = WAL",
         "PRAGMA synchronous = FULL",
         "PRAGMA foreign_keys = ON",
+        // What is deleted (a secret that was used, an erased person) is overwritten.
+        "PRAGMA secure_delete = ON",
     ] {
         sqlx::query(pragma).execute(&mut *conn).await?;
     }

@@ -92,6 +92,7 @@ impl Store {
     }
 }
 
-fn place(step: i64) -> String {
+/// What credentials and their key are bound to.
+pub(super) fn place(step: i64) -> String {
     format!("credentials:{step}")
 }

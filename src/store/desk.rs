@@ -7,6 +7,7 @@ use sqlx::Row;
 
 use super::books::{Loaded, STEPS_PER_RUN, json};
 use super::claim::is_due;
+use super::limits::Tallies;
 use super::sql::{Text, keys};
 use super::{Dialect, Store, StoreError, Tx};
 use crate::run::book::{Book, public_id};
@@ -37,6 +38,8 @@ pub(super) struct Desk {
     pub(super) holds: BTreeMap<i64, String>,
     /// Guards that have tripped; not read where nothing is due that they could stop.
     pub(super) trips: Option<Vec<Trip>>,
+    /// What has started on the systems on which something counts.
+    pub(super) tallies: Tallies,
 }
 
 impl Store {
@@ -79,8 +82,7 @@ impl Store {
 
     /// Guards that have tripped, where something is due that they could stop.
     async fn trips_for(&self, tx: &mut Tx, books: &[Loaded]) -> Result<Option<Vec<Trip>>, StoreError> {
-        let stoppable =
-            |book: &Book| book.steps.iter().any(|step| is_due(step, tx.now) && Stops::of(book, step).is_some());
+        let stoppable = |book: &Book| book.steps.iter().any(|step| is_due(step, tx.now) && Stops::may(book, step));
         if !books.iter().any(|loaded| stoppable(&loaded.book)) {
             return Ok(None);
         }

@@ -65,6 +65,9 @@ pub enum StoreError {
         /// Why.
         why: String,
     },
+    /// The master keys at hand are not those that are needed.
+    #[error("{0}")]
+    Keys(String),
     /// Sealing or opening failed.
     #[error("{0}")]
     Seal(#[from] SealError),

@@ -75,7 +75,8 @@ impl Store {
         .rows_affected();
         self.commit(tx).await?;
         // Everything a freeze held is judged again; what another freeze covers is held again at its claim.
-        let released = self.let_go("freeze", "usher", None, |reason| matches!(reason, HoldReason::Freeze(_))).await?;
+        let released =
+            self.let_go("freeze", "usher", None, |_, reason| matches!(reason, HoldReason::Freeze(_))).await?;
         Ok((usize::try_from(lifted).unwrap_or(usize::MAX), released))
     }
 

@@ -182,7 +182,7 @@ impl Store {
 
     /// Lets the steps go that a hold had stopped: their next claim judges them.
     async fn judge_held_again(&self) -> Result<usize, StoreError> {
-        self.let_go("legal_hold", "usher", None, |reason| matches!(reason, HoldReason::LegalHold(_))).await
+        self.let_go("legal_hold", "usher", None, |_, reason| matches!(reason, HoldReason::LegalHold(_))).await
     }
 
     /// Holds, newest first: those that are on, or all there ever were; of one person, or of everybody.

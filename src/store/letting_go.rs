@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::books::{Hold, Loaded};
 use super::{Store, StoreError, Tx};
 use crate::run::advance::advance;
+use crate::run::book::Step;
 use crate::run::journal::Fact;
 use crate::run::{HoldReason, StepEvent, StepState};
 
@@ -29,7 +30,7 @@ impl Store {
         code: &str,
         by: &str,
         ordered: Option<(&str, &str)>,
-        free: impl Fn(&HoldReason) -> bool + Send,
+        free: impl Fn(&Step, &HoldReason) -> bool + Send,
     ) -> Result<usize, StoreError> {
         let mut conn = self.reader().await?;
         let runs: Vec<i64> = sqlx::query_scalar(
@@ -58,14 +59,14 @@ impl Store {
         loaded: &mut Loaded,
         by: &Arc<str>,
         ordered: Option<(&str, &str)>,
-        free: impl Fn(&HoldReason) -> bool,
+        free: impl Fn(&Step, &HoldReason) -> bool,
         now: jiff::Timestamp,
     ) -> Result<usize, StoreError> {
         let book = &mut loaded.book;
         let held: Vec<(u16, jiff::Timestamp)> = book
             .steps
             .iter()
-            .filter(|step| matches!(&step.state, StepState::Held { reason, .. } if free(reason)))
+            .filter(|step| matches!(&step.state, StepState::Held { reason, .. } if free(step, reason)))
             .map(|step| (step.ordinal, step.not_before(now)))
             .collect();
         if held.is_empty() {

@@ -478,7 +478,7 @@ impl Store {
 }
 
 /// Where a mail's wrapped key stands.
-fn key_place(id: i64) -> String {
+pub(super) fn key_place(id: i64) -> String {
     format!("mails:{id}")
 }
 

@@ -7,6 +7,7 @@
 mod accounts;
 mod batches;
 mod books;
+mod boundary;
 mod causes;
 mod changes;
 mod checkpoints;
@@ -15,8 +16,10 @@ mod columns;
 mod connect;
 mod credentials;
 mod desk;
+mod erase;
 mod error;
 mod events;
+mod figures;
 mod filling;
 mod flush;
 mod freezes;
@@ -26,15 +29,19 @@ mod journal;
 mod late;
 mod leases;
 mod letting_go;
+mod limits;
 mod listings;
 mod lock;
 mod mails;
+mod mark;
 mod matches;
 mod migrate;
 mod names;
 mod people;
+mod populations;
 mod proof;
 mod protection;
+mod rewrap;
 mod runs;
 mod schedules;
 mod secrets;
@@ -42,10 +49,12 @@ mod seen;
 mod selections;
 mod silence;
 mod sql;
+mod stored;
 mod tasks;
 mod trips;
 mod turn;
 mod versions;
+mod vigil;
 mod waits;
 mod wake;
 mod ways_out;
@@ -65,23 +74,29 @@ pub(crate) use changes::HR;
 pub use checkpoints::Checkpoint;
 pub use connect::sqlite_path;
 use connect::{dialect_of, knock, plain, postgres_pool, shown, sqlite_pool, sqlite_url};
+pub use erase::Erased;
 pub use error::StoreError;
 pub use events::{EventFilter, EventRow, EventState, NewEvent, parse_event_id};
+pub use figures::Figures;
 pub use freezes::FreezeRow;
 pub use holds::{HoldEnd, HoldRow, Release, parse_hold_id};
 pub use imports::{Import, Piece, PieceTaken, RowOutcome};
 pub use journal::{AuditEntry, Verified};
+use limits::waits_for_batch;
 pub use listings::{AccountFilter, AccountRow, Owner};
 pub use lock::FileLock;
 pub use mails::{Carrier, MailEnd, MailRow, NewMail, TakenMail};
+pub use mark::{MarkPlace, MarkStanding};
 pub use matches::{Candidate, MatchNote};
 pub use proof::{Doubt, Proof};
+pub use rewrap::Pass;
 pub use runs::{NewRun, RunFilter, RunRow, Started};
 pub use schedules::{SchedulePause, ScheduleRow};
 pub use secrets::NewPassword;
 pub use seen::Seen;
 pub use selections::{PeopleBy, SelectedAccount, SelectedPerson};
 pub use silence::Patience;
+pub use stored::{StoredRow, resolve};
 pub use tasks::{Scene, Waiting, reason_words};
 pub use trips::TripRow;
 pub use turn::{Archived, Claim, Completion, TurnReport, TurnRequest};
@@ -89,8 +104,9 @@ pub use waits::{About, Told, Wait, WaitKind};
 pub use wake::Watch;
 
 use crate::clock::{self, Clock};
-use crate::faults::{Faults, Strike};
+use crate::faults::Faults;
 use crate::run::book::Book;
+use crate::run::drift::Look;
 use crate::run::{Conventions, Governing, Holidays, Rules};
 use crate::secret::{DataKey, KeyRing};
 use crate::workflow::Workflow;
@@ -121,7 +137,7 @@ pub enum Opening {
 pub struct Store {
     inner: Arc<Inner>,
     conventions: Arc<Conventions>,
-    /// What tests make go wrong.
+    /// What a test makes go wrong; nothing otherwise.
     faults: Option<Arc<Faults>>,
 }
 
@@ -135,6 +151,10 @@ struct Inner {
     rules: Rules,
     versions: Mutex<HashMap<i64, Arc<Workflow>>>,
     data_keys: Mutex<HashMap<i64, DataKey>>,
+    /// How far the round has come with wrapping data keys anew.
+    rewrapping: Mutex<Option<Pass>>,
+    /// Which master keys the other daemons were told of.
+    told_keys: Mutex<Option<String>>,
     /// Runs with something that this binary cannot read: passed over, so that they stop nobody else.
     unreadable: Mutex<BTreeSet<i64>>,
     /// Told after every commit of this process that may have made a step due.
@@ -144,6 +164,8 @@ struct Inner {
     commits: std::sync::atomic::AtomicU64,
     /// Why the last write could not be made, until one is.
     trouble: Mutex<Option<(Instant, String)>>,
+    /// What is remembered from one look at clocks and tide to the next.
+    vigil: Mutex<vigil::Vigil>,
 }
 
 impl std::fmt::Debug for Store {
@@ -159,6 +181,12 @@ pub(crate) struct Tx {
     pub(crate) now: Timestamp,
     /// Real time: leases.
     pub(crate) real: Timestamp,
+    /// All clocks, when it began.
+    look: Look,
+    /// How far the database has come.
+    tide: i64,
+    /// How far it was known to have come before it was asked.
+    known: i64,
 }
 
 impl Tx {
@@ -193,7 +221,8 @@ impl Store {
                 sqlite_pool(4).connect(&url).await.map_err(failed)?,
             ),
             Dialect::Postgres => {
-                let pool = postgres_pool().connect(&url).await.map_err(failed)?;
+                // The first connection has shown that it can be reached: what happens from here on is an outage.
+                let pool = postgres_pool().connect_lazy(&url).map_err(failed)?;
                 (pool.clone(), pool)
             }
         };
@@ -209,11 +238,14 @@ impl Store {
                 rules: rules.into(),
                 versions: Mutex::default(),
                 data_keys: Mutex::default(),
+                rewrapping: Mutex::default(),
+                told_keys: Mutex::default(),
                 unreadable: Mutex::default(),
                 wake: tokio::sync::Notify::new(),
                 mail: tokio::sync::Notify::new(),
                 commits: std::sync::atomic::AtomicU64::new(0),
                 trouble: Mutex::default(),
+                vigil: Mutex::default(),
             }),
             conventions: Arc::default(),
             faults: None,
@@ -236,12 +268,6 @@ impl Store {
         let mut conventions = Conventions::clone(&self.conventions);
         conventions.protected.governing = governing;
         self.with_conventions(conventions)
-    }
-
-    /// The same store, with calls that go wrong: for tests of what follows from that.
-    #[must_use]
-    pub fn with_faults(self, faults: Arc<Faults>) -> Self {
-        Self { faults: Some(faults), ..self }
     }
 
     /// The conventions it keeps.
@@ -279,7 +305,8 @@ impl Store {
         Ok(self.times(&mut conn).await?.0)
     }
 
-    /// Moves the store's clock ahead of real time, for sandbox set-ups (demo, rehearsal, tests).
+    /// Moves the store's clock ahead of real time, for sandbox set-ups (demo, rehearsal, tests). Once it was moved it only
+    /// goes forward: an instant that has passed changes nothing.
     ///
     /// # Errors
     /// When an attempt is in flight, or the database cannot be written.
@@ -289,6 +316,10 @@ impl Store {
             sqlx::query_scalar("SELECT COUNT(*) FROM steps WHERE state = 'leased'").fetch_one(tx.conn()).await?;
         if leased > 0 {
             return Err(StoreError::Refused(format!("{leased} attempts are in flight; time jumps only between them")));
+        }
+        if tx.now != tx.real && to <= tx.now {
+            // Once moved it does not go back. Whoever asked has read an older time: what was held back may be due again at an instant that has passed.
+            return Ok(());
         }
         let offset = to.as_millisecond() - tx.real.as_millisecond();
         self.set_meta(&mut tx, "clock_offset", &offset.to_string()).await?;
@@ -302,7 +333,8 @@ impl Store {
     /// When the database cannot be read.
     pub async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
         let mut conn = self.reader().await?;
-        next_due_on(&mut conn).await
+        let now = self.times(&mut conn).await?.0;
+        next_due_on(&mut conn, now).await
     }
 
     /// How many attempts are under way, over all daemons.
@@ -322,11 +354,12 @@ impl Store {
     pub async fn at_rest(&self) -> Result<bool, StoreError> {
         let mut conn = self.reader().await?;
         let now = self.times(&mut conn).await?.0.as_millisecond();
-        let busy: i64 = sqlx::query_scalar(
+        let busy: i64 = sqlx::query_scalar(concat!(
             "SELECT (SELECT COUNT(*) FROM steps WHERE lease_until IS NOT NULL)
-                  + (SELECT COUNT(*) FROM steps WHERE due_at IS NOT NULL AND due_at <= $1)
-                  + (SELECT COUNT(*) FROM mails WHERE due_at IS NOT NULL AND due_at <= $1)",
-        )
+                  + (SELECT COUNT(*) FROM steps s WHERE s.due_at IS NOT NULL AND s.due_at <= $1 AND NOT ",
+            waits_for_batch!("$1"),
+            ") + (SELECT COUNT(*) FROM mails WHERE due_at IS NOT NULL AND due_at <= $1)",
+        ))
         .bind(now)
         .fetch_one(&mut *conn)
         .await?;
@@ -339,31 +372,30 @@ impl Store {
     /// When the database cannot be read.
     pub async fn until_due(&self) -> Result<Option<Duration>, StoreError> {
         let mut conn = self.reader().await?;
-        let due = next_due_on(&mut conn).await?;
         let now = self.times(&mut conn).await?.0;
+        let due = next_due_on(&mut conn, now).await?;
         let left = |due: Timestamp| due.as_millisecond().saturating_sub(now.as_millisecond()).max(0);
         Ok(due.map(|due| Duration::from_millis(left(due).unsigned_abs())))
     }
 
+    // Each of the next three is a boundary, named by where it is asked for; hence no `async fn`, which cannot know.
+
+    /// A connection to read with.
     #[track_caller]
     pub(crate) fn reader(
         &self,
     ) -> impl Future<Output = Result<sqlx::pool::PoolConnection<sqlx::Any>, StoreError>> + Send {
-        let strike = self.meet("reader");
-        async move {
-            self.before(strike).await?;
-            Ok(self.inner.reader.acquire().await?)
-        }
+        let place = Location::caller();
+        async move { self.passing(place, "reader", async { Ok(self.inner.reader.acquire().await?) }).await }
     }
 
     /// Begins a write transaction. SQLite takes the write lock at once (`BEGIN IMMEDIATE`): a transaction that reads
     /// first and writes later would fail when two meet. PostgreSQL locks rows instead.
     #[track_caller]
     pub(crate) fn begin(&self) -> impl Future<Output = Result<Tx, StoreError>> + Send {
-        let strike = self.meet("begin");
+        let place = Location::caller();
         async move {
-            self.before(strike).await?;
-            let begun = self.begin_now().await;
+            let begun = self.passing(place, "begin", self.begin_now()).await;
             if let Err(error) = &begun {
                 self.note(Some(error));
             }
@@ -376,53 +408,28 @@ impl Store {
             Dialect::Sqlite => self.inner.writer.begin_with("BEGIN IMMEDIATE").await?,
             Dialect::Postgres => self.inner.writer.begin().await?,
         };
-        let (now, real) = self.times(&mut inner).await?;
-        Ok(Tx { inner, now, real })
+        let (clock, known) = (&self.inner.clock, self.known_tide());
+        let before = (clock.now().as_millisecond(), clock.steady());
+        let (now, real, tide) = self.times_and_tide(&mut inner).await?;
+        let after = (clock.now().as_millisecond(), clock.steady());
+        let look = Look { real: real.as_millisecond(), machine: (before.0, after.0), steady: (before.1, after.1) };
+        Ok(Tx { inner, now, real, look, tide, known })
     }
 
+    /// Makes a transaction last.
     #[track_caller]
     pub(crate) fn commit(&self, tx: Tx) -> impl Future<Output = Result<(), StoreError>> + Send {
-        let strike = self.meet("commit");
+        let place = Location::caller();
         async move {
-            self.before(strike).await?;
-            if let Err(error) = tx.inner.commit().await.map_err(silence::of_commit) {
+            let committed = self.passing(place, "commit", tx.inner.commit()).await;
+            if let Err(error) = committed.map_err(silence::of_commit) {
                 self.note(Some(&error));
                 return Err(error);
             }
-            self.after(strike).await?;
             self.note(None);
             self.inner.commits.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             self.inner.wake.notify_one();
             Ok(())
-        }
-    }
-
-    /// What a test makes go wrong with the call that is made where this is called from.
-    #[track_caller]
-    fn meet(&self, call: &str) -> Option<Strike> {
-        let here = Location::caller();
-        self.faults.as_ref()?.meet(format!("{}:{} {call}", here.file(), here.line()))
-    }
-
-    async fn before(&self, strike: Option<Strike>) -> Result<(), StoreError> {
-        match (strike, &self.faults) {
-            (Some(Strike::ErrorBefore), _) => Err(lost()),
-            (Some(Strike::CrashBefore), Some(faults)) => {
-                faults.die().await;
-                Err(lost())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    async fn after(&self, strike: Option<Strike>) -> Result<(), StoreError> {
-        match (strike, &self.faults) {
-            (Some(Strike::ErrorAfter), _) => Err(lost()),
-            (Some(Strike::CrashAfter), Some(faults)) => {
-                faults.die().await;
-                Err(lost())
-            }
-            _ => Ok(()),
         }
     }
 
@@ -438,19 +445,25 @@ impl Store {
         *self.inner.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
     }
 
-    /// (store's now, real now). How a database tells the time differs by necessity.
+    /// (store's now, real now).
     async fn times(&self, conn: &mut AnyConnection) -> Result<(Timestamp, Timestamp), StoreError> {
-        let (real, offset): (i64, i64) = match (self.inner.dialect, &self.inner.clock) {
+        let (now, real, _) = self.times_and_tide(conn).await?;
+        Ok((now, real))
+    }
+
+    /// (store's now, real now, how far the database has come). How a database tells the time differs by necessity.
+    async fn times_and_tide(&self, conn: &mut AnyConnection) -> Result<(Timestamp, Timestamp, i64), StoreError> {
+        let (real, offset, tide): (i64, i64, i64) = match (self.inner.dialect, &self.inner.clock) {
             (Dialect::Postgres, Clock::System | Clock::Wrong(_)) => {
                 let row = sqlx::query(TIME.postgres).fetch_one(conn).await?;
-                (row.try_get(0)?, row.try_get(1)?)
+                (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?)
             }
             (_, clock) => {
                 let row = sqlx::query(TIME.sqlite).fetch_one(conn).await?;
-                (clock.now().as_millisecond(), row.try_get(0)?)
+                (clock.now().as_millisecond(), row.try_get(0)?, row.try_get(1)?)
             }
         };
-        Ok((clock::from_millis(real.saturating_add(offset)), clock::from_millis(real)))
+        Ok((clock::from_millis(real.saturating_add(offset)), clock::from_millis(real), tide))
     }
 
     /// The next `count` keys of a kind; the first of them.
@@ -504,16 +517,19 @@ impl Store {
     }
 }
 
-/// What a database that is gone in mid-call looks like.
-fn lost() -> StoreError {
-    StoreError::Database(sqlx::Error::Io(std::io::Error::from(std::io::ErrorKind::ConnectionReset)))
-}
-
-async fn next_due_on(conn: &mut AnyConnection) -> Result<Option<Timestamp>, StoreError> {
-    let due: Option<i64> = sqlx::query_scalar(
-        "SELECT MIN(due_at) FROM (SELECT (SELECT MIN(due_at) FROM steps WHERE lane = 0 AND due_at IS NOT NULL) AS due_at
-         UNION ALL SELECT (SELECT MIN(due_at) FROM steps WHERE lane = 1 AND due_at IS NOT NULL)) AS lanes",
-    )
+/// The first due step of each lane. What waits for others of its batch is looked at when they should be over.
+async fn next_due_on(conn: &mut AnyConnection, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+    let due: Option<i64> = sqlx::query_scalar(concat!(
+        "SELECT MIN(due_at) FROM (
+            SELECT (SELECT s.due_at FROM steps s WHERE s.lane = 0 AND s.due_at IS NOT NULL AND NOT ",
+        waits_for_batch!("$1"),
+        " ORDER BY s.due_at LIMIT 1) AS due_at
+            UNION ALL SELECT (SELECT s.due_at FROM steps s WHERE s.lane = 1 AND s.due_at IS NOT NULL AND NOT ",
+        waits_for_batch!("$1"),
+        " ORDER BY s.due_at LIMIT 1)
+            UNION ALL SELECT (SELECT MIN(canary_until) FROM systems WHERE canary_until > $1)) AS firsts",
+    ))
+    .bind(now.as_millisecond())
     .fetch_one(conn)
     .await?;
     Ok(due.map(clock::from_millis))
@@ -521,7 +537,9 @@ async fn next_due_on(conn: &mut AnyConnection) -> Result<Option<Timestamp>, Stor
 
 /// Daemons on one PostgreSQL agree on the database's time; on SQLite there is one machine, and it is asked directly.
 const TIME: sql::Text = sql::Text {
-    sqlite: "SELECT COALESCE((SELECT CAST(value AS BIGINT) FROM meta WHERE name = 'clock_offset'), 0)",
+    sqlite: "SELECT COALESCE((SELECT CAST(value AS BIGINT) FROM meta WHERE name = 'clock_offset'), 0),
+                    (SELECT value FROM counters WHERE name = 'tide')",
     postgres: "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT),
-                      COALESCE((SELECT CAST(value AS BIGINT) FROM meta WHERE name = 'clock_offset'), 0)",
+                      COALESCE((SELECT CAST(value AS BIGINT) FROM meta WHERE name = 'clock_offset'), 0),
+                      (SELECT value FROM counters WHERE name = 'tide')",
 };

@@ -1,6 +1,6 @@
 //! Whether an account must not be lost, resolved from the inventory in the claim's own transaction.
 
-use sqlx::Row;
+use sqlx::AnyConnection;
 
 use super::accounts::{account, account_columns};
 use super::desk::Desk;
@@ -35,14 +35,9 @@ impl Store {
         if self.dialect() == Dialect::Postgres {
             sqlx::query("SELECT value FROM counters WHERE name = 'governing' FOR UPDATE").fetch_one(tx.conn()).await?;
         }
-        let others = sqlx::query(OTHERS).bind(&account.system).bind(account.id).fetch_all(tx.conn()).await?;
-        let mut left: Vec<Account> = Vec::new();
-        for row in &others {
-            // What this turn has just claimed is leased, though the table does not show it yet.
-            if !desk.busy.contains(&row.try_get("id")?) {
-                left.push(self::account(row)?);
-            }
-        }
+        let mut left = others(tx.conn(), account).await?;
+        // What this turn has just claimed is leased, though the table does not show it yet.
+        left.retain(|other| !desk.busy.contains(&other.id));
         Ok(last_of(&kinds, account, &left))
     }
 
@@ -51,7 +46,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be used.
     pub async fn judge_protected_again(&self) -> Result<usize, StoreError> {
-        self.let_go("protected", "usher", None, |reason| matches!(reason, HoldReason::Protected(_))).await
+        self.let_go("protected", "usher", None, |_, reason| matches!(reason, HoldReason::Protected(_))).await
     }
 
     /// As a claim would find it now, to look at.
@@ -68,10 +63,14 @@ impl Store {
             return Ok(None);
         }
         let mut conn = self.reader().await?;
-        let others = sqlx::query(OTHERS).bind(&account.system).bind(account.id).fetch_all(&mut *conn).await?;
-        let left: Vec<Account> = others.iter().map(self::account).collect::<Result<_, _>>()?;
-        Ok(last_of(&kinds, account, &left))
+        Ok(last_of(&kinds, account, &others(&mut conn, account).await?))
     }
+}
+
+/// The other accounts of its system that could stand in for it.
+async fn others(conn: &mut AnyConnection, of: &Account) -> Result<Vec<Account>, StoreError> {
+    let rows = sqlx::query(OTHERS).bind(&of.system).bind(of.id).fetch_all(conn).await?;
+    rows.iter().map(account).collect()
 }
 
 /// What is said of an account where none of its kind is left without it. One that is purged governs nothing.

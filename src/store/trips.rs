@@ -97,13 +97,16 @@ impl Store {
                 .bind(id)
                 .execute(tx.conn())
                 .await?;
+            if let Some(system) = &found.trip.system {
+                self.count_anew(&mut tx, system, found.trip.stops).await?;
+            }
         }
         let row = trip_on(tx.conn(), id).await?;
         self.commit(tx).await?;
         // Claims that saw it open are written by now, and those to come see it released. Who was stopped in between
         // says it once more.
         let order = format!("release {}", row.trip.public_id());
-        let released = self.let_go("guard", by, Some((&order, reason)), |reason| row.trip.holds(reason)).await?;
+        let released = self.let_go("guard", by, Some((&order, reason)), |_, reason| row.trip.holds(reason)).await?;
         match before {
             Some(by) if released == 0 => {
                 Err(StoreError::Refused(format!("{} was released already, by {by}", row.trip.public_id())))

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use super::books::{Hold, Loaded};
 use super::flush::Lease;
+use super::limits::waits_for_batch;
 use super::seen::Seen;
 use super::sql::{Text, keys};
 use super::{Store, StoreError, Tx};
@@ -115,12 +116,24 @@ pub(crate) fn usher() -> Arc<str> {
 }
 
 const DUE: Text = keys!(
-    "SELECT s.run_id FROM steps s WHERE s.lane = $2 AND s.due_at <= $3
-       AND (s.account_id IS NULL OR NOT EXISTS (
+    concat!(
+        "SELECT s.run_id FROM steps s WHERE s.lane = $2 AND s.due_at <= $3 AND NOT ",
+        waits_for_batch!("$3"),
+        " AND (s.account_id IS NULL OR NOT EXISTS (
             SELECT 1 FROM steps l WHERE l.account_id = s.account_id AND l.state = 'leased' AND l.account_id IS NOT NULL))
-       AND s.run_id NOT",
+       AND s.run_id NOT"
+    ),
     "ORDER BY s.due_at LIMIT $4"
 );
+
+/// The systems on which a destructive attempt has just ended.
+fn ended_deletions(books: &[Loaded], completions: &[Completion]) -> BTreeSet<String> {
+    let step = |completion: &Completion| {
+        let loaded = books.iter().find(|loaded| loaded.book.run.id == completion.run)?;
+        loaded.book.step(completion.ordinal).filter(|step| step.action.is_destructive())?.system.clone()
+    };
+    completions.iter().filter_map(step).collect()
+}
 
 impl Store {
     /// Records outcomes, lets everything follow, and starts what is due, in one transaction.
@@ -128,15 +141,19 @@ impl Store {
     /// # Errors
     /// When the database cannot be written; then nothing has happened.
     pub async fn turn(&self, request: &TurnRequest<'_>) -> Result<TurnReport, StoreError> {
-        let mut tx = self.begin().await?;
+        let mut tx = if request.permits > 0 { self.begin_watched().await? } else { self.begin().await? };
         let mut report = TurnReport::default();
         let mut books = self.record(&mut tx, &request.completions, &mut report).await?;
+        let over = ended_deletions(&books, &request.completions);
         if request.permits > 0 {
             let known: Vec<i64> = books.iter().map(|loaded| loaded.book.run.id).collect();
             books.extend(self.due_books(&mut tx, request, &known).await?);
-            self.claim(&mut tx, &mut books, request, &mut report).await?;
         }
-        if !books.iter().any(|loaded| loaded.book.changed()) {
+        let mut noted = false;
+        if request.permits > 0 || !over.is_empty() {
+            noted = self.claim(&mut tx, &mut books, request, &mut report, &over).await?;
+        }
+        if !noted && !books.iter().any(|loaded| loaded.book.changed()) {
             // Nothing to write: nobody is woken.
             return Ok(report);
         }

@@ -311,7 +311,7 @@ fn kind(name: &str) -> Result<WaitKind, StoreError> {
 }
 
 /// Where a wait's wrapped key stands.
-fn key_place(id: i64) -> String {
+pub(super) fn key_place(id: i64) -> String {
     format!("waits:{id}")
 }
 

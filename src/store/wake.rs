@@ -6,6 +6,7 @@ use sqlx::postgres::PgListener;
 
 use super::{CHANNEL, Dialect, Store, StoreError};
 use crate::clock;
+use crate::secret::KeyRing;
 
 /// Watches for writes by others. SQLite has no way to tell: the file's version is looked at twice a second.
 /// PostgreSQL notifies; behind that the claimer's own poll stands, so that a lost notification costs a second at most.
@@ -17,8 +18,15 @@ pub struct Watch {
 
 #[derive(Debug)]
 enum Kind {
-    Sqlite { conn: Box<sqlx::pool::PoolConnection<sqlx::Any>>, version: i64 },
-    Postgres(Box<PgListener>),
+    Sqlite {
+        conn: Box<sqlx::pool::PoolConnection<sqlx::Any>>,
+        version: i64,
+    },
+    /// `told` is what the connection has said of the master keys at hand.
+    Postgres {
+        listener: Box<PgListener>,
+        told: String,
+    },
 }
 
 const POLL: Duration = Duration::from_millis(500);
@@ -48,8 +56,8 @@ impl Store {
             }
             Dialect::Postgres => {
                 let mut listener = PgListener::connect(&self.inner.url).await?;
-                listener.listen(CHANNEL).await?;
-                Kind::Postgres(Box::new(listener))
+                let told = tell_keys(&mut listener, &self.inner.keys).await?;
+                Kind::Postgres { listener: Box::new(listener), told }
             }
         };
         Ok(Watch { store: self.clone(), kind })
@@ -65,9 +73,20 @@ impl Store {
         }
         let mut conn = self.reader().await?;
         let count = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%usher_due%'",
+            "SELECT COUNT(*) FROM pg_stat_activity
+             WHERE datname = current_database() AND application_name LIKE 'usher keys %'",
         );
         Ok(Some(count.fetch_one(&mut *conn).await?))
+    }
+
+    /// What the daemons on this PostgreSQL say of their master keys.
+    pub(super) async fn daemon_labels(&self) -> Result<Vec<String>, StoreError> {
+        let mut conn = self.reader().await?;
+        let labels = sqlx::query_scalar(
+            "SELECT application_name FROM pg_stat_activity
+             WHERE datname = current_database() AND application_name LIKE 'usher keys %'",
+        );
+        Ok(labels.fetch_all(&mut *conn).await?)
     }
 
     /// Tells the other daemons, in the transaction that makes something due: they hear it when it commits.
@@ -77,6 +96,15 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// Listens, and lets everybody see that a daemon is there and which master keys it has: in its connection's name, which
+/// is gone when the daemon is.
+async fn tell_keys(listener: &mut PgListener, keys: &KeyRing) -> Result<String, StoreError> {
+    let label = keys.label();
+    sqlx::query("SELECT set_config('application_name', $1, false)").bind(&label).execute(&mut *listener).await?;
+    listener.listen(CHANNEL).await?;
+    Ok(label)
 }
 
 impl Watch {
@@ -94,7 +122,12 @@ impl Watch {
                     break;
                 }
             },
-            Kind::Postgres(listener) => heard(listener).await?,
+            Kind::Postgres { listener, told } => {
+                let again = heard(listener).await?;
+                if again || *told != self.store.inner.keys.label() {
+                    *told = tell_keys(listener, &self.store.inner.keys).await?;
+                }
+            }
         }
         self.store.inner.wake.notify_one();
         self.store.inner.mail.notify_one();
@@ -103,12 +136,11 @@ impl Watch {
 }
 
 /// Waits for a notification, or for a lost connection that was made again: then one may have been missed. A connection
-/// on which nothing comes is asked from time to time whether it is still there.
-async fn heard(listener: &mut PgListener) -> Result<(), StoreError> {
+/// on which nothing comes is asked from time to time whether it is still there. Says whether it was made again.
+async fn heard(listener: &mut PgListener) -> Result<bool, StoreError> {
     loop {
         if let Ok(heard) = tokio::time::timeout(QUIET, listener.try_recv()).await {
-            heard?;
-            return Ok(());
+            return Ok(heard?.is_none());
         }
         let asked = tokio::time::timeout(ANSWER, sqlx::query("SELECT 1").execute(&mut *listener)).await;
         asked.map_err(|_| StoreError::Unanswered { reason: format!("no answer within {} s", ANSWER.as_secs()) })??;

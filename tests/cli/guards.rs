@@ -31,3 +31,46 @@ fn a_guard_that_has_tripped_is_shown_and_released_with_a_reason() {
     house.run(&["guard", "list"]).ends(0).says("No guard has tripped.");
     house.run(&["guard", "list", "--all"]).ends(0).shows("checked with HR");
 }
+
+#[test]
+fn plans_and_starts_say_which_limit_would_hold_them() {
+    let house = House::with_people();
+    let plan = ["plan", "departure", "--person", "1006", "--set", "last_day=2027-06-30"];
+    let against = |system: &str| {
+        let plan = house.json(&plan);
+        let steps = plan["steps"].as_array().unwrap();
+        let label = format!("delete@{system}");
+        steps.iter().find(|step| step["label"] == label.as_str()).unwrap()["stopped_by"].as_str().unwrap().to_owned()
+    };
+    assert!(against("mailhost").ends_with("HR must have said that they leave"), "{}", against("mailhost"));
+    house.tamper(
+        "INSERT INTO trips (id, kind, system, stops, words, tripped_at)
+         VALUES (1, 'threshold', 'mailhost', 'destructive', '6 in an hour', 1800000000000);
+         UPDATE systems SET population = NULL, read_at = NULL WHERE name = 'files'",
+    );
+    assert!(against("mailhost").ends_with("; trip_1 (threshold): 6 in an hour"), "{}", against("mailhost"));
+    assert!(against("files").contains("how many accounts files has was never read"), "{}", against("files"));
+    assert!(!against("directory").contains(';'));
+    let start = ["run", "start", "departure", "--person", "1006", "--set", "last_day=2027-06-30", "--now"];
+    house
+        .run(&start)
+        .ends(0)
+        .says("delete@mailhost would be held: trip_1 (threshold): 6 in an hour.")
+        .says("`usher accounts sync files` reads it");
+    house.run(&["accounts", "sync", "files"]).ends(0);
+    assert!(!against("files").contains("never read"));
+}
+
+#[test]
+fn limits_that_allow_nothing_are_refused_with_the_way_out() {
+    let house = House::new();
+    let with = |key: &str, text: &str| {
+        let file = house.read("usher.toml").replace(&format!("# {key} = "), &format!("{key} = '{text}' # "));
+        house.write("usher.toml", file);
+        house.run(&["check"])
+    };
+    with("cuts_per_hour", "40 or 7.5 %").ends(0);
+    with("destructive_per_hour", "0").ends(1).shows("it allows nothing; `usher freeze` stops everything for a while");
+    with("destructive_per_day", "").ends(1).shows("`limits.destructive_per_day`").shows("it is blank");
+    with("inventory_age", "0 s").ends(1).shows("`limits.inventory_age`");
+}

@@ -28,6 +28,11 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Everything that was said, on both streams.
+    pub(crate) fn all(&self) -> String {
+        format!("{}{}", self.out, self.err)
+    }
+
     /// With this exit code.
     #[track_caller]
     pub(crate) fn ends(self, code: i32) -> Self {
@@ -82,6 +87,37 @@ impl House {
         Answer { code, out, err }
     }
 
+    /// With this on standard input.
+    pub(crate) fn run_with(&self, arguments: &[&str], input: &str) -> Answer {
+        let (code, out, err) = said(usher(self.folder.path()).args(arguments).write_stdin(input));
+        Answer { code, out, err }
+    }
+
+    /// A command that is left to itself.
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
+        std::process::Command::new(assert_cmd::cargo::cargo_bin("usher"))
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("TZ", "UTC")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    }
+
+    /// A number out of the database, behind usher's back.
+    pub(crate) fn number(&self, sql: &'static str) -> i64 {
+        let url = format!("sqlite:{}", self.path("usher.db").display());
+        tokio::runtime::Runtime::new().unwrap().block_on(async {
+            use sqlx::Connection;
+            let mut conn = sqlx::SqliteConnection::connect(&url).await.unwrap();
+            let number = sqlx::query_scalar(sql).fetch_one(&mut conn).await.unwrap();
+            conn.close().await.unwrap();
+            number
+        })
+    }
+
     pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         let answer = self.run(&[&["--json"], arguments].concat()).ends(0);
         serde_json::from_str(&answer.out).unwrap_or_else(|why| panic!("{why}: {}", answer.out))
@@ -89,7 +125,12 @@ impl House {
 
     /// The daemon, ready.
     pub(crate) fn serve(&self) -> Daemon {
-        Daemon::start(self.folder.path())
+        Daemon::start(self.folder.path(), "info")
+    }
+
+    /// The daemon, ready, which logs everything.
+    pub(crate) fn serve_loudly(&self) -> Daemon {
+        Daemon::start(self.folder.path(), "trace")
     }
 
     /// Asks `look` until it answers.
@@ -132,10 +173,10 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    fn start(folder: &Path) -> Self {
+    fn start(folder: &Path, log: &str) -> Self {
         // The port may be taken between asking and using it: then another one is asked for.
         for _ in 0..5 {
-            let mut daemon = Self::spawn(folder);
+            let mut daemon = Self::spawn(folder, log);
             if daemon.becomes_ready() {
                 return daemon;
             }
@@ -143,7 +184,7 @@ impl Daemon {
         panic!("the daemon does not become ready");
     }
 
-    fn spawn(folder: &Path) -> Self {
+    fn spawn(folder: &Path, log: &str) -> Self {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         let child = std::process::Command::new(assert_cmd::cargo::cargo_bin("usher"))
             .arg("serve")
@@ -151,6 +192,7 @@ impl Daemon {
             .env_clear()
             .env("TZ", "UTC")
             .env("USHER__SERVE__LISTEN", &address)
+            .env("USHER_LOG", log)
             .stdout(Stdio::null())
             .stderr(std::fs::File::create(folder.join("serve.log")).unwrap())
             .spawn()

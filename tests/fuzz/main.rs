@@ -5,6 +5,7 @@
 //! tries more of them. The long run is cargo-fuzz's, which looks for new paths: see README.md.
 
 #![cfg(test)]
+#![expect(clippy::print_stdout, reason = "what was tried is for people")]
 #![expect(unreachable_pub, reason = "a test binary has no outside")]
 
 mod mutate;
@@ -117,10 +118,13 @@ fn every_target_is_run_and_has_its_corpus() {
     }
 }
 
+/// What grows, who reads it, and how it is made of a length.
+type Growing = (&'static str, Target, fn(usize) -> String);
+
 /// Twice the input takes about twice as long: a file that grows does not stop the house.
 #[test]
 fn long_inputs_take_their_time_and_not_more() {
-    let big: [(&str, Target, fn(usize) -> String); 6] = [
+    let big: [Growing; 6] = [
         ("steps", targets::workflow, |n| {
             let step = |k: usize| {
                 format!("  - id: s{k}\n    action: account.disable\n    systems: all\n    at: day + {k} days\n")

@@ -25,7 +25,7 @@ const PATIENCE: SignedDuration = SignedDuration::from_mins(10);
 const VALID: [(&str, i64); 2] = [("Departure in short", 10), ("Employee departure", 30)];
 
 /// Attempts that have just started.
-pub async fn claimed(world: &mut World, store: &Store, claims: &[Claim]) {
+pub(crate) async fn claimed(world: &mut World, store: &Store, claims: &[Claim]) {
     if claims.is_empty() {
         return;
     }
@@ -186,7 +186,7 @@ fn in_grace(account: Option<&SandboxAccount>, now: Timestamp, what: &str) {
 }
 
 /// What an approval is about: every deletion of the run, and the inputs.
-pub fn picture(book: &Book) -> String {
+pub(crate) fn picture(book: &Book) -> String {
     let mut parts = vec![serde_json::to_string(&book.run.inputs).expect("inputs")];
     for step in book.steps.iter().filter(|step| step.action.nature() == Nature::Destructive) {
         parts.push(format!(
@@ -201,13 +201,13 @@ pub fn picture(book: &Book) -> String {
 }
 
 /// How an account stood right before an attempt.
-pub fn before_attempt(world: &World, claim: &Claim) -> Option<SandboxAccount> {
+pub(crate) fn before_attempt(world: &World, claim: &Claim) -> Option<SandboxAccount> {
     let account = claim.account.as_ref()?;
     world.house.company.account_view(&account.system, &account.external_id).expect("the ledger")
 }
 
 /// What an attempt did to the systems.
-pub async fn attempted(
+pub(crate) async fn attempted(
     world: &mut World,
     claim: &Claim,
     stands: bool,
@@ -295,7 +295,7 @@ fn same_request_was_last(world: &World, entry: &LedgerEntry) -> bool {
 }
 
 /// Guarantee 11, and what belongs to it: a run's state says what its steps say, and what is done is known to be done.
-pub fn truthful(world: &World, book: &Book) {
+pub(crate) fn truthful(world: &World, book: &Book) {
     let run = book.run.public_id();
     let over = book.steps.iter().all(|step| step.state.is_final());
     let failed = book
@@ -360,7 +360,7 @@ fn really_done(world: &World, book: &Book, step: &Step, kind: EvidenceKind) {
 }
 
 /// The journal verifies, and replays to the states in the tables.
-pub async fn journal(store: &Store, run: i64) {
+pub(crate) async fn journal(store: &Store, run: i64) {
     let verified = store.verify(run).await.unwrap_or_else(|why| panic!("the journal: {why}"));
     assert!(verified.problem.is_none(), "the journal of run_{run}: {:?}", verified.problem);
 }

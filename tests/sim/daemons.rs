@@ -13,22 +13,22 @@ use crate::checker;
 use crate::world::World;
 
 /// How long a lease lasts, and how much of it must be left for a request to be sent (as `queue/keeper.rs` has it).
-pub const LEASE: Duration = Duration::from_secs(30);
+pub(crate) const LEASE: Duration = Duration::from_secs(30);
 const MARGIN: SignedDuration = SignedDuration::from_secs(2);
 
 /// A simulated daemon.
-pub struct Daemon {
-    pub name: String,
+pub(crate) struct Daemon {
+    pub(crate) name: String,
     /// `None` while it is down.
-    pub engine: Option<Engine>,
-    pub held: Vec<Held>,
+    pub(crate) engine: Option<Engine>,
+    pub(crate) held: Vec<Held>,
 }
 
 /// An attempt that a daemon has in hand.
-pub struct Held {
-    pub claim: Claim,
-    pub lease_until: Timestamp,
-    pub outcome: Option<(Outcome, Option<Seen>)>,
+pub(crate) struct Held {
+    pub(crate) claim: Claim,
+    pub(crate) lease_until: Timestamp,
+    pub(crate) outcome: Option<(Outcome, Option<Seen>)>,
 }
 
 impl Held {
@@ -44,7 +44,7 @@ impl Held {
 }
 
 impl Daemon {
-    pub fn new(name: String, engine: Engine) -> Self {
+    pub(crate) fn new(name: String, engine: Engine) -> Self {
         Self { name, engine: Some(engine), held: Vec::new() }
     }
 }
@@ -56,7 +56,7 @@ impl World {
 
     /// A turn: some of the outcomes at hand in any order, now and then one for the second time, and new claims. Now and
     /// then the daemon dies before it hears what was committed.
-    pub async fn turn(&mut self, at: usize) {
+    pub(crate) async fn turn(&mut self, at: usize) {
         let (mut sent, mut completions) = (Vec::new(), Vec::new());
         for held in &self.daemons[at].held {
             if let Some(completion) = held.completion()
@@ -98,7 +98,7 @@ impl World {
     }
 
     /// A turn without accidents: every outcome at hand, and as many claims as there are.
-    pub async fn calm_turn(&mut self, at: usize) {
+    pub(crate) async fn calm_turn(&mut self, at: usize) {
         let completions: Vec<Completion> = self.daemons[at].held.iter().filter_map(Held::completion).collect();
         let report = self.turn_of(at, completions, 32).await;
         let claims = report.claims.into_iter();
@@ -135,7 +135,7 @@ impl World {
     }
 
     /// One of the daemons that have an attempt in hand.
-    pub fn someone_at_work(&mut self) -> Option<usize> {
+    pub(crate) fn someone_at_work(&mut self) -> Option<usize> {
         let open = |daemon: &Daemon| daemon.held.iter().any(|held| held.outcome.is_none());
         let at_work: Vec<usize> = (0..self.daemons.len()).filter(|at| open(&self.daemons[*at])).collect();
         self.dice.pick(&at_work)
@@ -143,7 +143,7 @@ impl World {
 
     /// One of the attempts at hand is carried out. Like the daemon's own, it asks right before it sends whether the lease
     /// still stands.
-    pub async fn carry_out(&mut self, at: usize) {
+    pub(crate) async fn carry_out(&mut self, at: usize) {
         let open: Vec<usize> =
             (0..self.daemons[at].held.len()).filter(|nth| self.daemons[at].held[*nth].outcome.is_none()).collect();
         let Some(nth) = self.dice.pick(&open) else { return };
@@ -167,7 +167,7 @@ impl World {
     }
 
     /// The process is gone, with everything it had in memory.
-    pub async fn crash(&mut self, at: usize) {
+    pub(crate) async fn crash(&mut self, at: usize) {
         let daemon = &mut self.daemons[at];
         let Some(engine) = daemon.engine.take() else { return };
         engine.store().close().await;
@@ -182,7 +182,7 @@ impl World {
         self.say(format!("{name}: {kind}"));
     }
 
-    pub async fn start_again(&mut self, at: usize) {
+    pub(crate) async fn start_again(&mut self, at: usize) {
         if self.daemons[at].engine.is_none() {
             self.daemons[at].engine = Some(self.house.engine().await);
             self.say(format!("{} starts", self.daemons[at].name));
@@ -190,7 +190,7 @@ impl World {
         }
     }
 
-    pub async fn recover(&mut self, at: usize) {
+    pub(crate) async fn recover(&mut self, at: usize) {
         let store = self.engine(at).store().clone();
         let lapsed = store.recover(false).await.unwrap_or_else(|why| panic!("recover: {why}"));
         if lapsed > 0 {
@@ -200,7 +200,7 @@ impl World {
     }
 
     /// Time passes. Daemons renew their leases meanwhile, but for those that stall: their leases lapse.
-    pub async fn pass(&mut self, to: Timestamp) {
+    pub(crate) async fn pass(&mut self, to: Timestamp) {
         let now = self.now();
         let how_long = Duration::try_from(to.duration_since(now)).unwrap_or_default();
         for at in 0..self.daemons.len() {
@@ -226,7 +226,7 @@ impl World {
     }
 
     /// What a daemon does once a second.
-    pub async fn round(&mut self, at: usize) {
+    pub(crate) async fn round(&mut self, at: usize) {
         let engine = self.engine(at);
         self.recover(at).await;
         match events::dispatch(&engine).await {

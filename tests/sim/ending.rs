@@ -13,7 +13,7 @@ use crate::world::World;
 const MOST: usize = 400;
 
 /// Plays a history to its end.
-pub async fn end(world: &mut World) {
+pub(crate) async fn end(world: &mut World) {
     world.say("the faults stop");
     for system in SYSTEMS {
         world.house.company.set_knobs(system, Knobs::default());

@@ -16,24 +16,25 @@ use usher::engine::{Engine, Fittings};
 use usher::intake::people::{Mapping, read_people};
 use usher::intake::{events, feed};
 use usher::mail::{MailRoom, MailSettings, Means};
-use usher::run::{Conventions, Holidays};
+use usher::run::limits::{Limit, Limits, SystemLimits};
+use usher::run::{Conventions, Rules};
 use usher::secret::KeyRing;
 use usher::store::{Opening, Store};
 use usher::workflow::Workflow;
 
 /// Monday morning.
-pub const START: &str = "2027-01-18T08:00:00+01:00[Europe/Zurich]";
-pub const ZONE: &str = "Europe/Zurich";
+pub(crate) const START: &str = "2027-01-18T08:00:00+01:00[Europe/Zurich]";
+pub(crate) const ZONE: &str = "Europe/Zurich";
 /// Who may approve: neither the one who asks for runs nor anybody a run is about.
-pub const APPROVER: &str = "os:helen";
+pub(crate) const APPROVER: &str = "os:helen";
 /// Who asks for runs.
-pub const ASKER: &str = "os:clerk";
+pub(crate) const ASKER: &str = "os:clerk";
 /// Days that a deleted account can be restored.
-pub const GRACE_DAYS: i64 = 30;
-pub const SYSTEMS: [&str; 2] = ["directory", "mailhost"];
+pub(crate) const GRACE_DAYS: i64 = 30;
+pub(crate) const SYSTEMS: [&str; 2] = ["directory", "mailhost"];
 /// Those who may leave; 1001 manages them all and stays.
-pub const PEOPLE: [&str; 3] = ["1002", "1003", "1004"];
-pub const NEWCOMER: &str = "1005";
+pub(crate) const PEOPLE: [&str; 3] = ["1002", "1003", "1004"];
+pub(crate) const NEWCOMER: &str = "1005";
 
 const COMPANY: &str = r#"
 name = "Small House"
@@ -88,7 +89,7 @@ steps:
 
 /// Which workflows a history has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flavour {
+pub(crate) enum Flavour {
     /// The departure in short.
     Compact,
     /// The shipped departure.
@@ -107,21 +108,21 @@ struct Beginning {
 static BEGINNING: OnceLock<Beginning> = OnceLock::new();
 
 /// A house of its own for one history.
-pub struct House {
+pub(crate) struct House {
     /// Deleted when the history is over.
     _folder: TempDir,
     path: PathBuf,
-    pub url: String,
-    pub keys: KeyRing,
-    pub clock: Clock,
-    pub company: Arc<SandboxCompany>,
+    pub(crate) url: String,
+    pub(crate) keys: KeyRing,
+    pub(crate) clock: Clock,
+    pub(crate) company: Arc<SandboxCompany>,
     library: BTreeMap<String, Arc<Workflow>>,
     posts: bool,
 }
 
 impl House {
     /// A copy of the beginning.
-    pub fn new(flavour: Flavour, posts: bool) -> Self {
+    pub(crate) fn new(flavour: Flavour, posts: bool) -> Self {
         let beginning = BEGINNING.get().expect("prepared");
         let folder = folder();
         for name in ["usher.db", "usher.key", "ledger.jsonl"] {
@@ -148,23 +149,23 @@ impl House {
     }
 
     /// A daemon's engine, as a start of the process makes it: nothing of an earlier one is left.
-    pub async fn engine(&self) -> Engine {
+    pub(crate) async fn engine(&self) -> Engine {
         let store = open(&self.url, Opening::Existing, &self.clock, &self.keys).await;
         let mail = self.posts.then(mail_room);
         engine(store, systems(&self.company), self.library.clone(), mail)
     }
 
-    pub fn posts(&self) -> bool {
+    pub(crate) fn posts(&self) -> bool {
         self.posts
     }
 
-    pub fn ledger(&self) -> PathBuf {
+    pub(crate) fn ledger(&self) -> PathBuf {
         self.path.join("ledger.jsonl")
     }
 }
 
 /// Makes what every history begins with, once in a process.
-pub async fn prepare() {
+pub(crate) async fn prepare() {
     if BEGINNING.get().is_some() {
         return;
     }
@@ -188,7 +189,7 @@ pub async fn prepare() {
     let _ = BEGINNING.set(Beginning { folder, library, compact: Arc::new(compact) });
 }
 
-pub fn start() -> Timestamp {
+pub(crate) fn start() -> Timestamp {
     START.parse::<Zoned>().expect("an instant").timestamp()
 }
 
@@ -196,8 +197,16 @@ fn url(folder: &Path) -> String {
     format!("sqlite:{}", folder.join("usher.db").display())
 }
 
+/// Histories jump over months and read no system in between; what is deleted there is a small company's, all at once.
+fn rules() -> Rules {
+    let much = Limit::of(1000, 0);
+    let everywhere = SystemLimits { destructive_per_hour: much, destructive_per_day: much, cuts_per_hour: much };
+    let inventory_age = std::time::Duration::from_secs(10 * 365 * 86_400);
+    Rules { limits: Limits { everywhere, inventory_age, ..Limits::default() }, ..Rules::default() }
+}
+
 async fn open(url: &str, opening: Opening, clock: &Clock, keys: &KeyRing) -> Store {
-    let opened = Store::open(url, opening, clock.clone(), keys.clone(), Holidays::default()).await;
+    let opened = Store::open(url, opening, clock.clone(), keys.clone(), rules()).await;
     opened.unwrap_or_else(|why| panic!("{why}")).with_conventions(Conventions::default())
 }
 
@@ -207,7 +216,7 @@ fn engine(
     library: BTreeMap<String, Arc<Workflow>>,
     mail: Option<MailRoom>,
 ) -> Engine {
-    Engine::with(store, systems, library, ZONE, Holidays::default(), Fittings { mail, ..Fittings::default() })
+    Engine::with(store, systems, library, ZONE, rules(), Fittings { mail, ..Fittings::default() })
 }
 
 fn mail_room() -> MailRoom {

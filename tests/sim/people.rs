@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span};
+use usher::connectors::Call;
 use usher::connectors::sandbox::Knobs;
-use usher::connectors::{Call, Connector};
 use usher::engine::changes::ChangeError;
 use usher::engine::trigger::{Request, SubjectRef, TriggerError};
 use usher::intake::feed::{self, Taking};
@@ -24,12 +24,12 @@ use crate::house::{APPROVER, ASKER, NEWCOMER, PEOPLE, SYSTEMS, ZONE};
 use crate::world::World;
 
 /// The headings of HR's files.
-pub const HEADING: &str = "employee_number,given_name,family_name,email,manager,timezone,language,start_date,last_day,\
+pub(crate) const HEADING: &str = "employee_number,given_name,family_name,email,manager,timezone,language,start_date,last_day,\
                            status,leave_from,leave_until,role\n";
 
 /// What HR says of one person.
 #[derive(Clone, Debug)]
-pub struct Word {
+pub(crate) struct Word {
     start: Date,
     last_day: Option<Date>,
     status: &'static str,
@@ -39,11 +39,11 @@ pub struct Word {
 
 impl Word {
     /// At the beginning everybody is there.
-    pub fn first(_number: &str) -> Self {
+    pub(crate) fn first(_number: &str) -> Self {
         Self { start: jiff::civil::date(2020, 1, 6), last_day: None, status: "active", leave: None, role: "engineer" }
     }
 
-    pub fn row(&self, number: &str) -> String {
+    pub(crate) fn row(&self, number: &str) -> String {
         let or_blank = |date: Option<Date>| date.map(|date| date.to_string()).unwrap_or_default();
         let manager = if number == "1001" { "" } else { "1001" };
         format!(
@@ -59,7 +59,7 @@ impl Word {
 }
 
 /// HR: what it says now, and the files it has sent.
-pub struct Hr {
+pub(crate) struct Hr {
     words: BTreeMap<&'static str, Word>,
     files: Vec<String>,
     /// Files that were not taken in to their end.
@@ -67,14 +67,14 @@ pub struct Hr {
 }
 
 impl Hr {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let words = PEOPLE.iter().map(|number| (*number, Word::first(number))).collect();
         Self { words, files: Vec::new(), interrupted: Vec::new() }
     }
 }
 
 /// How an attempt ended, in a word.
-pub const fn kind_of(outcome: &Outcome) -> &'static str {
+pub(crate) const fn kind_of(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Done(_) => "done",
         Outcome::Retry { .. } => "retry",
@@ -120,7 +120,7 @@ impl World {
     }
 
     /// HR changes its mind about somebody and sends a file; now and then an old one comes again.
-    pub async fn hr_speaks(&mut self) {
+    pub(crate) async fn hr_speaks(&mut self) {
         if self.dice.percent(15)
             && let Some(file) = self.hr.files.last().cloned()
         {
@@ -221,7 +221,7 @@ impl World {
     }
 
     /// What was left of a file is taken in.
-    pub async fn resume_import(&mut self) {
+    pub(crate) async fn resume_import(&mut self) {
         if let Some(file) = self.hr.interrupted.pop() {
             let at = self.someone_up().await;
             self.take_in(at, &file, usize::MAX).await;
@@ -230,7 +230,7 @@ impl World {
     }
 
     /// Systems begin to misbehave, or behave again.
-    pub fn systems_change(&mut self) {
+    pub(crate) fn systems_change(&mut self) {
         let system = self.dice.pick(&SYSTEMS).expect("a system");
         let mut rate = |chance| if self.dice.percent(chance) { 0.4 } else { 0.0 };
         let knobs = Knobs {
@@ -250,7 +250,7 @@ impl World {
     }
 
     /// Somebody opens a closed account at the system itself.
-    pub async fn open_by_hand(&mut self) {
+    pub(crate) async fn open_by_hand(&mut self) {
         let ids = SYSTEMS
             .iter()
             .zip(["u", "m"])
@@ -261,9 +261,7 @@ impl World {
         };
         let closed: Vec<(&str, String)> = ids.filter(closed).collect();
         let Some((system, id)) = self.dice.pick(&closed) else { return };
-        let at = self.someone_up().await;
-        let engine = self.daemons[at].engine.clone().expect("up");
-        let Connector::Sandbox(sandbox) = &engine.systems()[system];
+        let sandbox = self.house.company.system(system).expect("the system");
         let call = Call {
             action: ActionKind::AccountEnable,
             with: serde_json::Map::new(),
@@ -283,7 +281,7 @@ impl World {
     }
 
     /// The runs there are.
-    pub async fn books(&mut self) -> Vec<Book> {
+    pub(crate) async fn books(&mut self) -> Vec<Book> {
         let store = self.store().await;
         let mut books = Vec::new();
         for id in store.run_ids().await.expect("runs") {
@@ -326,7 +324,7 @@ impl World {
     }
 
     /// Somebody at a terminal does something to a run.
-    pub async fn somebody_orders(&mut self) {
+    pub(crate) async fn somebody_orders(&mut self) {
         let at = self.someone_up().await;
         let engine = self.daemons[at].engine.clone().expect("up");
         let Some(book) = self.some_run().await else { return };
@@ -392,7 +390,7 @@ impl World {
     }
 
     /// Somebody starts a workflow about somebody: an emergency block, its end, a restoration.
-    pub async fn somebody_starts(&mut self) {
+    pub(crate) async fn somebody_starts(&mut self) {
         let at = self.someone_up().await;
         let engine = self.daemons[at].engine.clone().expect("up");
         let (workflow, counted) = self.dice.weighted(&[
@@ -422,7 +420,7 @@ impl World {
     }
 
     /// A freeze is set, or all freezes of a scope are lifted.
-    pub async fn somebody_freezes(&mut self) {
+    pub(crate) async fn somebody_freezes(&mut self) {
         let store = self.store().await;
         let system = self.dice.pick(&[None, Some(SYSTEMS[0]), Some(SYSTEMS[1])]).flatten();
         let workflow = self.dice.percent(20).then_some("departure").filter(|_| system.is_none());
@@ -444,7 +442,7 @@ impl World {
     }
 
     /// Every freeze is lifted.
-    pub async fn unfreeze(&mut self) {
+    pub(crate) async fn unfreeze(&mut self) {
         let store = self.store().await;
         for freeze in std::mem::take(&mut self.promises.freezes) {
             store.unfreeze(freeze.system.as_deref(), freeze.workflow.as_deref(), ASKER).await.expect("unfreezes");
@@ -454,7 +452,7 @@ impl World {
     }
 
     /// People answer what waits for them. With `all` they leave nothing; true when they did something.
-    pub async fn people_answer(&mut self, all: bool) -> bool {
+    pub(crate) async fn people_answer(&mut self, all: bool) -> bool {
         let at = self.someone_up().await;
         let engine = self.daemons[at].engine.clone().expect("up");
         let mut answered = false;
@@ -464,7 +462,7 @@ impl World {
             if !asked || !(all || self.dice.percent(70)) {
                 continue;
             }
-            if self.dice.percent(if all { 4 } else { 20 }) {
+            if !all && self.dice.percent(20) {
                 if allowed(engine.deny(run, &label, "not like this", APPROVER).await).is_some() {
                     self.promises.approvals.remove(&(run, ordinal));
                     self.tally.count("deny");
@@ -490,7 +488,7 @@ impl World {
     }
 
     /// People decide what has stopped: tried again with `patience`, left out without. True when they did something.
-    pub async fn people_decide(&mut self, patience: bool) -> bool {
+    pub(crate) async fn people_decide(&mut self, patience: bool) -> bool {
         let at = self.someone_up().await;
         let engine = self.daemons[at].engine.clone().expect("up");
         let mut decided = false;
@@ -499,6 +497,10 @@ impl World {
             let run = parse_public_id(&row.id).expect("an id");
             self.promises.paused.remove(&run);
             decided |= allowed(engine.resume(run, "at the end", ASKER).await).is_some();
+        }
+        for row in engine.store().trips(false).await.expect("reads") {
+            decided |= allowed(engine.store().release_trip(row.trip.id, "at the end", ASKER).await).is_some();
+            self.say(format!("at the end somebody releases {}: {}", row.trip.public_id(), row.trip.words));
         }
         for waiting in engine.store().waiting(200).await.expect("reads") {
             if !matches!(waiting.state, "held" | "failed") || waiting.goes_on {
@@ -517,7 +519,7 @@ impl World {
     }
 
     /// The next instant of interest, or a jump of some days.
-    pub async fn time_passes(&mut self) {
+    pub(crate) async fn time_passes(&mut self) {
         let now = self.now();
         let seconds = |seconds| now + SignedDuration::from_secs(seconds);
         match self.dice.weighted(&[(28, 0), (58, 1), (8, 2), (4, 3)]) {

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 /// How often each thing has happened.
 #[derive(Clone, Debug, Default)]
-pub struct Tally(pub BTreeMap<String, u64>);
+pub(crate) struct Tally(pub BTreeMap<String, u64>);
 
 /// Every fault and every event that must have happened in a run of some thousand histories.
-pub const MUST_HAPPEN: &[&str] = &[
+pub(crate) const MUST_HAPPEN: &[&str] = &[
     // Faults of daemons.
     "crash before the attempt",
     "crash between attempt and record",
@@ -81,27 +81,27 @@ pub const MUST_HAPPEN: &[&str] = &[
 ];
 
 impl Tally {
-    pub fn count(&mut self, what: impl Into<String>) {
+    pub(crate) fn count(&mut self, what: impl Into<String>) {
         *self.0.entry(what.into()).or_default() += 1;
     }
 
-    pub fn of(&self, what: &str) -> u64 {
+    pub(crate) fn of(&self, what: &str) -> u64 {
         self.0.get(what).copied().unwrap_or_default()
     }
 
-    pub fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         for (what, count) in &other.0 {
             *self.0.entry(what.clone()).or_default() += count;
         }
     }
 
     /// What has never happened, though it should have.
-    pub fn missing(&self) -> Vec<&'static str> {
+    pub(crate) fn missing(&self) -> Vec<&'static str> {
         MUST_HAPPEN.iter().copied().filter(|what| self.of(what) == 0).collect()
     }
 
     /// A table, for whoever looks.
-    pub fn table(&self) -> String {
+    pub(crate) fn table(&self) -> String {
         self.0.iter().map(|(what, count)| format!("  {count:>10}  {what}\n")).collect()
     }
 }

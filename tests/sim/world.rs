@@ -22,51 +22,51 @@ thread_local! {
 }
 
 /// What has happened so far in the history that this thread plays.
-pub fn told() -> Vec<String> {
+pub(crate) fn told() -> Vec<String> {
     TOLD.with_borrow(Clone::clone)
 }
 
 /// What people have been promised: kept apart from usher, by those who were told "done".
 #[derive(Default)]
-pub struct Promises {
+pub(crate) struct Promises {
     /// Runs that a person has paused.
-    pub paused: BTreeSet<i64>,
+    pub(crate) paused: BTreeSet<i64>,
     /// Runs that a person has cancelled.
-    pub cancelled: BTreeSet<i64>,
+    pub(crate) cancelled: BTreeSet<i64>,
     /// Freezes that are on.
-    pub freezes: Vec<Freeze>,
+    pub(crate) freezes: Vec<Freeze>,
     /// Approvals by run and step: when, and a picture of what was approved.
-    pub approvals: BTreeMap<(i64, u16), (Timestamp, String)>,
+    pub(crate) approvals: BTreeMap<(i64, u16), (Timestamp, String)>,
 }
 
 /// One history.
-pub struct World {
-    pub house: House,
-    pub dice: Dice,
-    pub daemons: Vec<Daemon>,
-    pub hr: Hr,
-    pub promises: Promises,
-    pub tally: Tally,
+pub(crate) struct World {
+    pub(crate) house: House,
+    pub(crate) dice: Dice,
+    pub(crate) daemons: Vec<Daemon>,
+    pub(crate) hr: Hr,
+    pub(crate) promises: Promises,
+    pub(crate) tally: Tally,
     /// Attempts whose end was certain for whoever made them: refused, or never begun.
-    pub certain: BTreeSet<(i64, u16, i64)>,
+    pub(crate) certain: BTreeSet<(i64, u16, i64)>,
     /// Outcomes that were recorded once already.
-    pub ghosts: Vec<Completion>,
+    pub(crate) ghosts: Vec<Completion>,
     /// What has been read of the systems' ledger: its length, the effects by key, the last key by account.
-    pub ledger: Ledger,
+    pub(crate) ledger: Ledger,
     /// A connection beside the daemons', to look.
-    pub looker: AnyConnection,
+    pub(crate) looker: AnyConnection,
     hash: DefaultHasher,
 }
 
 /// What the systems have had done to them.
 #[derive(Default)]
-pub struct Ledger {
-    pub read: u64,
-    pub entries: Vec<Entry>,
+pub(crate) struct Ledger {
+    pub(crate) read: u64,
+    pub(crate) entries: Vec<Entry>,
 }
 
 impl World {
-    pub async fn begin(seed: u64) -> Self {
+    pub(crate) async fn begin(seed: u64) -> Self {
         TOLD.with_borrow_mut(Vec::clear);
         let mut dice = Dice::new(seed);
         let flavour = dice.weighted(&[(82, Flavour::Compact), (4, Flavour::Shipped), (14, Flavour::Scheduled)]);
@@ -97,28 +97,28 @@ impl World {
     }
 
     /// Writes down what happens: the trace of the history.
-    pub fn say(&mut self, what: impl Into<String>) {
+    pub(crate) fn say(&mut self, what: impl Into<String>) {
         let line = format!("{} {}", self.now(), what.into());
         line.hash(&mut self.hash);
         TOLD.with_borrow_mut(|told| told.push(line));
     }
 
     /// What tells this history from others.
-    pub fn fingerprint(&self) -> u64 {
+    pub(crate) fn fingerprint(&self) -> u64 {
         self.hash.finish()
     }
 
-    pub fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.house.clock.now()
     }
 
     /// The time since the beginning.
-    pub fn age(&self) -> SignedDuration {
+    pub(crate) fn age(&self) -> SignedDuration {
         self.now().duration_since(start())
     }
 
     /// A daemon that is up; one is started where all are down.
-    pub async fn someone_up(&mut self) -> usize {
+    pub(crate) async fn someone_up(&mut self) -> usize {
         let up: Vec<usize> = (0..self.daemons.len()).filter(|at| self.daemons[*at].engine.is_some()).collect();
         match self.dice.pick(&up) {
             Some(at) => at,
@@ -129,13 +129,13 @@ impl World {
         }
     }
 
-    pub async fn store(&mut self) -> Store {
+    pub(crate) async fn store(&mut self) -> Store {
         let at = self.someone_up().await;
         self.daemons[at].engine.as_ref().expect("up").store().clone()
     }
 
     /// New lines of the systems' ledger.
-    pub fn read_ledger(&mut self) -> Vec<Entry> {
+    pub(crate) fn read_ledger(&mut self) -> Vec<Entry> {
         use std::io::{Read, Seek, SeekFrom};
         let mut file = std::fs::File::open(self.house.ledger()).expect("the ledger");
         file.seek(SeekFrom::Start(self.ledger.read)).expect("seeks");
@@ -148,7 +148,7 @@ impl World {
     }
 
     /// Ends all connections.
-    pub async fn leave(mut self) -> (u64, Tally) {
+    pub(crate) async fn leave(mut self) -> (u64, Tally) {
         for daemon in &mut self.daemons {
             if let Some(engine) = daemon.engine.take() {
                 engine.store().close().await;

@@ -1,5 +1,6 @@
 //! The clock of the daemon's machine jumps, forward and back (libfaketime). Nothing starts early by the store's clock, and
-//! a daemon does not take its own attempts for those of a dead one.
+//! a daemon does not take its own attempts for those of a dead one. A clock that differs from the database's holds what
+//! destroys, until a person has looked.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -51,8 +52,8 @@ async fn jump_and_count(mut storm: Storm, server: Option<&Server>) {
             None => "sqlite:usher.db".to_owned(),
         };
         let town = Town::new(departures(), &url).await;
-        // So slow that a jump finds attempts under way.
-        town.set_knobs(&TROUBLED.replace("latency_ms = 3", "latency_ms = 60"));
+        // So slow that a jump finds attempts under way, and that they outlast the next look for lapsed leases.
+        town.set_knobs(&format!("{TROUBLED}slow_rate = 0.3\nslow_ms = 1500\n"));
         let daemon = Daemon::start(&wrong_clock(&town));
         let mut here = 0;
         while storm.strikes(&town, 500, &mut here).await {
@@ -60,6 +61,8 @@ async fn jump_and_count(mut storm: Storm, server: Option<&Server>) {
             town.live(Duration::from_millis(1500)).await;
         }
         set_clock(&town, 0);
+        town.live(Duration::from_millis(1500)).await;
+        town.release_guards().await;
         storm.ends(&town).await;
         assert!(!town.whole_log().contains("taken up"), "the daemon took its own attempts for lost: {}", town.log());
         daemon.terminate().await;

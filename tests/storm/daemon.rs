@@ -87,17 +87,18 @@ impl Daemon {
     }
 
     /// SIGTERM: it drains and ends well. Answers how long that took.
-    pub(crate) async fn terminate(mut self) -> Duration {
-        let began = Instant::now();
-        self.ask_to_end();
-        let status = self.ended(Duration::from_secs(40)).await;
+    pub(crate) async fn terminate(self) -> Duration {
+        let (status, took) = self.end().await;
         assert!(status.success(), "the daemon drained and ended with {status}");
-        began.elapsed()
+        took
     }
 
-    /// SIGTERM.
-    pub(crate) fn ask_to_end(&self) {
+    /// SIGTERM, perhaps before it listens for that. Answers how it ended, and how long that took.
+    pub(crate) async fn end(mut self) -> (ExitStatus, Duration) {
+        let began = Instant::now();
         signal(self.child.id(), "TERM");
+        let status = self.ended(Duration::from_secs(40)).await;
+        (status, began.elapsed())
     }
 
     async fn ended(&mut self, limit: Duration) -> ExitStatus {

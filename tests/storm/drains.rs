@@ -1,6 +1,7 @@
 //! SIGTERM under load (guarantee 14): no new claim after a second, gone within thirty, and nothing left behind that a
 //! lease would have to lapse for.
 
+use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
 use usher::clock;
@@ -20,7 +21,9 @@ async fn drain(town: &Town, daemon: Daemon) -> Duration {
         clock::pause(Duration::from_secs(1)).await;
         town.intents().await
     };
-    let (after_a_second, took) = tokio::join!(watch, daemon.terminate());
+    let (after_a_second, (status, took)) = tokio::join!(watch, daemon.end());
+    // Before the program has begun to listen, it has begun nothing else.
+    assert!(status.success() || status.signal() == Some(15), "it ended with {status}");
     assert_eq!(town.intents().await, after_a_second, "no new claim after a second");
     assert!(took <= GONE, "gone after {took:?}");
     assert_eq!(town.leased().await, Some(0), "nothing is left claimed: {}", town.log());
@@ -41,6 +44,9 @@ async fn drain_and_count(mut storm: Storm, server: Option<&Server>) {
         let mut daemon = Daemon::start(&around);
         let mut here = 0;
         while storm.strikes(&town, 900, &mut here).await {
+            if here % 2 == 1 {
+                under_way(&town).await;
+            }
             storm.measured("gone after", drain(&town, daemon).await);
             daemon = Daemon::start(&around);
         }
@@ -108,7 +114,9 @@ async fn with_a_record_that_is_away(mut server: Server) -> (Town, Duration, Serv
 async fn under_way(town: &Town) {
     let began = Instant::now();
     while town.leased().await.unwrap_or(0) == 0 {
-        town.nudge().await;
+        if town.nudge().await && !town.more_departures().await {
+            return;
+        }
         clock::pause(Duration::from_millis(5)).await;
         assert!(began.elapsed() < Duration::from_secs(30), "something is under way: {}", town.log());
     }

@@ -17,8 +17,9 @@ use usher::intake::people::{Mapping, read_people};
 use usher::intake::{events, feed};
 use usher::mail::{MailRoom, MailSettings, Means};
 use usher::run::book::Book;
+use usher::run::limits::Limits;
 use usher::run::settle::Outcome;
-use usher::run::{Conventions, Evidence, EvidenceKind, Holidays, RunState, StepState};
+use usher::run::{Conventions, Evidence, EvidenceKind, Rules, RunState, StepState};
 use usher::secret::KeyRing;
 use usher::store::{Claim, Completion, Opening, RunFilter, Store, StoreError, TurnReport, TurnRequest};
 use usher::workflow::Workflow;
@@ -131,12 +132,15 @@ impl App {
         Self { engine, posts: true, ..app }
     }
 
-    /// A company of its own, with these workflows and no others.
-    pub async fn with_workflows(db: Db, company: &str, files: &[(&str, &str)]) -> Self {
+    /// A company of its own, with these workflows and no others, under these limits.
+    pub async fn with_workflows(db: Db, company: &str, files: &[(&str, &str)], limits: Limits) -> Self {
         let app = Self::of(db, company).await;
         let library = Library::of(files.iter().copied());
         assert!(!library.has_errors(), "{:#?}", library.diagnostics);
-        Self { engine: engine(&app.store, app.systems(), library.workflows, None), ..app }
+        let rules = Rules { limits, ..Rules::default() };
+        let store = store_with(&app.home, &app.clock, &app.keys, rules.clone()).await;
+        let engine = Engine::new(store.clone(), app.systems(), library.workflows, "Europe/Zurich", rules);
+        Self { engine, store, ..app }
     }
 
     /// A house that others have lived in, with a mail room: what lies in its folder and its record stays.
@@ -421,7 +425,17 @@ pub fn folder() -> tempfile::TempDir {
 }
 
 async fn open(home: &Home, clock: &Clock, keys: &KeyRing) -> Store {
-    let opened = Store::open(&home.url, Opening::Migrate, clock.clone(), keys.clone(), Holidays::default());
+    store_with(home, clock, keys, rules()).await
+}
+
+/// The rules of every house here: stories jump over months, and read no system in between.
+pub fn rules() -> Rules {
+    let limits = Limits { inventory_age: Duration::from_secs(10 * 365 * 86_400), ..Limits::default() };
+    Rules { limits, ..Rules::default() }
+}
+
+pub async fn store_with(home: &Home, clock: &Clock, keys: &KeyRing, rules: Rules) -> Store {
+    let opened = Store::open(&home.url, Opening::Migrate, clock.clone(), keys.clone(), rules);
     opened.await.unwrap_or_else(|why| panic!("{why}")).with_conventions(conventions())
 }
 
@@ -446,7 +460,7 @@ fn engine(
     mail: Option<MailRoom>,
 ) -> Engine {
     let fittings = Fittings { mail, ..Fittings::default() };
-    Engine::with(store.clone(), systems, library, "Europe/Zurich", Holidays::default(), fittings)
+    Engine::with(store.clone(), systems, library, "Europe/Zurich", rules(), fittings)
 }
 
 /// An engine of the shipped workflows on this store, which sends mail.
@@ -454,7 +468,8 @@ pub fn posting(store: Store, company: &Arc<SandboxCompany>) -> Engine {
     engine(&store, systems_of(company), Library::shipped().workflows, Some(mail_room()))
 }
 
-fn mail_room() -> MailRoom {
+/// One whose mails stay in memory.
+pub fn mail_room() -> MailRoom {
     let settings = MailSettings {
         administrators: vec!["admin@alpine-instruments.example".to_owned()],
         ..MailSettings::of(Means::Memory, "usher <usher@alpine-instruments.example>")

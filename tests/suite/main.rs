@@ -19,3 +19,5 @@ mod receiver;
 mod smtp;
 mod store;
 mod upgrades;
+mod vault;
+mod web;

@@ -17,7 +17,8 @@ use crate::intake::people::{CsvProblem, Judged, Mapping, PeopleFile, read_people
 use crate::intake::{events, feed};
 use crate::mail::{MailRoom, MailSettings, Means};
 use crate::run::book::parse_public_id;
-use crate::run::{Holidays, Person};
+use crate::run::limits::{DAY, Limits};
+use crate::run::{Person, Rules};
 use crate::secret::KeyRing;
 use crate::store::{Opening, RunFilter, Store, StoreError};
 
@@ -147,7 +148,7 @@ async fn engine(
     let ring = KeyRing::open_or_create(&folder.join("usher.key"))
         .map_err(|error| CliError::environment("key", error.to_string()))?;
     // A database that has ever been used knows another key than the one just made.
-    let store = Store::open(url, Opening::Existing, Clock::System, ring, Holidays::default()).await;
+    let store = Store::open(url, Opening::Existing, Clock::System, ring, rules()).await;
     let store = store.map_err(|error| match error {
         StoreError::Version { .. } => CliError::refused("not_empty", "the database named with --database is in use")
             .help("the demo moves the database's clock: give it an empty one of its own")
@@ -168,5 +169,11 @@ async fn engine(
     let from = "usher <usher@alpine-instruments.example>";
     let (mail, _) = MailRoom::open(MailSettings::of(Means::File(folder.join("mail")), from));
     let fittings = Fittings { mail: Some(mail), ..Fittings::default() };
-    Ok(Engine::with(store, systems, library.workflows, zone, Holidays::default(), fittings))
+    Ok(Engine::with(store, systems, library.workflows, zone, rules(), fittings))
+}
+
+/// The demo's configuration is the one that holds without any, but for one key: its systems are read once, at the
+/// start, and months later that reading still counts.
+fn rules() -> Rules {
+    Rules { limits: Limits { inventory_age: DAY * 730, ..Limits::default() }, ..Rules::default() }
 }

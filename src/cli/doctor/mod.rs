@@ -2,6 +2,7 @@
 
 mod record;
 mod setup;
+mod watch;
 
 use clap::Args;
 use serde::Serialize;
@@ -75,6 +76,7 @@ impl Doctor {
         checks.push(setup::key(&config));
         checks.extend(setup::systems(&config).await);
         checks.extend(setup::mail(&config).await);
+        checks.extend(watch::webhook(&config).await);
         checks.extend(record::record(&config).await);
         let sick = checks.iter().any(|check| check.verdict == Verdict::Bad);
         if context.out.is_json() {

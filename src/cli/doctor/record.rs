@@ -2,17 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
 
 use super::super::CliError;
 use super::Check;
 use crate::clock::Clock;
 use crate::config::{Config, DatabasePlace};
 use crate::daemon;
-use crate::store::{Carrier, Dialect, EventFilter, EventState, FileLock, Opening, Store};
-
-/// What is due longer than this is overdue (guarantee 7).
-const OVERDUE: Duration = Duration::from_secs(300);
+use crate::store::{Carrier, Dialect, EventFilter, EventState, FileLock, OVERDUE, Opening, Store};
 
 /// More than this between two clocks is worth a word.
 const APART_MS: u64 = 5_000;
@@ -54,7 +50,8 @@ fn durable(store: &Store) -> Check {
 async fn work(config: &Config, store: &Store) -> Result<Vec<Check>, CliError> {
     let first = [clock(store).await?, daemon_at_work(config, store).await?, inventory(config, store).await?];
     let first = first.into_iter().chain([bindings(store).await?]);
-    Ok(first.chain(steps(store).await?).chain(outbox(store).await?).collect())
+    let watched = super::watch::watched(config, store).await?;
+    Ok(first.chain(steps(store).await?).chain(outbox(store).await?).chain(watched).collect())
 }
 
 /// What is on its way and given up, by mail and to the webhook; nothing where none was ever sent.

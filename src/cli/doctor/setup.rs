@@ -2,9 +2,11 @@
 
 use super::super::Context;
 use super::Check;
+use crate::clock::Clock;
 use crate::config::{Config, DatabasePlace, KeySettings};
 use crate::daemon;
 use crate::secret::KeyRing;
+use crate::store::Opening;
 use crate::workflow::Severity;
 
 /// The configuration, as far as it is right, and what was found.
@@ -81,10 +83,15 @@ pub(super) async fn systems(config: &Config) -> Vec<Check> {
 
 /// Whether mail can be sent, and somebody hears of what goes wrong.
 pub(super) async fn mail(config: &Config) -> Vec<Check> {
-    let (Some(room), mistakes) = daemon::open_mail(config) else {
+    let (Some(mut room), mistakes) = daemon::open_mail(config) else {
         let found = "no mail server is configured: notices are left out, and nobody is told what waits or has stopped";
         return vec![Check::warn("mail", found).help("write [mail] into usher.toml; `usher init` shows how")];
     };
+    if room.settings().needs_store()
+        && let Ok(store) = daemon::open_store(config, Opening::Existing, Clock::System).await
+    {
+        room = room.with_store(store);
+    }
     let mut checks = vec![match room.transport().test().await {
         Ok(found) => Check::ok("mail", found),
         Err(why) => Check::bad("mail", why).help("see [mail] in usher.toml; `usher mail test --to ADDRESS` tries it"),

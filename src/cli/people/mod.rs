@@ -1,5 +1,6 @@
 //! `usher people …`
 
+mod erase;
 mod export;
 mod import;
 mod list;
@@ -22,7 +23,8 @@ Examples:
   usher people import people.csv
   usher people list --status leaving
   usher people show 1005
-  usher people export --out people.xlsx")]
+  usher people export --out people.xlsx
+  usher people erase 1005 --reason 'request of 3 March' --confirm 'Ada Keller'")]
 pub struct People {
     #[command(subcommand)]
     command: PeopleCommand,
@@ -38,6 +40,8 @@ enum PeopleCommand {
     List(list::List),
     /// Shows a person with manager, accounts and runs
     Show(show::Show),
+    /// Erases what is known of a person who has left
+    Erase(erase::Erase),
 }
 
 impl People {
@@ -47,6 +51,7 @@ impl People {
             PeopleCommand::Export(command) => command.run(context).await,
             PeopleCommand::List(command) => command.run(context).await,
             PeopleCommand::Show(command) => command.run(context).await,
+            PeopleCommand::Erase(command) => command.run(context).await,
         }
     }
 }

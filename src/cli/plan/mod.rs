@@ -3,7 +3,7 @@
 mod notes;
 mod page;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 use jiff::Timestamp;
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::about::About;
 use super::house::House;
 use super::inventory::read_unread;
+use super::outlook::Outlook;
 use super::{CliError, Context, Exit, moment};
 use crate::engine::trigger::{Request, SubjectRef};
 use crate::run::guard::Freeze;
@@ -61,6 +62,7 @@ struct View<'a> {
     warnings: Vec<String>,
     /// What new accounts would be called.
     address: Option<String>,
+    outlook: Outlook,
 }
 
 impl PlanCommand {
@@ -95,6 +97,12 @@ impl PlanCommand {
         }
         Ok(Exit::Done)
     }
+}
+
+/// The systems on which a plan destroys something.
+fn destroyed_on(plan: &Plan) -> BTreeSet<String> {
+    let steps = plan.steps.iter().filter(|step| step.action.is_destructive() && step.skip.is_none());
+    steps.filter_map(|step| step.system.clone()).collect()
 }
 
 impl<'a> View<'a> {
@@ -148,6 +156,7 @@ impl<'a> View<'a> {
             person,
             warnings,
             address,
+            outlook: Outlook::on(house, &destroyed_on(plan)).await?,
             due: projected.into_iter().map(|step| step.due).collect(),
             policy: rules.policy(workflow.policy.as_deref()).filter(|policy| policy.limits()).cloned(),
             calendar: workflow.calendar.clone(),
@@ -176,10 +185,15 @@ impl<'a> View<'a> {
         if let Some(why) = protected.filter(|_| step.action.is_destructive() || step.action.is_cut()) {
             return Some(format!("protected: {why}"));
         }
-        let staying = self.person.as_ref().filter(|person| !person.status.is_departed());
-        staying.filter(|_| step.action.is_destructive()).map(|person| {
+        if !step.action.is_destructive() || step.skip.is_some() {
+            return None;
+        }
+        let staying = self.person.as_ref().filter(|person| !person.status.is_departed()).map(|person| {
             format!("{} is {}: HR must have said that they leave", person.employee_number, person.status.as_str())
-        })
+        });
+        let against = step.system.as_deref().and_then(|system| self.outlook.against(system, self.due(step)));
+        let all: Vec<String> = staying.into_iter().chain(against).collect();
+        (!all.is_empty()).then(|| all.join("; "))
     }
 
     /// The plan, each step with what was computed for it.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::super::about::About;
 use super::super::house::House;
 use super::super::inventory::read_unread;
+use super::super::outlook::Outlook;
 use super::super::{CliError, Context, Exit, moment};
 use crate::engine::trigger::{Request, SubjectRef};
 use crate::run::book::{Book, Step, public_id};
@@ -177,9 +178,25 @@ pub(in crate::cli) async fn say_started(
             context.out.aside(format!("A freeze on {} ({}) will hold {held} of them.", freeze.scope(), freeze.reason));
         }
     }
+    for words in against(house, &book).await? {
+        context.out.aside(words);
+    }
     house.warn_without_daemon(context).await?;
     context.out.aside(format!("`usher run show {run} --watch` follows it."));
     Ok(())
+}
+
+/// What limits would have against the run's destructive steps, said once for each system.
+async fn against(house: &House, book: &Book) -> Result<BTreeSet<String>, CliError> {
+    let destructive = || book.steps.iter().filter(|step| step.action.is_destructive() && !step.state.is_final());
+    let systems = destructive().filter_map(|step| step.system.clone()).collect();
+    let outlook = Outlook::on(house, &systems).await?;
+    let says = |step: &Step| {
+        let due = step.state.due().or_else(|| step.at.as_ref().map(|at| at.at));
+        let words = outlook.against(step.system.as_deref()?, due)?;
+        Some(format!("As things stand, {} would be held: {words}.", step.label()))
+    };
+    Ok(destructive().filter_map(says).collect())
 }
 
 fn document(house: &House, book: &Book, new: bool) -> Value {

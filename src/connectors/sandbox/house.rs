@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::account::SandboxAccount;
 use super::change::Archives;
@@ -13,7 +13,7 @@ use super::ledger::{Entry, Header, Ledger};
 use super::snapshot::Snapshot;
 use super::state::State;
 use super::system::SandboxSystem;
-use crate::faults::Faults;
+use crate::secret::Secret;
 
 /// The format of the ledger.
 const LEDGER_FORMAT: u32 = 1;
@@ -26,7 +26,9 @@ pub struct SandboxCompany {
     ledger_path: PathBuf,
     present: Mutex<Present>,
     knobs: Mutex<BTreeMap<String, Knobs>>,
-    faults: OnceLock<Arc<Faults>>,
+    /// The secrets that its systems were given or have made, for a test that looks for them elsewhere; `None` where
+    /// nobody listens.
+    heard: Mutex<Option<Vec<Secret>>>,
 }
 
 /// The state as far as the ledger has been read.
@@ -76,7 +78,7 @@ impl SandboxCompany {
             ledger_path: ledger.to_owned(),
             present,
             knobs: Mutex::new(BTreeMap::new()),
-            faults: OnceLock::new(),
+            heard: Mutex::new(None),
         };
         company.exclusive(|_| Ok(()))?;
         Ok(Arc::new(company))
@@ -103,19 +105,25 @@ impl SandboxCompany {
         &self.archives.0
     }
 
+    /// Keeps in memory, from now on, which secrets the systems are given and which they make.
+    pub fn listen(&self) {
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(Vec::new());
+    }
+
+    /// The secrets heard since [`SandboxCompany::listen`].
+    pub fn heard(&self) -> Vec<Secret> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default()
+    }
+
+    pub(super) fn hear(&self, secret: &Secret) {
+        if let Some(heard) = self.heard.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            heard.push(secret.clone());
+        }
+    }
+
     /// Lets `system` misbehave from now on, whatever its description says. Counts for this handle only.
     pub fn set_knobs(&self, system: &str, knobs: Knobs) {
         self.knobs.lock().unwrap_or_else(PoisonError::into_inner).insert(system.to_owned(), knobs);
-    }
-
-    /// Lets single calls go wrong, for tests of what follows from that; the first who asks for it decides.
-    pub fn set_faults(&self, faults: Arc<Faults>) {
-        self.faults.get_or_init(|| faults);
-    }
-
-    /// What tests make go wrong.
-    pub(super) fn faults(&self) -> Option<&Faults> {
-        self.faults.get().map(AsRef::as_ref)
     }
 
     /// The misbehaviour of `system`: set by hand, else its own, else the company's.

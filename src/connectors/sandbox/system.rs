@@ -12,7 +12,6 @@ use super::state::SystemState;
 use super::{capability, company::SystemSpec};
 use crate::clock;
 use crate::connectors::{ActionError, Call, Credential, Issued, Observation, Reach};
-use crate::faults::Strike;
 use crate::run::{Account, AccountStatus, Capability, Evidence, EvidenceKind, Governing};
 use crate::secret::Secret;
 use crate::workflow::{ActionKind, Facet};
@@ -71,10 +70,6 @@ impl SandboxSystem {
     /// # Errors
     /// When the system cannot be asked, or has no such account.
     pub async fn observe(&self, call: &Call) -> Result<Observation, ActionError> {
-        self.passing("observe", Some(call.action), self.observe_now(call)).await
-    }
-
-    async fn observe_now(&self, call: &Call) -> Result<Observation, ActionError> {
         let knobs = self.company.knobs(&self.name);
         let fate = knobs.fate(&self.name, &call.idempotency_key, call.fence);
         wait(fate.latency).await;
@@ -91,40 +86,16 @@ impl SandboxSystem {
     /// # Errors
     /// See [`ActionError`].
     pub async fn perform(&self, call: &Call) -> Result<Evidence, ActionError> {
-        self.passing("perform", Some(call.action), self.undergo(call, || Change::of(call))).await
+        self.undergo(call, || Change::of(call)).await
     }
 
-    /// As [`SandboxSystem::perform`], for an account with this password.
+    /// As [`SandboxSystem::perform`], for what gives an account this password.
     ///
     /// # Errors
     /// See [`ActionError`].
-    pub async fn create(&self, call: &Call, password: &Secret) -> Result<Evidence, ActionError> {
-        let request = self.undergo(call, || Ok(Change::of(call)?.with_password(password)));
-        self.passing("create", Some(call.action), request).await
-    }
-
-    /// A call of the interface, with what a test makes go wrong with it.
-    async fn passing<T>(
-        &self,
-        door: &str,
-        action: Option<ActionKind>,
-        call: impl Future<Output = Result<T, ActionError>>,
-    ) -> Result<T, ActionError> {
-        let Some(faults) = self.company.faults() else { return call.await };
-        let what = action.map(|action| format!(" {action}")).unwrap_or_default();
-        let strike = faults.meet(format!("{door}{what}"));
-        match strike {
-            Some(Strike::ErrorBefore) => return Err(self.busy()),
-            Some(Strike::CrashBefore) => faults.die().await,
-            _ => {}
-        }
-        let answer = call.await;
-        match strike {
-            Some(Strike::ErrorAfter) => return Err(self.cut()),
-            Some(Strike::CrashAfter) => faults.die().await,
-            _ => {}
-        }
-        answer
+    pub async fn perform_with(&self, call: &Call, password: &Secret) -> Result<Evidence, ActionError> {
+        self.company.hear(password);
+        self.undergo(call, || Ok(Change::of(call)?.with_password(password))).await
     }
 
     /// A request, and what becomes of it on the way.
@@ -146,20 +117,19 @@ impl SandboxSystem {
         if fate.cut_after { Err(self.cut()) } else { outcome }
     }
 
-    /// Makes a link or a password. The ledger keeps its digest only: the system recognises it, and nobody reads it there.
+    /// Makes a link, or takes a password. The ledger keeps its digest only: the system recognises it, and nobody reads it there.
     ///
     /// # Errors
     /// See [`ActionError`].
-    pub async fn issue(&self, call: &Call, what: Credential) -> Result<Issued, ActionError> {
-        self.passing("issue", Some(call.action), self.issue_now(call, what)).await
-    }
-
-    async fn issue_now(&self, call: &Call, what: Credential) -> Result<Issued, ActionError> {
-        let token = format!("{:016x}{:016x}", rand::random::<u64>(), rand::random::<u64>());
+    pub async fn issue(&self, call: &Call, what: Credential<'_>) -> Result<Issued, ActionError> {
         let secret = match what {
-            Credential::Link => Secret::new(format!("https://{}.example/set-up/{token}", self.name)),
-            Credential::Password => Secret::new(format!("{}-{}-{}", &token[..5], &token[5..10], &token[10..15])),
+            Credential::Link => {
+                let token = format!("{:016x}{:016x}", rand::random::<u64>(), rand::random::<u64>());
+                Secret::new(format!("https://{}.example/set-up/{token}", self.name))
+            }
+            Credential::Password(password) => password.clone(),
         };
+        self.company.hear(&secret);
         let fate = self.company.knobs(&self.name).fate(&self.name, &call.idempotency_key, call.fence);
         wait(fate.latency).await;
         if fate.refused {
@@ -286,10 +256,6 @@ impl SandboxSystem {
     /// # Errors
     /// When the ledger cannot be read.
     pub async fn accounts(&self, from: Option<String>) -> Result<(Vec<Account>, Option<String>), ActionError> {
-        self.passing("accounts", None, async { self.page(from) }).await
-    }
-
-    fn page(&self, from: Option<String>) -> Result<(Vec<Account>, Option<String>), ActionError> {
         self.company.exclusive(|present| {
             let system = self.state(present)?;
             let start = from.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
@@ -306,10 +272,6 @@ impl SandboxSystem {
     /// # Errors
     /// When the ledger cannot be read.
     pub async fn read(&self, external_id: &str) -> Result<Option<Account>, ActionError> {
-        self.passing("read", None, async { self.look_up(external_id) }).await
-    }
-
-    fn look_up(&self, external_id: &str) -> Result<Option<Account>, ActionError> {
         self.company.exclusive(|present| {
             let system = self.state(present)?;
             let account = system.accounts.get(external_id);
@@ -322,10 +284,6 @@ impl SandboxSystem {
     /// # Errors
     /// When the ledger cannot be read.
     pub async fn made(&self, call: &Call) -> Result<Option<Account>, ActionError> {
-        self.passing("made", Some(call.action), async { self.made_by(call) }).await
-    }
-
-    fn made_by(&self, call: &Call) -> Result<Option<Account>, ActionError> {
         self.company.exclusive(|present| {
             let system = self.state(present)?;
             let made =

@@ -34,6 +34,8 @@ fn code(verdict: &Verdict) -> &'static str {
         Verdict::Hold(reason) => reason.code(),
         Verdict::Proceed => "proceed",
         Verdict::Skip(_) => "skip",
+        Verdict::Trip { kind, .. } => kind.as_str(),
+        Verdict::Later => "later",
         Verdict::AskApproval => "approval?",
         Verdict::WaitAgain => "again",
         Verdict::AskPerson(_) => "person?",
@@ -227,6 +229,27 @@ fn a_trip_stops_its_steps_on_its_system_until_it_is_released() {
 }
 
 #[test]
+fn a_deletion_that_was_approved_as_part_of_a_batch_is_counted_by_no_threshold() {
+    use crate::run::limits::{Population, Tally};
+    use crate::run::trip::{Stops, Trip, TripKind};
+    let mut story = deletion();
+    let population = Some(Population { accounts: 100, read_at: story.now });
+    story.tally = Some(Tally { population, hour: 5, day: 5, batch: 6, good: 6, ..Tally::default() });
+    assert_eq!(judged(&story, "delete@ldap"), "threshold");
+    let trip =
+        |kind| Trip { id: 1, kind, system: Some("ldap".into()), stops: Stops::Destructive, words: "many".into() };
+    let approve = story.step("approve").ordinal;
+    story.book.steps[usize::from(approve)].decision.approval.as_mut().unwrap().batch = Some("batch_1".into());
+    assert_eq!(judged(&story, "delete@ldap"), "proceed");
+    story.trips = vec![trip(TripKind::Threshold)];
+    assert_eq!(judged(&story, "delete@ldap"), "proceed");
+    for kind in [TripKind::Canary, TripKind::Clock, TripKind::Restore] {
+        story.trips = vec![trip(kind)];
+        assert_eq!(judged(&story, "delete@ldap"), "guard", "{kind:?} stops a batch too");
+    }
+}
+
+#[test]
 fn cuts_that_nobody_asked_for_by_hand_can_be_stopped_and_no_others() {
     use crate::run::trip::{Stops, Trip, TripKind};
     let cuts = Trip {
@@ -253,6 +276,22 @@ fn cuts_that_nobody_asked_for_by_hand_can_be_stopped_and_no_others() {
     other.book.run.trigger = "hr:departure".into();
     other.trips = vec![cuts];
     assert_eq!(judged(&other, "s@ldap"), "proceed");
+}
+
+#[test]
+fn a_restored_database_stops_everything_but_what_is_urgent() {
+    use crate::run::trip::{Stops, Trip, TripKind};
+    let words = "the database is an older copy".into();
+    let restore = Trip { id: 4, kind: TripKind::Restore, system: None, stops: Stops::Everything, words };
+    for action in ["account.disable", "account.enable", "directory.hide"] {
+        for (urgent, expected) in [(false, true), (true, false)] {
+            let mut story = one(step("s", action));
+            story.trips = vec![restore.clone()];
+            std::sync::Arc::make_mut(&mut story.book.run.workflow).urgent = urgent;
+            let label = story.book.steps[0].label();
+            assert_eq!(judged(&story, &label) == "guard", expected, "{action}, urgent: {urgent}");
+        }
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::run::advance::{advance, begin, run_state};
 use crate::run::book::{Book, Run, Said, Step};
 use crate::run::guard::{self, Circumstances, Freeze, Verdict};
 use crate::run::journal::{Fact, join, replay, split};
+use crate::run::limits::{Counted, Limits, Tally};
 use crate::run::orders::{self, Refusal};
 use crate::run::reschedule::{NewInputs, NotRescheduled, Rescheduled, reschedule};
 use crate::run::rules::Rules;
@@ -37,6 +38,9 @@ pub(crate) struct Story {
     pub(crate) accounts: BTreeMap<i64, Account>,
     pub(crate) freezes: Vec<Freeze>,
     pub(crate) trips: Vec<Trip>,
+    pub(crate) limits: Limits,
+    pub(crate) tally: Option<Tally>,
+    pub(crate) counted: Counted,
     pub(crate) cut_needed: Option<String>,
     pub(crate) legal_hold: Option<String>,
     pub(crate) protected: Option<String>,
@@ -95,6 +99,9 @@ impl Story {
             accounts: accounts.map(|account| (account.id, account)).collect(),
             freezes: vec![],
             trips: vec![],
+            limits: Limits::default(),
+            tally: None,
+            counted: Counted::default(),
             cut_needed: None,
             legal_hold: None,
             protected: None,
@@ -190,6 +197,9 @@ impl Story {
             account,
             freezes: &self.freezes,
             trips: &self.trips,
+            limits: &self.limits,
+            tally: self.tally.as_ref(),
+            counted: self.counted,
             cut_needed: self.cut_needed.clone(),
             system_known: self.system_known,
             legal_hold: self.legal_hold.clone(),
@@ -206,6 +216,14 @@ impl Story {
         let event = match self.verdict(label) {
             Verdict::Proceed => StepEvent::Claimed { fence: self.step(label).attempts + 1 },
             Verdict::Hold(reason) => StepEvent::Held { reason },
+            Verdict::Trip { kind, stops, words } => {
+                let system = self.step(label).system.clone();
+                let trip = Trip { id: 1 + self.trips.len() as i64, kind, system, stops, words };
+                let reason = trip.hold();
+                self.trips.push(trip);
+                StepEvent::Held { reason }
+            }
+            Verdict::Later => return self,
             Verdict::Skip(reason) => StepEvent::Skipped { at: self.now, reason },
             Verdict::AskApproval => StepEvent::ApprovalAsked,
             Verdict::WaitAgain => StepEvent::Reblocked,

@@ -21,6 +21,20 @@ pub enum SkipReason {
 }
 
 impl SkipReason {
+    /// The same reason without its words.
+    #[must_use]
+    pub(super) fn without_words(&self) -> Self {
+        let gone = crate::run::journal::ERASED.to_owned();
+        match self {
+            Self::NotApplicable(_) => Self::NotApplicable(gone),
+            Self::ConditionFalse(_) => Self::ConditionFalse(gone),
+            Self::Late => Self::Late,
+            Self::NotNeeded(_) => Self::NotNeeded(gone),
+            Self::ByPerson(_) => Self::ByPerson(gone),
+            Self::Lapsed(_) => Self::Lapsed(gone),
+        }
+    }
+
     /// Whether other inputs may make the step needed after all.
     pub const fn may_change(&self) -> bool {
         matches!(self, Self::ConditionFalse(_) | Self::Late | Self::NotNeeded(_))

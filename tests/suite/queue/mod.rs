@@ -11,7 +11,7 @@ use usher::daemon;
 use usher::engine::Engine;
 use usher::intake::events;
 use usher::queue::{self, Attempt, Counts, Settings};
-use usher::run::Holidays;
+use usher::run::{Holidays, Rules};
 use usher::store::{Opening, Store};
 
 use crate::database::Db;
@@ -29,10 +29,12 @@ async fn house(app: &App, leavers: usize) -> House {
     let crowd = Crowd::leaving(leavers, yesterday);
     app.told(&crowd.people).await;
     let company = SandboxCompany::from_text(&crowd.company, &app.folder.path().join("crowd.jsonl")).unwrap();
-    let store =
-        Store::open(&app.home.url, Opening::Migrate, Clock::System, app.keys.clone(), Holidays::default()).await;
+    // All of them leave at once: their limits are those of a crowd.
+    let limits = crate::engine::limits::wide();
+    let rules = Rules { limits, ..Rules::default() };
+    let store = Store::open(&app.home.url, Opening::Migrate, Clock::System, app.keys.clone(), rules.clone()).await;
     let library = app.engine.library().clone();
-    let engine = Engine::new(store.unwrap(), systems_of(&company), library, "Europe/Zurich", Holidays::default());
+    let engine = Engine::new(store.unwrap(), systems_of(&company), library, "Europe/Zurich", rules);
     events::dispatch(&engine).await.unwrap();
     House { engine, company }
 }
@@ -170,8 +172,10 @@ both! {
         stop.send_replace(true);
         running.await.unwrap();
         assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
-        // The next daemon takes them up.
-        assert_eq!(house.engine.store().recover(true).await.unwrap(), 3);
+        // The next daemon has them at once, without waiting for their leases, and looks first.
+        assert_eq!(house.engine.store().in_flight().await.unwrap(), 0);
+        let census = house.engine.store().census().await.unwrap();
+        assert!(census.contains(&("step".to_owned(), "unknown".to_owned(), 3)), "{census:?}");
         house.engine.store().close().await;
     };
 

@@ -7,7 +7,7 @@ mod leases;
 mod registers;
 mod schema;
 mod starting;
-mod stops;
+pub mod stops;
 mod together;
 
 use crate::harness::{App, zurich};

@@ -86,6 +86,8 @@ both! {
         let ahead = crate::harness::zurich("2027-03-01T09:00");
         app.store.fast_forward(ahead).await.unwrap();
         assert_eq!(app.store.now().await.unwrap(), ahead);
+        app.store.fast_forward(at_start()).await.unwrap();
+        assert_eq!(app.store.now().await.unwrap(), ahead, "it does not go back");
         assert_eq!(app.another_store().await.now().await.unwrap(), ahead, "every process sees the same virtual time");
         app.drain().await;
     };

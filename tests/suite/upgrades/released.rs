@@ -39,6 +39,9 @@ impl Released {
         for (name, into) in [("usher.key", "usher.key"), ("ledger.jsonl", "ledger.jsonl")] {
             std::fs::copy(self.folder.join(name), folder.join(into)).expect("copies");
         }
+        // A checkout keeps no more of a file's mode than whether it can be run.
+        let secret = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(folder.join("usher.key"), secret).expect("sets the mode");
         copy_folder(&self.folder.join("archive"), &folder.join("archive"));
         match home.db {
             Db::Sqlite => {

@@ -114,20 +114,21 @@ impl Change {
         })
     }
 
-    /// The same change, for a new account with this password.
+    /// The same change, with this password.
     pub(super) fn with_password(self, password: &Secret) -> Self {
         match self {
             Self::Create(new) => Self::Create(new.with_password(password)),
+            Self::Access(Access::NewPassword(_)) => Self::Access(Access::NewPassword(digest::password(password))),
             other => other,
         }
     }
 
-    /// A link or a password that the system has made, known by its digest.
-    pub(super) fn credential(what: Credential, secret: &Secret) -> Self {
+    /// A link that the system has made, or a password, known by its digest.
+    pub(super) fn credential(what: Credential<'_>, secret: &Secret) -> Self {
         let name = digest::password(secret);
         Self::Access(match what {
             Credential::Link => Access::SendLink(name),
-            Credential::Password => Access::NewPassword(name),
+            Credential::Password(_) => Access::NewPassword(name),
         })
     }
 

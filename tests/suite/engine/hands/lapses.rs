@@ -80,7 +80,7 @@ both! {
 both_posting! {
     before_an_approval_lapses_somebody_is_reminded_and_may_give_it_again, async |app: &App| {
         app.staffed().await;
-        let text = leave("").replace("2 days", "20 days");
+        let text = leave("").replace("2 days", "30 days");
         let engine = app.restarted(app.systems(), &[("leave.yaml", &text)]).await;
         let run = engine.start(request("leave-late", "1005", &[("day", "2027-02-28")])).await.unwrap().id();
         drain(&engine).await;
@@ -96,15 +96,15 @@ both_posting! {
             drain(&engine).await;
             drain(&engine).await;
         };
-        at(16, 0).await;
-        at(16, 20).await;
+        at(26, 0).await;
+        at(26, 20).await;
         assert_eq!(said(), 0, "four days are left");
-        at(17, 0).await;
-        at(17, 20).await;
+        at(27, 0).await;
+        at(27, 20).await;
         assert_eq!(said(), 1);
         engine.approve(run, "approve", "", "os:nils").await.expect("it may be given again");
-        at(17, 40).await;
-        at(18, 0).await;
+        at(27, 40).await;
+        at(28, 0).await;
         assert_eq!(said(), 1, "there is nothing to say any more");
         app.clock.set(zurich("2027-03-01T09:00"));
         drain(&engine).await;

@@ -128,7 +128,7 @@ pub fn every_order(most: usize) -> Vec<History> {
         all.extend(orders.iter().cloned());
     }
     let at_stage = |stage: usize| {
-        let heeded = stage % 2 == 0;
+        let heeded = stage.is_multiple_of(2);
         all.iter().map(move |order| {
             let before = (stage > 0).then_some((0, Word::Leaves));
             let words = before.into_iter().chain(order.iter().map(|word| (stage, *word))).collect();

@@ -118,7 +118,7 @@ async fn undone_end(db: Db, scene: &Scene, trouble: &Deaths) -> Snapshot {
     let app = App::posting(db).await;
     scene.prepare(&app).await;
     let run = app.engine.start(scene.request()).await.unwrap_or_else(|why| panic!("{}: {why}", scene.workflow)).id();
-    play(&app, run, scene.until(), &Deaths::None).await;
+    play(&app, run, scene.undone(), &Deaths::None).await;
     let undone = app.engine.undo(run, "a mistake", "os:test", false).await.expect("takes it back");
     app.engine.undo(run, "again", "os:test", false).await.expect_err("it is taken back already");
     if let Some(undoing) = undone.run.as_deref().and_then(parse_public_id) {

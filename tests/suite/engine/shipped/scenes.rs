@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde_json::{Map, json};
-use usher::connectors::{Call, Connector};
+use usher::connectors::Call;
 use usher::engine::trigger::{Request, SubjectRef};
 use usher::workflow::ActionKind;
 
@@ -94,6 +94,11 @@ impl Scene {
         zurich(&format!("{}T23:00", self.until))
     }
 
+    /// When it is taken back: while that is still possible. What a departure has deleted is in its grace then.
+    pub(super) fn undone(&self) -> Timestamp {
+        if self.workflow == "departure" { zurich("2027-08-10T12:00") } else { self.until() }
+    }
+
     pub(super) fn request(&self) -> Request {
         request(self.workflow, self.subject.clone(), &self.inputs)
     }
@@ -135,7 +140,7 @@ fn request(workflow: &str, subject: SubjectRef, inputs: &[(&str, &str)]) -> Requ
 /// Somebody deletes accounts on the systems themselves, and usher reads it.
 async fn delete(app: &App, accounts: &[(&str, &str)]) {
     for (system, id) in accounts {
-        let Connector::Sandbox(sandbox) = &app.engine.systems()[*system];
+        let sandbox = app.company.system(system).expect("the system");
         let with = json!({ "reason": "departure" }).as_object().cloned().unwrap_or_else(Map::new);
         for action in [ActionKind::AccountDisable, ActionKind::AccountDelete] {
             let key = format!("by hand/{action}/{system}");

@@ -1,11 +1,15 @@
 //! Guards that trip and wait for a person: what they stop, on which systems, and what a release lets go.
 
+use usher::engine::Engine;
 use usher::run::trip::TripKind;
 use usher::run::{AccountStatus, HoldReason, RunState, StepState};
-use usher::store::StoreError;
+use usher::store::{Claim, Completion, StoreError};
 
-use super::departure::{ADA, done_by_people, until_the_checklist};
-use crate::harness::{App, zurich};
+use super::super::departure::{ADA, done_by_people, until_the_checklist};
+use super::{crowd, remove, wide};
+use crate::database::Db;
+use crate::harness::{App, completion, done, turn_of, zurich};
+use crate::store::stops::until_blocked;
 
 /// Ada's departure up to the minute before its deletion.
 async fn about_to_be_deleted(app: &App) -> i64 {
@@ -78,4 +82,68 @@ both! {
         app.drain().await;
         assert_eq!(app.account("mailhost", "m-0005").unwrap().status, AccountStatus::Deleted);
     };
+}
+
+/// One account that has left whose deletion is due, and a wall that keeps the journal from being written: the turn that
+/// has judged the deletion stands still between its guards and its commit.
+async fn standing_still(app: &App) -> (Engine, i64, sqlx::AnyConnection, tokio::task::JoinHandle<Vec<Claim>>) {
+    let engine = crowd(app, wide()).await;
+    let run = remove(&engine, 1).await;
+    let systems = app.engine.system_names();
+    let disable = turn_of(engine.store(), "test", &systems, vec![], 1).await.unwrap().claims;
+    let (outcome, seen) = engine.execute(&disable[0], || true).await;
+    let over = Completion { seen, ..completion(&disable[0], outcome) };
+    turn_of(engine.store(), "test", &systems, vec![over], 0).await.unwrap();
+    let mut wall = app.home.connect().await;
+    sqlx::query("BEGIN").execute(&mut wall).await.unwrap();
+    sqlx::query("LOCK TABLE journal IN SHARE MODE").execute(&mut wall).await.unwrap();
+    let store = engine.store().clone();
+    let turn = tokio::spawn(async move { turn_of(&store, "test", &systems, vec![], 1).await.unwrap().claims });
+    until_blocked(app, "INSERT INTO journal", || turn.is_finished()).await;
+    (engine, run, wall, turn)
+}
+
+/// PostgreSQL alone: a deletion that is being claimed when a guard trips is either seen by it (the trip waits) or sees
+/// it. SQLite has one writer.
+#[tokio::test]
+async fn a_trip_waits_for_the_deletions_that_are_being_claimed() {
+    super::play(Db::Postgres, 2, async |app: &App| {
+        let (engine, _, mut wall, turn) = standing_still(app).await;
+        let store = app.another_store().await;
+        let tripping = tokio::spawn(async move { store.trip(TripKind::Clock, None, "a jump").await });
+        until_blocked(app, "UPDATE counters", || tripping.is_finished()).await;
+        assert!(
+            !tripping.is_finished(),
+            "the guard tripped while a deletion was being claimed that does not know of it"
+        );
+        sqlx::query("COMMIT").execute(&mut wall).await.unwrap();
+        let claims = turn.await.unwrap();
+        tripping.await.unwrap().unwrap();
+        assert_eq!(claims.len(), 1);
+        turn_of(engine.store(), "test", &app.engine.system_names(), vec![completion(&claims[0], done())], 0)
+            .await
+            .unwrap();
+        engine.store().close().await;
+    })
+    .await;
+}
+
+/// PostgreSQL alone: a deletion that is being held while the guard is released is let go too.
+#[tokio::test]
+async fn a_release_lets_go_what_is_being_held_at_that_moment() {
+    super::play(Db::Postgres, 2, async |app: &App| {
+        let (trip, _) = app.store.trip(TripKind::Clock, None, "a jump").await.unwrap();
+        let (engine, run, mut wall, turn) = standing_still(app).await;
+        let store = app.another_store().await;
+        let releasing = tokio::spawn(async move { store.release_trip(trip.id, "looked at", "os:nils").await });
+        until_blocked(app, "UPDATE counters", || releasing.is_finished()).await;
+        sqlx::query("COMMIT").execute(&mut wall).await.unwrap();
+        assert!(turn.await.unwrap().is_empty());
+        let (_, released) = releasing.await.unwrap().unwrap();
+        assert_eq!(released, 1);
+        engine.work_off(1).await.unwrap();
+        assert_eq!(app.state(run, "delete@mailhost").await.as_str(), "done");
+        engine.store().close().await;
+    })
+    .await;
 }
