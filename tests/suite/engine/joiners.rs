@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
+use usher::connectors::Call;
 use usher::connectors::sandbox::{Knobs, SandboxCompany};
-use usher::connectors::{Call, Connector};
 use usher::engine::trigger::SubjectRef;
 use usher::run::naming::OnCollision;
 use usher::run::{AccountStatus, Capability, Conventions, HoldReason, RunState, SkipReason, StepState};
@@ -39,7 +39,7 @@ async fn address(app: &App, number: &str) -> String {
 /// Does something to accounts on their systems, past usher, which reads it afterwards.
 async fn by_hand(app: &App, accounts: &[(&str, &str)], actions: &[ActionKind]) {
     for (system, id) in accounts {
-        let Connector::Sandbox(sandbox) = &app.engine.systems()[*system];
+        let sandbox = app.company.system(system).expect("the system");
         for action in actions {
             let idempotency_key = format!("by hand/{action}/{system}/{id}/{}", app.now());
             let (with, account) = (serde_json::Map::new(), Some((*id).to_owned()));
@@ -217,7 +217,7 @@ both! {
         // One that appears between the plan and the day is not doubled either.
         joins(app, &["1070,Kai,Lang,Sales,de,2027-02-15,prehire,"]).await;
         let run = app.run_of("onboarding", "1070").await;
-        let Connector::Sandbox(mail) = &app.engine.systems()["mailhost"];
+        let mail = app.company.system("mailhost").unwrap();
         let with = json!({ "email": "kai@alpine-instruments.example", "employee_number": "1070" }).as_object().cloned().unwrap();
         let call = Call { action: ActionKind::AccountCreate, with, account: None, idempotency_key: "hand".into(), fence: 1, now: app.now() };
         mail.by_hand(&call).unwrap();
