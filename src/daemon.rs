@@ -308,7 +308,7 @@ async fn keep_watch(engine: Engine, shutdown: watch::Receiver<bool>) {
 }
 
 /// Once in a while: events that were accepted and not dealt with, schedules, secrets that nobody used, legal holds whose
-/// time is over, reminders, checkpoints. What fails stops none of the others, and is tried again after a longer while: a
+/// time is over, approvals that nobody has answered, reminders, checkpoints. What fails stops none of the others, and is tried again after a longer while: a
 /// system that does not answer is not to be hammered.
 async fn rounds(engine: Engine, shutdown: watch::Receiver<bool>) {
     while !*shutdown.borrow() {
@@ -325,11 +325,12 @@ async fn round(engine: &Engine) -> Vec<String> {
     let fired = schedules::fire(engine).await.map(|_| ());
     let expired = engine.store().expire_secrets().await.map(|_| ());
     let released = engine.store().end_holds().await.map(|_| ());
+    let lapsed = engine.store().lapse_unanswered().await.map(|_| ());
     let reminded = engine.remind().await.map(|_| ());
     let followed = engine.store().follow_keys().await;
     let rewrapped = engine.store().rewrap_in_passing().await;
     let checked = engine.checkpoint().await.map_err(|error| error.to_string());
-    let parts = [dispatched, fired, expired, released, reminded, followed, rewrapped];
+    let parts = [dispatched, fired, expired, released, lapsed, reminded, followed, rewrapped];
     parts
         .into_iter()
         .map(|part| part.map_err(|error| error.to_string()))

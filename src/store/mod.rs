@@ -52,6 +52,7 @@ mod stored;
 mod tasks;
 mod trips;
 mod turn;
+mod unanswered;
 mod versions;
 mod vigil;
 mod waits;

@@ -62,6 +62,49 @@ both! {
         assert_eq!(app.account("directory", &id).unwrap().status, AccountStatus::Enabled);
     };
 
+    the_last_administrator_is_not_demoted_either, async |app: &App| {
+        app.staffed().await;
+        let (boss, admins) = governors(app);
+        let [first, second] = admins.as_slice() else { panic!("{admins:?}") };
+        let role = |person: &str| app.account("directory", &account_of(app, person, "directory")).unwrap().role;
+        let demoted = async |person: &str, role: &str| {
+            let run = app.start("role-change", person, &[("role", role)]).await;
+            app.drain().await;
+            run
+        };
+        let one = demoted(first, "user").await;
+        assert_eq!(app.state(one, "role@directory").await.as_str(), "done", "one of two may go");
+        let other = demoted(second, "user").await;
+        assert_eq!(held_by(app, other, "role@directory").await, "protected");
+        assert_eq!(why_held(app, other, "role@directory").await, "it is the last administrator of directory");
+        assert_eq!(role(second).as_deref(), Some("administrator"));
+        let through = app.engine.override_protection(other, Some("role@directory"), "hurry", "os:nils").await.unwrap_err();
+        assert!(through.to_string().contains("make somebody else administrator"), "{through}");
+        let third = demoted(&boss, "administrator").await;
+        assert_eq!(why_held(app, third, "role@directory").await, "it is the last legal representative of directory");
+
+        // Once there is another, it goes through.
+        let successor = demoted("1006", "administrator").await;
+        assert_eq!(app.state(successor, "role@directory").await.as_str(), "done");
+        app.sync().await;
+        app.drain().await;
+        assert_eq!(app.state(other, "role@directory").await.as_str(), "done");
+        assert_eq!(role(second).as_deref(), Some("user"));
+        assert_eq!(held_by(app, third, "role@directory").await, "protected", "nobody else represents the company");
+    };
+
+    the_system_is_asked_before_a_demotion_whatever_the_inventory_says, async |app: &App| {
+        app.staffed().await;
+        let (boss, _) = governors(app);
+        let lie = "UPDATE accounts SET attributes = REPLACE(attributes, '\"role\":\"user\"', '\"role\":\"legal_representative\"')";
+        assert!(app.sql(lie).await.unwrap() > 0);
+        let run = app.start("role-change", &boss, &[("role", "user")]).await;
+        app.drain().await;
+        assert_eq!(why_held(app, run, "role@directory").await, "it is the last legal representative of directory");
+        let id = account_of(app, &boss, "directory");
+        assert_eq!(app.account("directory", &id).unwrap().role.as_deref(), Some("legal_representative"));
+    };
+
     what_the_configuration_names_is_not_deleted, async |app: &App| {
         let run = on_the_day(app).await;
         let engine = app.configured(|house| {
