@@ -48,6 +48,7 @@ mod seen;
 mod selections;
 mod silence;
 mod sql;
+mod stalled;
 mod stored;
 mod tasks;
 mod trips;

@@ -74,6 +74,10 @@ both! {
         };
         let one = demoted(first, "user").await;
         assert_eq!(app.state(one, "role@directory").await.as_str(), "done", "one of two may go");
+        let known = app.store.accounts(Some("directory"), None, None).await.unwrap();
+        let id = account_of(app, first, "directory");
+        let known = known.iter().find(|account| account.external_id == id).unwrap();
+        assert_eq!(known.attributes["role"], "user", "the inventory knows it at once");
         let other = demoted(second, "user").await;
         assert_eq!(held_by(app, other, "role@directory").await, "protected");
         assert_eq!(why_held(app, other, "role@directory").await, "it is the last administrator of directory");
@@ -156,26 +160,26 @@ fn account_of(app: &App, person: &str, system: &str) -> String {
     holder.and_then(|holder| holder.on.get(system)).expect("an account").id.clone()
 }
 
-const CLOSE: &str = "\
-workflow: close-one
+const LOSE: &str = "\
+workflow: lose-one
 for: person
 on: { manual: true }
 steps:
-  - id: disable
-    action: account.disable
+  - id: lose
     systems: directory
 ";
 
-/// Two daemons, two administrators who go at the same moment: each must not take the other for the one who stays. On
-/// PostgreSQL the first turn stands still before it is written, and the second one has to wait for it.
-async fn two_at_once(app: &App) {
+/// Two daemons, two administrators who go, or lose their role, at the same moment: each must not take the other for the
+/// one who stays. On PostgreSQL the first turn stands still before it is written, and the second one has to wait for it.
+async fn two_at_once(app: &App, how: &str) {
     app.staffed().await;
     let (_, admins) = governors(app);
     // Nothing else is due.
     app.drain().await;
-    let engine = app.restarted(app.systems(), &[("close.yaml", CLOSE)]).await;
+    let text = format!("{LOSE}    {how}\n");
+    let engine = app.restarted(app.systems(), &[("lose.yaml", &text)]).await;
     for person in &admins {
-        engine.start(request("close-one", person, &[])).await.unwrap();
+        engine.start(request("lose-one", person, &[])).await.unwrap();
     }
     let (one, two) = (engine.store().clone(), app.configured(|_| {}).await.store().clone());
     let systems = app.engine.system_names();
@@ -213,13 +217,21 @@ async fn two_at_once(app: &App) {
     app.complete(&claims[0], crate::harness::done()).await;
     drain(&engine).await;
     let held = "SELECT COUNT(*) FROM steps s JOIN runs r ON r.id = s.run_id
-         WHERE r.workflow = 'close-one' AND s.state = 'held'";
+         WHERE r.workflow = 'lose-one' AND s.state = 'held'";
     assert_eq!(app.number(held).await, 1);
 }
 
 #[tokio::test]
 async fn two_daemons_never_close_the_last_two_administrators_at_once() {
     for db in [crate::database::Db::Sqlite, crate::database::Db::Postgres] {
-        crate::harness::play(db, two_at_once).await;
+        crate::harness::play(db, async |app| two_at_once(app, "action: account.disable").await).await;
+    }
+}
+
+#[tokio::test]
+async fn two_daemons_never_demote_the_last_two_administrators_at_once() {
+    for db in [crate::database::Db::Sqlite, crate::database::Db::Postgres] {
+        let how = "action: role.set\n    with: { role: user }";
+        crate::harness::play(db, async |app| two_at_once(app, how).await).await;
     }
 }
