@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use futures::poll;
 use usher::clock::Clock;
-use usher::run::guard::Freeze;
 use usher::run::trip::TripKind;
 use usher::store::{Opening, Store, StoreError};
 
@@ -77,8 +76,8 @@ async fn a_commit_is_on_disk_before_it_is_answered_however_the_server_is_set() {
     .await;
 }
 
-/// A daemon whose process stands still in the middle of a turn: its runs, and the row that freezes need, are free again
-/// long before anybody would look after it.
+/// A daemon whose process stands still in the middle of a turn: its runs are free again long before anybody would look
+/// after it. What a person orders waits even less (`no_order_waits_for_a_process_that_stands_still_in_a_transaction`).
 #[tokio::test]
 async fn a_daemon_that_stands_still_keeps_nobody_waiting() {
     play(Db::Postgres, async |app: &App| {
@@ -97,13 +96,11 @@ async fn a_daemon_that_stands_still_keeps_nobody_waiting() {
 
         // From here on nobody asks how the turn is getting on.
         let began = Instant::now();
-        let everything = Freeze { system: None, workflow: None, all: true, reason: "audit".into() };
-        let freezing = app.store.freeze(&everything, "os:helene");
-        let frozen = tokio::time::timeout(Duration::from_secs(15), freezing).await;
-        frozen.unwrap_or_else(|_| panic!("it still waits after {:?}", began.elapsed())).unwrap();
+        let taking = sqlx::query("SELECT id FROM runs FOR UPDATE").fetch_all(&mut wall);
+        let taken = tokio::time::timeout(Duration::from_secs(15), taking).await;
+        taken.unwrap_or_else(|_| panic!("it still waits after {:?}", began.elapsed())).unwrap();
         assert!(turn.await.is_err(), "what it wakes up with is taken back");
         assert_eq!(app.number("SELECT COUNT(*) FROM steps WHERE state = 'leased'").await, 0);
-        app.store.unfreeze(None, None, "os:helene").await.unwrap();
         app.drain().await;
         assert_eq!(app.run_state(run).await.as_str(), "completed");
         store.close().await;
