@@ -134,6 +134,27 @@ both! {
         assert_eq!(address(app, "1044").await, "info2");
     };
 
+    a_name_that_is_chosen_and_not_yet_an_account_is_taken, async |app: &App| {
+        app.staffed().await;
+        // HR has given them addresses: nothing but what their runs have chosen tells that a name is taken.
+        app.told(&format!("{HEAD}\n\
+            1045,Max,Frei,Sales,de,2027-01-20,active,m1@{DOMAIN}\n\
+            1046,Max,Frei,Sales,de,2027-01-20,active,m2@{DOMAIN}\n\
+            1047,Eva,Wyss,Sales,de,2027-01-20,active,e1@{DOMAIN}\n")).await;
+        for person in ["1045", "1046"] {
+            app.start("onboarding", person, &[("address", &format!("sales.{person}"))]).await;
+        }
+        let claims = app.turn(vec![], 50).await.unwrap().claims;
+        let made = claims.iter().filter(|claim| claim.label == "create@directory");
+        let logins: BTreeSet<&str> = made.filter_map(|claim| claim.with["login"].as_str()).collect();
+        assert_eq!(logins, ["max.frei", "max.frei2"].into());
+        let late = app.start("onboarding", "1047", &[("address", "sales.1045")]).await;
+        app.turn(vec![], 50).await.unwrap();
+        let held = app.state(late, "create@mailhost").await;
+        assert!(matches!(&held, StepState::Held { reason: HoldReason::Missing(why), .. } if why.contains("chosen by run_")), "{held:?}");
+        app.store.recover(true).await.unwrap();
+    };
+
     a_convention_that_refuses_asks_a_person, async |app: &App| {
         app.staffed().await;
         let strict = conventions();
