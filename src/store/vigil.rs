@@ -138,6 +138,10 @@ impl Store {
         let (path, standing) = self.mark_standing(place).await?;
         let shown = path.display().to_string();
         let tide = self.tide().await?;
+        if standing == MarkStanding::Missing && tide == 0 {
+            // Before the tide rises for the first time: whoever dies right after that has not lost a mark.
+            self.write_mark(path.clone(), Mark { database: database.clone(), tide }).await;
+        }
         let mut vigil = self.vigil();
         match standing {
             MarkStanding::Fits => {}

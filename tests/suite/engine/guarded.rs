@@ -144,8 +144,8 @@ both! {
 
     the_mark_outside_the_database_outlives_the_daemon, async |app: &App| {
         let place = place(app.home.db, app.folder.path());
-        app.store.keep_mark(&place).await.unwrap();
         assert_eq!(app.store.mark_standing(&place).await.unwrap().1, MarkStanding::Missing);
+        app.store.keep_mark(&place).await.unwrap();
         for _ in 0..3 {
             app.store.post(&[]).await.unwrap();
             app.store.show_life().await.unwrap();
@@ -171,6 +171,18 @@ both! {
         for store in [restarted, restored, next] {
             store.close().await;
         }
+    };
+
+    a_daemon_that_dies_in_its_first_second_has_lost_no_mark, async |app: &App| {
+        let place = place(app.home.db, app.folder.path());
+        app.store.keep_mark(&place).await.unwrap();
+        // The tide has risen for the first time, and nobody has come to write that down outside.
+        app.sql("UPDATE counters SET value = 1 WHERE name = 'tide'").await.unwrap();
+        let next = app.another_store().await;
+        next.keep_mark(&place).await.unwrap();
+        next.show_life().await.unwrap();
+        assert_eq!(tripped(&next).await, []);
+        next.close().await;
     };
 
     without_a_mark_a_file_that_was_at_work_counts_as_restored_and_a_server_does_not, async |app: &App| {
