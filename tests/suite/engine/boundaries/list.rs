@@ -4,7 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Functions with a boundary that the story cannot lead to, and why that is no loss.
-pub(super) const ELSEWHERE: [(&str, &str); 2] = [
+pub(super) const ELSEWHERE: [(&str, &str); 3] = [
+    (
+        "clear_the_way",
+        "it looks who keeps a person's order waiting, again and again; without an answer PostgreSQL ends them a little later",
+    ),
     ("check_keys", "a database is opened before it is handed its faults; who cannot open it starts again"),
     ("start", "its second transaction only reads, when two daemons accept one run at the same moment"),
 ];
@@ -27,7 +31,7 @@ const WORDS: [(&str, &str); 4] = [
 /// Every place where the store begins and commits something that usher calls, and every place where it reads something
 /// for the daemon; each with its function. What only a command reads is left out: whoever gets no answer asks again.
 pub(super) fn of_the_store() -> BTreeMap<String, String> {
-    let rooms = ["src/store", "src/engine", "src/intake", "src/queue", "src/mail", "src/daemon.rs"];
+    let rooms = ["src/store", "src/engine", "src/intake", "src/queue", "src/mail", "src/daemon.rs", "src/daemon"];
     let by_the_daemon = called(&rooms);
     let by_anybody = called(&["src"]);
     let mut found = BTreeMap::new();

@@ -68,6 +68,7 @@ pub(super) enum Order {
     InventoryAgain,
     InventoryNow,
     ReadInVain,
+    AskInVain,
     Bind,
     SendSealed,
     OpenSealed,
@@ -93,7 +94,7 @@ pub(super) enum Order {
 }
 
 /// The orders, each from its instant on, one after the other.
-pub(super) const ORDERS: [(&str, Order); 28] = [
+pub(super) const ORDERS: [(&str, Order); 29] = [
     ("2027-01-20T12:00", Order::KeepSecret),
     ("2027-01-20T12:00", Order::LookAround),
     ("2027-01-20T12:00", Order::TakePassword),
@@ -107,6 +108,7 @@ pub(super) const ORDERS: [(&str, Order); 28] = [
     ("2027-01-20T14:00", Order::NewKey),
     ("2027-01-20T15:00", Order::NewKeyEverywhere),
     ("2027-01-20T16:00", Order::ForgetSecret),
+    ("2027-01-20T17:00", Order::AskInVain),
     ("2027-01-25T12:00", Order::LookAtNewDates),
     ("2027-01-26T12:00", Order::Stumble),
     ("2027-01-29T17:00", Order::Freeze),
@@ -181,6 +183,10 @@ pub(super) async fn give(order: Order, app: &App, daemon: &Engine) -> Result<(),
             daemon.sync("directory").await.map_err(|_| Trouble::Unsure)?;
             let key = Some("sealed".into());
             daemon.start(Request { key, ..request("sealed", "1003", &[]) }).await?;
+        }
+        Order::AskInVain => {
+            let key = Some("asked".into());
+            daemon.start(Request { key, ..request("asked", "1001", &[]) }).await?;
         }
         Order::OpenSealed => {
             drop(store.open_credentials(run_of(daemon, "sealed", "1003").await?, 0, "at the desk", NILS).await?)
@@ -315,6 +321,7 @@ pub(super) async fn answer(daemon: &Engine) -> Result<bool, StoreError> {
         let (run, ordinal) = one.key;
         answered |= match one.state {
             "awaiting_person" => daemon.task_done(run, &one.step, &BTreeSet::new(), None, "os:somebody").await.is_ok(),
+            "awaiting_approval" if one.workflow == "asked" => false,
             "awaiting_approval" => {
                 let typed = one.confirm.clone().unwrap_or_default();
                 daemon.approve(run, &one.step, &typed, "os:helene").await.is_ok()

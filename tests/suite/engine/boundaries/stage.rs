@@ -72,13 +72,17 @@ on.mailhost = { id = "m-1005" }
 const SEALED: &str = "workflow: sealed\nfor: person\non: { manual: true }\nsteps:\n  - id: send\n    \
                       action: credentials.send\n    systems: directory\n    with: { method: sealed }\n";
 
+/// A question that nobody answers.
+const ASKED: &str = "workflow: asked\nfor: person\non: { manual: true }\nsteps:\n  - id: ask\n    action: approval\n    \
+                     with: { role: approver, answer_within: 3 days, on_lapse: skip }\n";
+
 /// A daemon that has just started, to which these faults happen.
 pub(super) async fn daemon(app: &App, faults: &Arc<Faults>) -> Engine {
     let limits = Limits { inventory_age: Duration::from_secs(90 * 86_400), ..Limits::default() };
     let rules = Rules { limits, ..Rules::default() };
     let store = store_with(&app.home, &app.clock, &app.keys, rules.clone()).await.with_faults(Arc::clone(faults));
     let mut workflows = Library::shipped().workflows;
-    workflows.extend(Library::of([("sealed.yaml", SEALED)]).workflows);
+    workflows.extend(Library::of([("sealed.yaml", SEALED), ("asked.yaml", ASKED)]).workflows);
     let fittings = Fittings {
         mail: Some(mail_room()),
         checkpoint_file: Some(app.folder.path().join("checkpoints")),
