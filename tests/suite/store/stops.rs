@@ -140,7 +140,6 @@ async fn no_order_waits_for_a_process_that_stands_still_in_a_transaction() {
             let began = std::time::Instant::now();
             order.await;
             let took = began.elapsed();
-            eprintln!("{what} beside a process that stands still: {took:?}");
             assert!(took < Duration::from_secs(4), "{what} took {took:?}");
         };
         let stopped = standing_still(app, CLAIMING).await;
@@ -171,19 +170,17 @@ async fn nobody_who_is_at_work_or_a_stranger_is_ended() {
     play(Db::Postgres, async |app: &App| {
         let mut stranger = standing_still(app, CLAIMING).await;
         sqlx::query("SET application_name = 'psql'").execute(&mut stranger).await.unwrap();
-        let freezing = async |which: usize| {
-            let store = app.another_store().await;
-            let name = ["one", "two"][which];
-            tokio::spawn(async move { store.freeze(&freeze_of(Some(name), None), "os:helene").await })
+        let freezing = |store: usher::store::Store, system: &'static str| {
+            tokio::spawn(async move { store.freeze(&freeze_of(Some(system), None), "os:helene").await })
         };
-        let waits = freezing(0).await;
+        let waits = freezing(app.another_store().await, "files");
         usher::clock::pause(Duration::from_millis(1500)).await;
         assert!(!waits.is_finished(), "the freeze returned, though somebody holds its row");
         sqlx::query("COMMIT").execute(&mut stranger).await.expect("nobody has ended it");
         waits.await.unwrap().unwrap();
 
         let mut busy = standing_still(app, CLAIMING).await;
-        let waits = freezing(1).await;
+        let waits = freezing(app.another_store().await, "mailhost");
         sqlx::query("SELECT CAST(pg_sleep(1.5) AS TEXT)").execute(&mut busy).await.expect("it is at work");
         assert!(!waits.is_finished(), "the freeze returned, though somebody holds its row");
         sqlx::query("COMMIT").execute(&mut busy).await.expect("nobody has ended it");
