@@ -1,28 +1,12 @@
 //! Many approvals at once: all of a batch, or none.
 
-use usher::run::guard;
+use usher::run::limits;
 use usher::store::StoreError;
 
 use super::*;
 use crate::harness::request;
 
-const LEAVE: &str = "\
-workflow: leave-now
-for: person
-on: { manual: true }
-steps:
-  - id: disable
-    action: account.disable
-    systems: mailhost
-  - id: approve
-    action: approval
-    with: { role: approver, confirm: \"{{ person.display_name }}\" }
-  - id: delete
-    action: account.delete
-    systems: mailhost
-    delay: 1 day
-    grace: 30 days
-";
+const LEAVE: &str = include_str!("../../../workflows/leave-now.yaml");
 
 /// Three people whose deletion waits for the same approval.
 async fn three(app: &App) -> (Engine, Vec<i64>) {
@@ -37,6 +21,20 @@ async fn three(app: &App) -> (Engine, Vec<i64>) {
 }
 
 both! {
+    a_batch_that_nobody_has_answered_in_time_may_still_be_approved, async |app: &App| {
+        let (engine, runs) = three(app).await;
+        app.clock.set(app.now() + jiff::SignedDuration::from_hours(30 * 24));
+        drain(&engine).await;
+        for run in &runs {
+            assert_eq!(held_by(app, *run, "approve").await, "nobody_answered");
+        }
+        let [batch] = engine.store().batches().await.unwrap().try_into().unwrap();
+        engine.store().approve_batch(&batch.id, "DELETE 6", "os:helene").await.unwrap();
+        for run in &runs {
+            assert_eq!(app.state(*run, "approve").await.as_str(), "done");
+        }
+    };
+
     a_batch_is_approved_whole_by_typing_how_much_it_deletes, async |app: &App| {
         let (engine, runs) = three(app).await;
         let [batch] = engine.store().batches().await.unwrap().try_into().unwrap();
@@ -50,7 +48,7 @@ both! {
         for run in &runs {
             let book = app.book(*run).await;
             let delete = book.step(book.find("delete@mailhost").unwrap()).unwrap();
-            assert!(guard::approved_in_batch(&book, delete));
+            assert!(limits::approved_as_batch(&book, delete));
             let given = book.steps[1].decision.approval.clone().unwrap();
             assert_eq!((given.by.as_str(), given.batch), ("os:helene", Some(batch.id.clone())));
         }
@@ -61,6 +59,9 @@ both! {
         for run in runs {
             assert_eq!(app.state(run, "delete@mailhost").await.as_str(), "done");
         }
+        let lately = engine.store().lately(&["mailhost".to_owned()].into()).await.unwrap();
+        let tally = &lately["mailhost"];
+        assert_eq!((tally.hour, tally.day, tally.batch), (0, 0, 3), "they take no place that thresholds leave to others");
     };
 
     a_batch_that_has_changed_since_it_was_listed_approves_nothing, async |app: &App| {
