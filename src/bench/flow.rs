@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use super::ground::{Ground, Place, person};
-use super::{BenchError, machine, Measured, Size, Workload, figure, rate, request, until_recorded, workflows};
+use super::ground::{Ground, Site};
+use super::{BenchError, Measured, Size, Workload, accept, figure, machine, rate, until_recorded, workflows};
 use crate::run::RunState;
 use crate::store::RunFilter;
 
@@ -11,10 +11,11 @@ const FLOW_RUNS: usize = 2000;
 const BURST_RUNS: usize = 20_000;
 
 /// Runs of eight steps, one after the other.
-pub(super) async fn flow(place: &Place, size: Size) -> Result<Measured, BenchError> {
+#[expect(clippy::cast_precision_loss, reason = "figures for people")]
+pub(super) async fn flow(site: &Site, size: Size) -> Result<Measured, BenchError> {
     let runs = size.of(FLOW_RUNS);
-    let ground = Ground::with_people(place, runs).await?;
-    accept(&ground, workflows::FLOW, runs).await?;
+    let ground = Ground::on(site, runs).await?;
+    accept(&ground, workflows::FLOW, runs, &[]).await?;
     let steps = runs * workflows::FLOW_STEPS;
     let before = (ground.store().commits(), machine::cpu());
     let began = Instant::now();
@@ -25,26 +26,23 @@ pub(super) async fn flow(place: &Place, size: Size) -> Result<Measured, BenchErr
     let spent = machine::cpu().zip(before.1).map(|(now, before)| now.saturating_sub(before));
     running.drain().await;
     all_completed(&ground, runs).await?;
-    ground.clear().await?;
-    Ok(Measured {
-        workload: Workload::Flow,
-        database: place.name(),
-        work: format!("{runs} runs of {} steps", workflows::FLOW_STEPS),
-        figures: vec![
-            figure("steps", rate(steps, took), "steps/s"),
-            figure("runs", rate(runs, took), "runs/s"),
-            figure("commits", commits as f64 / steps as f64, "commits/step"),
-            figure("processor", spent.unwrap_or_default().as_secs_f64() * 1e6 / steps as f64, "µs/step"),
-        ],
-    })
+    ground.leave().await;
+    let mut figures = vec![
+        figure("steps", rate(steps, took), "steps/s"),
+        figure("runs", rate(runs, took), "runs/s"),
+        figure("commits", commits as f64 / steps as f64, "commits/step"),
+    ];
+    figures.extend(spent.map(|spent| figure("processor", spent.as_secs_f64() * 1e6 / steps as f64, "µs/step")));
+    let work = format!("{runs} runs of {} steps", workflows::FLOW_STEPS);
+    Ok(Measured { workload: Workload::Flow, database: site.database(), work, figures })
 }
 
 /// Runs of one step.
-pub(super) async fn burst(place: &Place, size: Size) -> Result<Measured, BenchError> {
+pub(super) async fn burst(site: &Site, size: Size) -> Result<Measured, BenchError> {
     let runs = size.of(BURST_RUNS);
-    let ground = Ground::with_people(place, runs).await?;
+    let ground = Ground::on(site, runs).await?;
     let began = Instant::now();
-    accept(&ground, workflows::SINGLE, runs).await?;
+    accept(&ground, workflows::SINGLE, runs, &[]).await?;
     let accepted = began.elapsed();
     let began = Instant::now();
     let running = crate::daemon::start(&ground.engine, size.queue());
@@ -52,23 +50,16 @@ pub(super) async fn burst(place: &Place, size: Size) -> Result<Measured, BenchEr
     let took = began.elapsed();
     running.drain().await;
     all_completed(&ground, runs).await?;
-    ground.clear().await?;
+    ground.leave().await;
     Ok(Measured {
         workload: Workload::Burst,
-        database: place.name(),
+        database: site.database(),
         work: format!("{runs} runs of one step"),
         figures: vec![
             figure("accepted", rate(runs, accepted), "runs/s"),
             figure("completed", rate(runs, took), "runs/s"),
         ],
     })
-}
-
-async fn accept(ground: &Ground, workflow: &str, runs: usize) -> Result<(), BenchError> {
-    for number in 1..=runs {
-        ground.engine.start(request(workflow, person(number))).await?;
-    }
-    Ok(())
 }
 
 /// A figure counts only if everything has ended as it must.

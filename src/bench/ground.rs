@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 use super::{BenchError, workflows};
 use crate::clock::Clock;
@@ -27,26 +30,51 @@ pub enum Place {
     Server(String),
 }
 
-impl Place {
-    /// What it is called in the answer.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Folder(_) => "sqlite",
-            Self::Server(_) => "postgres",
+/// A place for one database: nothing of it is left afterwards.
+#[derive(Debug)]
+pub(super) struct Site {
+    url: String,
+    scratch: Option<Scratch>,
+    /// Removed last.
+    folder: Folder,
+}
+
+impl Site {
+    pub(super) async fn find(place: &Place) -> Result<Self, BenchError> {
+        let base = match place {
+            Place::Folder(folder) => folder.clone(),
+            Place::Server(_) => std::env::temp_dir(),
+        };
+        let folder = Folder(base.join(format!("usher-bench-{:08x}", rand::random::<u32>())));
+        std::fs::create_dir_all(&folder.0).map_err(|error| BenchError::file(&folder.0, &error))?;
+        let (url, scratch) = match place {
+            Place::Folder(_) => (format!("sqlite:{}", folder.0.join("usher.db").display()), None),
+            Place::Server(url) => {
+                let scratch = Scratch::create(url).await?;
+                (scratch.url().to_owned(), Some(scratch))
+            }
+        };
+        Ok(Self { url, scratch, folder })
+    }
+
+    /// `sqlite` or `postgres`.
+    pub(super) fn database(&self) -> &'static str {
+        if self.scratch.is_some() { "postgres" } else { "sqlite" }
+    }
+
+    /// Removes everything.
+    pub(super) async fn clear(self) -> Result<(), BenchError> {
+        match self.scratch {
+            Some(scratch) => Ok(scratch.remove().await?),
+            None => Ok(()),
         }
     }
 }
 
-/// A ground to measure on.
+/// What is measured on: people with accounts, and an engine.
 #[derive(Debug)]
 pub(super) struct Ground {
     pub(super) engine: Engine,
-    url: String,
-    keys: KeyRing,
-    company: Arc<SandboxCompany>,
-    scratch: Option<Scratch>,
-    /// Removed last.
-    folder: Folder,
 }
 
 /// A folder that goes away with its owner.
@@ -60,34 +88,18 @@ impl Drop for Folder {
     }
 }
 
+/// Where the company is.
+const ZONE: &str = "Europe/Zurich";
+
 /// The system that everything happens on.
 const SYSTEM: &str = "mailhost";
 
 impl Ground {
-    /// A fresh ground where nobody works.
-    pub(super) async fn empty(place: &Place) -> Result<Self, BenchError> {
-        Self::with_people(place, 0).await
-    }
-
-    /// A fresh ground with so many people, each with an account.
-    pub(super) async fn with_people(place: &Place, people: usize) -> Result<Self, BenchError> {
-        let base = match place {
-            Place::Folder(folder) => folder.clone(),
-            Place::Server(_) => std::env::temp_dir(),
-        };
-        let folder = Folder(base.join(format!("usher-bench-{:08x}", rand::random::<u32>())));
-        std::fs::create_dir_all(&folder.0).map_err(|error| BenchError::file(&folder.0, &error))?;
-        let company = SandboxCompany::from_text(&company(people), &folder.0.join("company.state"))?;
-        let keys = KeyRing::open_or_create(&folder.0.join("usher.key"))?;
-        let (url, scratch) = match place {
-            Place::Folder(_) => (format!("sqlite:{}", folder.0.join("usher.db").display()), None),
-            Place::Server(url) => {
-                let scratch = Scratch::create(url).await?;
-                (scratch.url().to_owned(), Some(scratch))
-            }
-        };
-        let engine = engine(&url, &keys, &company).await?;
-        let ground = Self { engine, url, keys, company, scratch, folder };
+    /// So many people, each with an account.
+    pub(super) async fn on(site: &Site, people: usize) -> Result<Self, BenchError> {
+        let company = SandboxCompany::from_text(&company(people), &site.folder.0.join("company.state"))?;
+        let keys = KeyRing::open_or_create(&site.folder.0.join("usher.key"))?;
+        let ground = Self { engine: engine(&site.url, &keys, &company).await? };
         ground.populate(people).await?;
         Ok(ground)
     }
@@ -105,32 +117,22 @@ impl Ground {
         self.engine.store()
     }
 
-    /// The folder of this ground.
-    pub(super) fn folder(&self) -> &Path {
-        &self.folder.0
+    /// Today, where the company is.
+    pub(super) async fn today(&self) -> Result<Date, BenchError> {
+        Ok(self.store().now().await?.to_zoned(TimeZone::get(ZONE).unwrap_or(TimeZone::UTC)).date())
     }
 
-    /// Another daemon's engine on the same database, as another process would have it.
-    pub(super) async fn another(&self) -> Result<Engine, BenchError> {
-        engine(&self.url, &self.keys, &self.company).await
-    }
-
-    /// Removes everything.
-    pub(super) async fn clear(self) -> Result<(), BenchError> {
+    /// Ends all connections.
+    pub(super) async fn leave(self) {
         self.engine.store().close().await;
-        match self.scratch {
-            Some(scratch) => Ok(scratch.remove().await?),
-            None => Ok(()),
-        }
     }
 }
 
 async fn engine(url: &str, keys: &KeyRing, company: &Arc<SandboxCompany>) -> Result<Engine, BenchError> {
     let store = Store::open(url, Opening::Migrate, Clock::System, keys.clone(), Rules::default()).await?;
-    let own = [("bench-flow.yaml", workflows::flow()), ("bench-single.yaml", workflows::single(None))];
-    let own = own.into_iter().chain([("bench-later.yaml", workflows::single(Some("start + 300 days")))]);
+    let own = [("bench-flow.yaml", workflows::flow()), ("bench-single.yaml", workflows::single())];
     let shipped = SHIPPED.iter().map(|(file, text)| (*file, (*text).to_owned()));
-    let mut library = Library::of(own.chain(shipped));
+    let mut library = Library::of(own.into_iter().chain(shipped));
     if let Some(wrong) = library.diagnostics.iter().find(|found| found.severity == Severity::Error) {
         return Err(BenchError::Unexpected(format!("{}: {}", wrong.file, wrong.message)));
     }
@@ -138,7 +140,7 @@ async fn engine(url: &str, keys: &KeyRing, company: &Arc<SandboxCompany>) -> Res
     library.workflows.remove("inventory");
     let systems: BTreeMap<String, Connector> =
         company.system(SYSTEM).map(|system| (SYSTEM.to_owned(), Connector::Sandbox(system))).into_iter().collect();
-    Ok(Engine::new(store, systems, library.workflows, "Europe/Zurich", Rules::default()))
+    Ok(Engine::new(store, systems, library.workflows, ZONE, Rules::default()))
 }
 
 /// The employee number of person `number`, from 1.

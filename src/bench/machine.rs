@@ -1,6 +1,34 @@
 //! What the machine itself shows.
 
-use std::time::Duration;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::{BenchError, rate};
+
+/// How long the disk is watched.
+const WATCH: Duration = Duration::from_millis(500);
+
+/// How often a second a page can be appended to a file in `folder` so that it survives a power cut: what every commit costs
+/// at least.
+pub(super) fn durable_writes(folder: &Path) -> Result<f64, BenchError> {
+    let path = folder.join(format!("usher-bench-{:08x}.probe", rand::random::<u32>()));
+    let failed = |error: std::io::Error| BenchError::file(&path, &error);
+    let probe = || -> std::io::Result<f64> {
+        let mut file = OpenOptions::new().append(true).create_new(true).open(&path)?;
+        let (began, mut writes) = (Instant::now(), 0);
+        while began.elapsed() < WATCH {
+            file.write_all(&[0; 4096])?;
+            file.sync_data()?;
+            writes += 1;
+        }
+        Ok(rate(writes, began.elapsed()))
+    };
+    let measured = probe();
+    std::fs::remove_file(&path).ok();
+    measured.map_err(failed)
+}
 
 /// Processor time of this process so far, over all its threads; `None` where the system does not tell it as Linux does.
 pub(super) fn cpu() -> Option<Duration> {

@@ -5,8 +5,10 @@
 mod flow;
 mod ground;
 mod machine;
+mod react;
 mod workflows;
 
+use std::future::Future;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -21,6 +23,7 @@ use crate::secret::KeyFileError;
 use crate::store::StoreError;
 
 pub use ground::Place;
+use ground::Site;
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -28,19 +31,25 @@ pub use ground::Place;
 pub enum Workload {
     /// Runs of eight steps, one after the other.
     Flow,
-    /// Runs of one step, accepted in bulk and one by one.
+    /// Runs of one step.
     Burst,
+    /// One request at a time, to a daemon that has nothing to do.
+    React,
+    /// Somebody is blocked while ten thousand departures are due.
+    Emergency,
 }
 
 impl Workload {
     /// All of them, in the order in which they are told.
-    pub const ALL: &'static [Self] = &[Self::Flow, Self::Burst];
+    pub const ALL: &'static [Self] = &[Self::Flow, Self::Burst, Self::React, Self::Emergency];
 
     /// What people call it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Flow => "flow",
             Self::Burst => "burst",
+            Self::React => "react",
+            Self::Emergency => "emergency",
         }
     }
 }
@@ -130,14 +139,43 @@ impl BenchError {
     }
 }
 
-/// Measures a workload on `place`.
+/// What the machine gives, without usher: durable writes a second in the folder of `place`. A server's disk is its own.
+///
+/// # Errors
+/// When the folder cannot be written.
+pub fn durable_writes(place: &Place) -> Result<Option<f64>, BenchError> {
+    match place {
+        Place::Folder(folder) => machine::durable_writes(folder).map(Some),
+        Place::Server(_) => Ok(None),
+    }
+}
+
+/// Measures a workload on a database made for it in `place`, unless `stop` comes first: then the answer is `None`. Nothing is
+/// left of either.
 ///
 /// # Errors
 /// When the database cannot be used, or something did not end as it must.
-pub async fn measure(workload: Workload, place: &Place, size: Size) -> Result<Measured, BenchError> {
+pub async fn measure<T>(
+    workload: Workload,
+    place: &Place,
+    size: Size,
+    stop: impl Future<Output = T>,
+) -> Result<Option<Measured>, BenchError> {
+    let site = Site::find(place).await?;
+    let measured = tokio::select! {
+        measured = perform(workload, &site, size) => measured.map(Some),
+        _ = stop => Ok(None),
+    };
+    site.clear().await?;
+    measured
+}
+
+async fn perform(workload: Workload, site: &Site, size: Size) -> Result<Measured, BenchError> {
     match workload {
-        Workload::Flow => flow::flow(place, size).await,
-        Workload::Burst => flow::burst(place, size).await,
+        Workload::Flow => flow::flow(site, size).await,
+        Workload::Burst => flow::burst(site, size).await,
+        Workload::React => react::react(site, size).await,
+        Workload::Emergency => react::emergency(site, size).await,
     }
 }
 
@@ -166,6 +204,21 @@ async fn until_recorded(running: &Running, count: usize) -> Result<(), BenchErro
             return Err(BenchError::Unexpected(format!("only {last} of {count} steps were done")));
         }
         crate::clock::pause(Duration::from_millis(1)).await;
+    }
+    Ok(())
+}
+
+/// Accepts a run of `workflow` for each of the first people, one by one.
+async fn accept(
+    ground: &ground::Ground,
+    workflow: &str,
+    runs: usize,
+    inputs: &[(&str, String)],
+) -> Result<(), BenchError> {
+    for number in 1..=runs {
+        let mut request = request(workflow, ground::person(number));
+        request.inputs = inputs.iter().map(|(name, text)| ((*name).to_owned(), text.clone().into())).collect();
+        ground.engine.start(request).await?;
     }
     Ok(())
 }

@@ -11,9 +11,6 @@ pub(super) const FLOW: &str = "bench-flow";
 /// One step, at once.
 pub(super) const SINGLE: &str = "bench-single";
 
-/// One step, in the distant future.
-pub(super) const LATER: &str = "bench-later";
-
 /// The text of [`FLOW`].
 pub(super) fn flow() -> String {
     let mut text = head(FLOW);
@@ -31,11 +28,9 @@ pub(super) fn flow() -> String {
     text
 }
 
-/// The text of [`SINGLE`], or with a time that of [`LATER`].
-pub(super) fn single(at: Option<&str>) -> String {
-    let at = at.map(|at| format!("    at: {at}\n")).unwrap_or_default();
-    let name = if at.is_empty() { SINGLE } else { LATER };
-    format!("{}  - id: step\n    systems: all\n{at}    action: quota.set\n    with: {{ quota: 1 GB }}\n", head(name))
+/// The text of [`SINGLE`].
+pub(super) fn single() -> String {
+    format!("{}  - id: step\n    systems: all\n    action: quota.set\n    with: {{ quota: 1 GB }}\n", head(SINGLE))
 }
 
 fn head(name: &str) -> String {
