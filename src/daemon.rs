@@ -22,7 +22,7 @@ use crate::engine::{Engine, Fittings, Matching};
 use crate::mail::{MailRoom, Webhook};
 use crate::queue::{self, Counts};
 use crate::secret::{KeyFileError, KeyRing, SecretError};
-use crate::store::{Dialect, FileLock, MarkPlace, Opening, Store, StoreError};
+use crate::store::{Claim, Dialect, FileLock, MarkPlace, Opening, Store, StoreError};
 use crate::web;
 use crate::workflow::{Diagnostic, Severity};
 
@@ -199,11 +199,21 @@ pub struct Running {
 
 /// Starts the engine's work in the background.
 pub fn start(engine: &Engine, settings: queue::Settings) -> Running {
+    start_telling(engine, settings, |_| ())
+}
+
+/// As [`start`], and tells of each attempt right before it is carried out.
+pub fn start_telling(
+    engine: &Engine,
+    settings: queue::Settings,
+    tell: impl Fn(&Claim) + Clone + Send + Sync + 'static,
+) -> Running {
     let (shutdown, asked) = watch::channel(false);
     let counts = Arc::new(Counts::default());
     let worker = engine.clone();
     let perform = move |attempt: Arc<queue::Attempt>| {
         let engine = worker.clone();
+        tell(&attempt.claim);
         async move { engine.execute(&attempt.claim, || attempt.lease_stands()).await }
     };
     let queue = tokio::spawn(queue::run(

@@ -15,8 +15,8 @@
 //! # The floors, low to high
 //!
 //! `{clock, faults} < secret < workflow < run < store < {connectors, mail} < report < queue < engine < intake < web <
-//! config < daemon < cli < main`. A room uses only lower floors, rooms on one floor are strangers, and every outside crate has a
-//! home room; `tests/layers.rs` checks both.
+//! config < daemon < bench < cli < main`. A room uses only lower floors, rooms on one floor are strangers, and every
+//! outside crate has a home room; `tests/layers.rs` checks both.
 //!
 //! # What always holds
 //!
@@ -26,6 +26,7 @@
 //! - No request leaves before the claim that announces it is committed; every outcome is conditional on its fence.
 //! - A step that can be claimed is exactly one that has a due time, and no step starts before it.
 
+pub mod bench;
 pub mod cli;
 pub mod clock;
 pub mod config;

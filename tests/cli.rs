@@ -6,6 +6,8 @@
 mod alerts;
 #[path = "cli/audit.rs"]
 mod audit;
+#[path = "cli/bench.rs"]
+mod bench;
 #[path = "cli/changes.rs"]
 mod changes;
 #[path = "cli/guards.rs"]

@@ -24,6 +24,7 @@ const FLOORS: &[&[&str]] = &[
     &["web"],
     &["config"],
     &["daemon"],
+    &["bench"],
     &["cli"],
     &["main"],
 ];
@@ -51,6 +52,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("hmac", &["mail"]),
     ("indicatif", &["cli"]),
     ("lettre", &["mail"]),
+    ("mimalloc", &["main"]),
     ("minijinja", &["workflow", "mail"]),
     ("prometheus-client", &["web"]),
     ("reqwest", &["mail"]),

@@ -10,6 +10,7 @@ mod actor;
 mod alerts;
 mod approve;
 mod audit;
+mod bench;
 mod block;
 mod check;
 mod completions;
@@ -143,6 +144,8 @@ pub enum Command {
     Audit(audit::Audit),
     /// Tells what is wrong with this set-up, and how to mend it
     Doctor(doctor::Doctor),
+    /// Measures what this machine and this database can do
+    Bench(bench::Bench),
     /// Explains a command, a workflow, or a code
     Help(help::Help),
     /// Prints the completion script of a shell
@@ -183,6 +186,7 @@ impl Command {
             Self::Schedule(command) => command.run(context).await,
             Self::Audit(command) => command.run(context).await,
             Self::Doctor(command) => command.run(context).await,
+            Self::Bench(command) => command.run(context).await,
             Self::Help(command) => command.run(context),
             Self::Completions(command) => command.run(context),
             Self::Man(command) => command.run(context),

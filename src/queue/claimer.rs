@@ -96,7 +96,7 @@ impl Claimer {
     /// Claims until shutdown, then records what is still reported until nothing is in flight.
     pub(super) async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
         loop {
-            self.collect();
+            self.gather().await;
             if self.unsure {
                 self.give_back().await;
                 continue;
@@ -111,7 +111,8 @@ impl Claimer {
                 }
             }
             let permits = if self.hands.is_some() { self.permits.available_permits() } else { 0 };
-            let due = permits > 0 && !self.quiet && self.anything_due().await;
+            // With an outcome in hand there is a turn anyhow, and that looks for itself.
+            let due = self.waiting.is_empty() && permits > 0 && !self.quiet && self.anything_due().await;
             if self.waiting.is_empty() && !due {
                 // Without a free hand, only an outcome brings anything new.
                 let until_due = if permits > 0 { self.until_due } else { None };
@@ -122,10 +123,19 @@ impl Claimer {
         }
     }
 
-    fn collect(&mut self) {
-        while self.waiting.len() < BATCH {
-            let Ok(report) = self.reports.try_recv() else { break };
-            self.waiting.push(report);
+    /// Takes the outcomes that are there. As long as more of them come, those that are ready to be told may tell first:
+    /// one commit for all of them. Nobody is waited for.
+    async fn gather(&mut self) {
+        loop {
+            let before = self.waiting.len();
+            while self.waiting.len() < BATCH {
+                let Ok(report) = self.reports.try_recv() else { break };
+                self.waiting.push(report);
+            }
+            if self.waiting.len() == before || self.waiting.len() == BATCH {
+                return;
+            }
+            tokio::task::yield_now().await;
         }
     }
 

@@ -21,13 +21,14 @@ pub struct SyncCount {
 }
 
 /// How an account came to belong to a person.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Binding {
     /// The account's row key.
     pub account: i64,
     /// The person's row key; `None` unbinds.
     pub person: Option<i64>,
     /// `match:employee_number`, `match:email`, `os:alice`.
+    #[serde(rename = "bound_by")]
     pub by: String,
 }
 
@@ -63,12 +64,36 @@ macro_rules! account_columns {
 }
 pub(super) use account_columns;
 
-const SELECT: &str = concat!(
-    "SELECT ",
-    account_columns!(),
-    " FROM accounts a WHERE (CAST($1 AS TEXT) IS NULL OR a.system = $1)
-       AND (CAST($2 AS BIGINT) IS NULL OR a.person_id = $2)
-       AND (CAST($3 AS TEXT) IS NULL OR a.external_id = $3 OR a.login = $3) ORDER BY a.system, a.login, a.id"
+/// Accounts by a condition that an index answers, and whatever else is asked of them.
+macro_rules! select {
+    ($condition:literal) => {
+        concat!(
+            "SELECT ",
+            account_columns!(),
+            " FROM accounts a WHERE ",
+            $condition,
+            " AND (CAST($1 AS TEXT) IS NULL OR a.system = $1)
+               AND (CAST($2 AS BIGINT) IS NULL OR a.person_id = $2)
+               AND (CAST($3 AS TEXT) IS NULL OR a.external_id = $3 OR a.login = $3) ORDER BY a.system, a.login, a.id"
+        )
+    };
+}
+
+const ALL: &str = select!("1 = 1");
+const OF_PERSON: &str = select!("a.person_id = $2");
+const CALLED: &str = select!("a.system = $1 AND (a.external_id = $3 OR a.login = $3)");
+
+const BIND: Text = rows!(
+    "UPDATE accounts SET person_id = v.person, bound_by = v.bound_by FROM",
+    { account BIGINT, person BIGINT, bound_by TEXT },
+    "WHERE accounts.id = v.account"
+);
+
+/// How many of a page are in the inventory.
+const KNOWN: Text = rows!(
+    "SELECT COUNT(*) FROM",
+    { system TEXT, external_id TEXT },
+    "CROSS JOIN accounts a WHERE a.system = v.system AND a.external_id = v.external_id"
 );
 
 impl Store {
@@ -81,11 +106,10 @@ impl Store {
             return Ok(SyncCount::default());
         }
         let mut tx = self.begin().await?;
-        let before = self.count_accounts(tx.conn()).await?;
+        let known = self.count_known(tx.conn(), accounts).await?;
         self.upsert_accounts(&mut tx, accounts).await?;
-        let new = usize::try_from(self.count_accounts(tx.conn()).await? - before).unwrap_or(0);
         self.commit(tx).await?;
-        Ok(SyncCount { read: accounts.len(), new })
+        Ok(SyncCount { read: accounts.len(), new: accounts.len().saturating_sub(known) })
     }
 
     /// Writes accounts as they were read into the inventory; whose they are stays as it is.
@@ -110,8 +134,18 @@ impl Store {
         Ok(())
     }
 
-    async fn count_accounts(&self, conn: &mut sqlx::AnyConnection) -> Result<i64, StoreError> {
-        Ok(sqlx::query_scalar("SELECT COUNT(*) FROM accounts").fetch_one(conn).await?)
+    async fn count_known(&self, conn: &mut sqlx::AnyConnection, accounts: &[Account]) -> Result<usize, StoreError> {
+        #[derive(Serialize)]
+        struct Key<'a> {
+            system: &'a str,
+            external_id: &'a str,
+        }
+        let keys: Vec<Key<'_>> = accounts
+            .iter()
+            .map(|account| Key { system: &account.system, external_id: &account.external_id })
+            .collect();
+        let known: i64 = sqlx::query_scalar(KNOWN.of(self.dialect())).bind(json(&keys)).fetch_one(conn).await?;
+        Ok(usize::try_from(known).unwrap_or(0))
     }
 
     /// Accounts, narrowed by system, person and id (or sign-in name).
@@ -125,7 +159,12 @@ impl Store {
         id: Option<&str>,
     ) -> Result<Vec<Account>, StoreError> {
         let mut conn = self.reader().await?;
-        let rows = sqlx::query(SELECT)
+        let text = match (system, person, id) {
+            (_, Some(_), _) => OF_PERSON,
+            (Some(_), None, Some(_)) => CALLED,
+            _ => ALL,
+        };
+        let rows = sqlx::query(text)
             .bind(system.map(str::to_owned))
             .bind(person)
             .bind(id.map(str::to_owned))
@@ -174,14 +213,7 @@ impl Store {
             return Ok(());
         }
         let mut tx = self.begin().await?;
-        for binding in bindings {
-            sqlx::query("UPDATE accounts SET person_id = $1, bound_by = $2 WHERE id = $3")
-                .bind(binding.person)
-                .bind(&binding.by)
-                .bind(binding.account)
-                .execute(tx.conn())
-                .await?;
-        }
+        sqlx::query(BIND.of(self.dialect())).bind(json(&bindings)).execute(tx.conn()).await?;
         self.commit(tx).await
     }
 }

@@ -1,15 +1,16 @@
 //! Runs in hand: how a [`Book`] is read from the tables and written back with its journal entries.
 
 use std::collections::BTreeMap;
-use std::sync::PoisonError;
+use std::sync::{MutexGuard, PoisonError};
 
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::AnyConnection;
 use sqlx::{FromRow, Row};
 
+use super::shelf::Shelf;
 use super::sql::{Text, keys};
-use super::{Store, StoreError, columns};
+use super::{Dialect, Store, StoreError, columns};
 use crate::clock::from_millis;
 use crate::run::RunState;
 use crate::run::book::{Book, Run, Step};
@@ -28,6 +29,8 @@ pub(super) fn step_key(run: i64, ordinal: u16) -> i64 {
 pub(super) struct Loaded {
     pub(super) book: Book,
     pub(super) key: Key,
+    /// The person's key as it is stored, wrapped.
+    pub(super) data_key: Option<String>,
     /// The chain's end as it was read; zero for a run that is not stored yet.
     pub(super) seq: i64,
     pub(super) head: String,
@@ -73,27 +76,24 @@ const RUNS: Text = keys!(
 );
 
 /// The run's row is the lock of the run: PostgreSQL takes it, SQLite has one writer.
-const RUNS_LOCKED: Text = keys!(
-    "SELECT r.id, r.workflow, r.undoes, r.version_id, r.subject, r.person_id, r.account_id, r.state, r.inputs, r.zone, r.started_at,
-            r.started_by, r.asked_by, r.lane, r.seq, r.head, p.data_key
-     FROM runs r LEFT JOIN people p ON p.id = r.person_id WHERE r.id",
+const LOCKED: Text = keys!(
+    "SELECT r.id, r.head, p.data_key FROM runs r LEFT JOIN people p ON p.id = r.person_id WHERE r.id",
     "ORDER BY r.id",
     lock: "FOR UPDATE OF r"
 );
 
-/// As [`RUNS_LOCKED`], but passes over runs that another daemon has in hand.
-const RUNS_FREE: Text = keys!(
-    "SELECT r.id, r.workflow, r.undoes, r.version_id, r.subject, r.person_id, r.account_id, r.state, r.inputs, r.zone, r.started_at,
-            r.started_by, r.asked_by, r.lane, r.seq, r.head, p.data_key
-     FROM runs r LEFT JOIN people p ON p.id = r.person_id WHERE r.id",
+/// As [`LOCKED`], but passes over runs that another daemon has in hand.
+const LOCKED_FREE: Text = keys!(
+    "SELECT r.id, r.head, p.data_key FROM runs r LEFT JOIN people p ON p.id = r.person_id WHERE r.id",
     "ORDER BY r.id",
     lock: "FOR UPDATE OF r SKIP LOCKED"
 );
 
-/// The steps of runs lie side by side under their key. PostgreSQL has to be told to look for each run's: it would scan
-/// all steps once instead, thinking of a hundred runs (`OFFSET 0` keeps it from folding the inner query in).
+/// The steps of runs lie side by side under their key. Both databases have to be told to look for each run's, because they
+/// would read all steps there are instead: SQLite to have them in order (`CROSS JOIN` keeps the runs outside), PostgreSQL
+/// thinking of a hundred runs (`OFFSET 0` keeps it from folding the inner query in).
 const STEPS: Text = Text {
-    sqlite: "SELECT s.* FROM json_each($1) AS k JOIN steps s
+    sqlite: "SELECT s.* FROM json_each($1) AS k CROSS JOIN steps s
              ON s.id >= k.value * 1024 AND s.id < k.value * 1024 + 1024 ORDER BY s.id",
     postgres:
         "SELECT s.* FROM (SELECT CAST(value AS BIGINT) AS value FROM json_array_elements_text(CAST($1 AS json))) AS k
@@ -124,20 +124,50 @@ impl Store {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let text = match hold {
-            Hold::No => RUNS,
-            Hold::Wait | Hold::WaitReadable => RUNS_LOCKED,
-            Hold::Skip => RUNS_FREE,
+        let (mut loaded, ids) = match hold {
+            Hold::No => (Vec::new(), ids.to_vec()),
+            Hold::Wait | Hold::WaitReadable => self.take_locks(conn, LOCKED, ids).await?,
+            Hold::Skip => self.take_locks(conn, LOCKED_FREE, ids).await?,
         };
-        let list = json(&ids);
-        let runs: Vec<RunColumns> = sqlx::query_as(text.of(self.dialect())).bind(list).fetch_all(&mut *conn).await?;
-        let held: Vec<i64> = runs.iter().map(|run| run.id).collect();
-        let steps = sqlx::query(STEPS.of(self.dialect())).bind(json(&held)).fetch_all(&mut *conn).await?;
-        let mut by_run: BTreeMap<i64, Vec<Result<Step, StoreError>>> = BTreeMap::new();
-        for row in &steps {
-            by_run.entry(row.try_get("run_id")?).or_default().push(columns::step(row));
+        self.read(conn, &ids, hold, &mut loaded).await?;
+        loaded.sort_unstable_by_key(|loaded| loaded.book.run.id);
+        Ok(loaded)
+    }
+
+    /// Takes the locks of runs. Answers those that are as this process has them in mind, and the keys of the others.
+    async fn take_locks(
+        &self,
+        conn: &mut AnyConnection,
+        text: Text,
+        ids: &[i64],
+    ) -> Result<(Vec<Loaded>, Vec<i64>), StoreError> {
+        let rows = sqlx::query(text.of(self.dialect())).bind(json(&ids)).fetch_all(&mut *conn).await?;
+        let (mut known, mut unknown) = (Vec::new(), Vec::new());
+        let mut shelf = self.shelf();
+        for row in &rows {
+            let (id, head, data_key): (i64, String, Option<String>) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+            match shelf.take(id, &head, data_key.as_deref()) {
+                Some(loaded) => known.push(loaded),
+                None => unknown.push(id),
+            }
         }
-        let mut loaded = Vec::with_capacity(runs.len());
+        Ok((known, unknown))
+    }
+
+    /// Reads runs with their steps.
+    async fn read(
+        &self,
+        conn: &mut AnyConnection,
+        ids: &[i64],
+        hold: Hold,
+        into: &mut Vec<Loaded>,
+    ) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let runs: Vec<RunColumns> =
+            sqlx::query_as(RUNS.of(self.dialect())).bind(json(&ids)).fetch_all(&mut *conn).await?;
+        let mut by_run = read_steps(conn, self.dialect(), &ids).await?;
         for columns in runs {
             let id = columns.id;
             let steps: Result<Vec<Step>, StoreError> = by_run.remove(&id).unwrap_or_default().into_iter().collect();
@@ -146,14 +176,19 @@ impl Store {
                 Err(error) => Err(error),
             };
             match one {
-                Ok(one) => loaded.push(one),
+                Ok(one) => into.push(one),
                 Err(error) if matches!(hold, Hold::Skip | Hold::WaitReadable) && !error.is_outage() => {
                     self.pass_over(id, &error);
                 }
                 Err(error) => return Err(error),
             }
         }
-        Ok(loaded)
+        Ok(())
+    }
+
+    /// What this process has in mind.
+    pub(super) fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        self.inner.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Nothing of a run that cannot be read starts until another binary, or a repair, can read it; all others go on.
@@ -188,7 +223,8 @@ impl Store {
             seq: row.seq,
             head: row.head.clone(),
         };
-        Ok(Loaded { seq: row.seq, head: row.head, key, urgent: row.lane == 0, book: Book::new(run, steps) })
+        let (seq, head, urgent) = (row.seq, row.head, row.lane == 0);
+        Ok(Loaded { seq, head, key, data_key: row.data_key, urgent, book: Book::new(run, steps) })
     }
 
     pub(super) fn key_of(&self, person: Option<i64>, wrapped: Option<&str>) -> Result<Key, StoreError> {
@@ -198,6 +234,22 @@ impl Store {
             (None, _) => Key::Nobody,
         })
     }
+}
+
+/// The steps of runs, by run.
+async fn read_steps(
+    conn: &mut AnyConnection,
+    dialect: Dialect,
+    runs: &[i64],
+) -> Result<BTreeMap<i64, Vec<Result<Step, StoreError>>>, StoreError> {
+    let mut by_run: BTreeMap<i64, Vec<Result<Step, StoreError>>> = BTreeMap::new();
+    if runs.is_empty() {
+        return Ok(by_run);
+    }
+    for row in &sqlx::query(STEPS.of(dialect)).bind(json(&runs)).fetch_all(&mut *conn).await? {
+        by_run.entry(row.try_get("run_id")?).or_default().push(columns::step(row));
+    }
+    Ok(by_run)
 }
 
 /// What a sealed entry belongs to: it does not open anywhere else.

@@ -45,9 +45,11 @@ mod protection;
 mod rewrap;
 mod runs;
 mod schedules;
+mod scratch;
 mod secrets;
 mod seen;
 mod selections;
+mod shelf;
 mod silence;
 mod sql;
 mod stalled;
@@ -95,6 +97,7 @@ pub use matches::{Candidate, MatchNote};
 pub use proof::{Doubt, Proof};
 pub use rewrap::Pass;
 pub use runs::{NewRun, RunFilter, RunRow, Started};
+pub use scratch::Scratch;
 pub use schedules::{SchedulePause, ScheduleRow};
 pub use secrets::NewPassword;
 pub use seen::Seen;
@@ -161,6 +164,8 @@ struct Inner {
     told_keys: Mutex<Option<String>>,
     /// Runs with something that this binary cannot read: passed over, so that they stop nobody else.
     unreadable: Mutex<BTreeSet<i64>>,
+    /// Runs that are under way here.
+    shelf: Mutex<shelf::Shelf>,
     /// Told after every commit of this process that may have made a step due.
     wake: tokio::sync::Notify,
     /// Told when a mail may have been posted.
@@ -245,6 +250,7 @@ impl Store {
                 rewrapping: Mutex::default(),
                 told_keys: Mutex::default(),
                 unreadable: Mutex::default(),
+                shelf: Mutex::default(),
                 wake: tokio::sync::Notify::new(),
                 mail: tokio::sync::Notify::new(),
                 commits: std::sync::atomic::AtomicU64::new(0),

@@ -130,16 +130,20 @@ impl Store {
     /// One open run per workflow and subject.
     pub(super) async fn refuse_second(&self, tx: &mut Tx, new: &NewRun) -> Result<(), StoreError> {
         let kind = new.plan.subject.as_str();
-        let open: Option<i64> = sqlx::query_scalar(
-            "SELECT id FROM runs WHERE workflow = $1 AND ended_at IS NULL AND subject = $2
-               AND ((subject = 'person' AND person_id = $3) OR (subject = 'account' AND account_id = $4))",
-        )
-        .bind(&new.plan.workflow)
-        .bind(kind)
-        .bind(new.person)
-        .bind(new.account)
-        .fetch_optional(tx.conn())
-        .await?;
+        // Each text is answered by the index that keeps the rule.
+        let (text, subject) = match new.plan.subject {
+            SubjectKind::Person => (
+                "SELECT id FROM runs WHERE person_id = $2 AND workflow = $1 AND ended_at IS NULL AND subject = 'person'",
+                new.person,
+            ),
+            SubjectKind::Account => (
+                "SELECT id FROM runs WHERE account_id = $2 AND workflow = $1 AND ended_at IS NULL AND subject = 'account'",
+                new.account,
+            ),
+            SubjectKind::Organisation => return Ok(()),
+        };
+        let open: Option<i64> =
+            sqlx::query_scalar(text).bind(&new.plan.workflow).bind(subject).fetch_optional(tx.conn()).await?;
         match open {
             None => Ok(()),
             Some(open) => Err(StoreError::Refused(format!(
@@ -165,7 +169,8 @@ impl Store {
             }
             None => None,
         };
-        let mut loaded = fresh(id, new, self.key_of(new.person, wrapped.as_deref())?);
+        let key = self.key_of(new.person, wrapped.as_deref())?;
+        let mut loaded = fresh(id, new, key, wrapped);
         let actor: Arc<str> = Arc::from(new.asked_by.as_str());
         loaded.book.say(None, started(new), &actor, new.plan.start);
         sqlx::query(
@@ -305,7 +310,7 @@ impl Store {
     }
 }
 
-fn fresh(id: i64, new: &NewRun, key: Key) -> Loaded {
+fn fresh(id: i64, new: &NewRun, key: Key, data_key: Option<String>) -> Loaded {
     let run = Run {
         id,
         name: new.plan.workflow.clone(),
@@ -327,7 +332,7 @@ fn fresh(id: i64, new: &NewRun, key: Key) -> Loaded {
     let mut book = Book::new(run, steps);
     book.stored = 0;
     book.dirty = book.steps.iter().map(|step| step.ordinal).collect();
-    Loaded { book, key, seq: 0, head: GENESIS.to_owned(), urgent: new.plan.urgent }
+    Loaded { book, key, data_key, seq: 0, head: GENESIS.to_owned(), urgent: new.plan.urgent }
 }
 
 fn started(new: &NewRun) -> Fact {

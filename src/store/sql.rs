@@ -19,14 +19,15 @@ impl Text {
 }
 
 /// A statement over many rows that arrive as one JSON array of objects in `$1`. The rows are called `v`; how a
-/// JSON array becomes rows differs by necessity.
+/// JSON array becomes rows differs by necessity. `jsonb_each` reads the text once: with `json_each` each column would be
+/// looked for in the text of its row.
 macro_rules! rows {
     ($head:literal, { $first:ident $first_type:ident $(, $column:ident $type:ident)* $(,)? }, $tail:literal) => {
         $crate::store::sql::Text {
             sqlite: concat!(
                 $head, " (SELECT value->>'", stringify!($first), "' AS ", stringify!($first),
                 $(", value->>'", stringify!($column), "' AS ", stringify!($column),)*
-                " FROM json_each($1)) AS v ", $tail
+                " FROM jsonb_each($1)) AS v ", $tail
             ),
             postgres: concat!(
                 $head, " json_to_recordset(CAST($1 AS json)) AS v(", stringify!($first), " ", stringify!($first_type),

@@ -155,11 +155,13 @@ impl Store {
         }
         if !noted && !books.iter().any(|loaded| loaded.book.changed()) {
             // Nothing to write: nobody is woken.
+            self.shelf().keep(books);
             return Ok(report);
         }
         let until = plus(tx.real, request.lease).as_millisecond();
         self.flush(&mut tx, &mut books, Some(&Lease { until, owner: request.owner })).await?;
         self.commit(tx).await?;
+        self.shelf().keep(books);
         Ok(report)
     }
 

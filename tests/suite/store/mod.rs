@@ -5,6 +5,7 @@ mod claims;
 mod journal;
 mod leases;
 mod lost;
+mod mind;
 mod registers;
 mod schema;
 mod starting;

@@ -1,0 +1,70 @@
+//! Throughput: chains of steps, and many runs of one step.
+
+use std::time::Instant;
+
+use super::ground::{Ground, Site};
+use super::{BenchError, Measured, Size, Workload, accept, figure, machine, rate, until_recorded, workflows};
+use crate::run::RunState;
+use crate::store::RunFilter;
+
+const FLOW_RUNS: usize = 2000;
+const BURST_RUNS: usize = 20_000;
+
+/// Runs of eight steps, one after the other.
+#[expect(clippy::cast_precision_loss, reason = "figures for people")]
+pub(super) async fn flow(site: &Site, size: Size) -> Result<Measured, BenchError> {
+    let runs = size.of(FLOW_RUNS);
+    let ground = Ground::on(site, runs).await?;
+    accept(&ground, workflows::FLOW, runs, &[]).await?;
+    let steps = runs * workflows::FLOW_STEPS;
+    let before = (ground.store().commits(), machine::cpu());
+    let began = Instant::now();
+    let running = crate::daemon::start(&ground.engine, size.queue());
+    until_recorded(&running, steps).await?;
+    let took = began.elapsed();
+    let commits = ground.store().commits() - before.0;
+    let spent = machine::cpu().zip(before.1).map(|(now, before)| now.saturating_sub(before));
+    running.drain().await;
+    all_completed(&ground, runs).await?;
+    ground.leave().await;
+    let mut figures = vec![
+        figure("steps", rate(steps, took), "steps/s"),
+        figure("runs", rate(runs, took), "runs/s"),
+        figure("commits", commits as f64 / steps as f64, "commits/step"),
+    ];
+    figures.extend(spent.map(|spent| figure("processor", spent.as_secs_f64() * 1e6 / steps as f64, "µs/step")));
+    let work = format!("{runs} runs of {} steps", workflows::FLOW_STEPS);
+    Ok(Measured { workload: Workload::Flow, database: site.database(), work, figures })
+}
+
+/// Runs of one step.
+pub(super) async fn burst(site: &Site, size: Size) -> Result<Measured, BenchError> {
+    let runs = size.of(BURST_RUNS);
+    let ground = Ground::on(site, runs).await?;
+    let began = Instant::now();
+    accept(&ground, workflows::SINGLE, runs, &[]).await?;
+    let accepted = began.elapsed();
+    let began = Instant::now();
+    let running = crate::daemon::start(&ground.engine, size.queue());
+    until_recorded(&running, runs).await?;
+    let took = began.elapsed();
+    running.drain().await;
+    all_completed(&ground, runs).await?;
+    ground.leave().await;
+    Ok(Measured {
+        workload: Workload::Burst,
+        database: site.database(),
+        work: format!("{runs} runs of one step"),
+        figures: vec![
+            figure("accepted", rate(runs, accepted), "runs/s"),
+            figure("completed", rate(runs, took), "runs/s"),
+        ],
+    })
+}
+
+/// A figure counts only if everything has ended as it must.
+async fn all_completed(ground: &Ground, runs: usize) -> Result<(), BenchError> {
+    let filter = RunFilter { state: Some(RunState::Completed), limit: Some(i64::MAX), ..RunFilter::default() };
+    let completed = ground.store().runs(&filter).await?.len();
+    if completed == runs { Ok(()) } else { Err(BenchError::Unexpected(format!("{completed} of {runs} runs are completed"))) }
+}

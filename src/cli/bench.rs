@@ -1,0 +1,139 @@
+//! `usher bench`
+
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use serde::Serialize;
+
+use super::table::{Cell, Table};
+use super::{CliError, Context, Exit};
+use crate::bench::{BenchError, Measured, Place, Size, Workload, durable_writes, measure};
+
+/// Measures what this machine and this database can do
+///
+/// usher's own engine, as `usher serve` runs it, on databases made for the purpose and removed afterwards: full
+/// durability, the journal on, and simulated systems that answer at once. With --database postgres://… the databases are
+/// made on that server, by a user who may create some. Figures of a machine that does other work meanwhile mean little.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Workloads:
+  flow       2,000 runs of 8 steps, one after the other
+  burst      20,000 runs of one step
+  react      200 requests to an idle daemon: from accepted to called
+  emergency  a block while 10,000 departures are due: from asked to called
+
+Examples:
+  usher bench
+  usher bench --workload flow --workload react
+  usher bench --share 0.1            # a tenth of the work, for a first look
+  usher bench --database postgres://usher@localhost/postgres
+  usher bench --json | jq '.workloads[].figures'")]
+pub struct Bench {
+    /// Only this workload; may be given several times
+    #[arg(long = "workload", value_name = "NAME", value_parser = workload())]
+    workloads: Vec<Workload>,
+    /// How much of the work is done, where 1 is all of it
+    #[arg(long, value_name = "SHARE", default_value = "1", value_parser = share)]
+    share: f64,
+    /// Attempts at the same time, as `workers` in [serve]
+    #[arg(long, value_name = "N", default_value = "32", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    workers: u16,
+}
+
+fn workload() -> impl TypedValueParser<Value = Workload> {
+    let names = PossibleValuesParser::new(Workload::ALL.iter().map(|workload| workload.name()));
+    names.try_map(|name| {
+        let found = Workload::ALL.iter().copied().find(|workload| workload.name() == name);
+        found.ok_or_else(|| format!("there is no workload called {name}"))
+    })
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| "write a number such as 0.1".to_owned())?;
+    if (0.001..=100.0).contains(&share) { Ok(share) } else { Err("it goes from 0.001 to 100".to_owned()) }
+}
+
+/// The whole answer of `bench --json`.
+#[derive(Debug, Serialize)]
+struct Answer {
+    /// Durable writes a second of the disk that the databases were on, where usher can measure it.
+    durable_writes: Option<f64>,
+    workers: u16,
+    share: f64,
+    workloads: Vec<Measured>,
+}
+
+impl Bench {
+    pub(super) async fn run(self, context: &mut Context) -> Result<Exit, CliError> {
+        let place = place(context.globals.database.as_deref())?;
+        let chosen = if self.workloads.is_empty() { Workload::ALL } else { &self.workloads };
+        let size = Size { share: self.share, workers: usize::from(self.workers) };
+        let mut answer =
+            Answer { durable_writes: durable_writes(&place)?, workers: self.workers, share: self.share, workloads: Vec::new() };
+        for workload in chosen {
+            context.out.aside(format!("{} …", workload.name()));
+            let Some(measured) = measure(*workload, &place, size, crate::daemon::signal()).await? else {
+                let message = format!("stopped while measuring {}: nothing is left of it", workload.name());
+                return Err(CliError::new(Exit::Interrupted, "interrupted", message));
+            };
+            answer.workloads.push(measured);
+        }
+        answer.say(context)?;
+        Ok(Exit::Done)
+    }
+}
+
+fn place(database: Option<&str>) -> Result<Place, CliError> {
+    match database {
+        None => Ok(Place::Folder(std::env::temp_dir())),
+        Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
+            Ok(Place::Server(url.to_owned()))
+        }
+        Some(_) => Err(CliError::usage("usher measures on databases that it makes itself")
+            .help("without --database they are SQLite files in the folder for temporary files (TMPDIR)")
+            .help("with --database postgres://USER@HOST/postgres they are made on that server")),
+    }
+}
+
+impl Answer {
+    fn say(&self, context: &mut Context) -> Result<(), CliError> {
+        if context.out.is_json() {
+            return context.out.document(self, false);
+        }
+        let mut table = Table::new(["workload", "database", "work", "figure", "", ""]);
+        for measured in &self.workloads {
+            for figure in &measured.figures {
+                table.row([
+                    measured.workload.name().into(),
+                    measured.database.into(),
+                    measured.work.as_str().into(),
+                    figure.name.into(),
+                    Cell::number(plain(figure.value)),
+                    figure.unit.into(),
+                ]);
+            }
+        }
+        context.out.table(&table)?;
+        if let Some(writes) = self.durable_writes {
+            context.out.line(format!("\nThe disk makes {} writes a second durable, one after the other.", plain(writes)))?;
+        }
+        Ok(())
+    }
+}
+
+/// As many digits as mean something.
+fn plain(value: f64) -> String {
+    match value {
+        value if value >= 100.0 => format!("{value:.0}"),
+        value if value >= 1.0 => format!("{value:.1}"),
+        value => format!("{value:.3}"),
+    }
+}
+
+impl From<BenchError> for CliError {
+    fn from(error: BenchError) -> Self {
+        match error {
+            BenchError::Store(error) => error.into(),
+            error => Self::environment("bench", error.to_string()),
+        }
+    }
+}
