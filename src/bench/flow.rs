@@ -66,5 +66,9 @@ pub(super) async fn burst(site: &Site, size: Size) -> Result<Measured, BenchErro
 async fn all_completed(ground: &Ground, runs: usize) -> Result<(), BenchError> {
     let filter = RunFilter { state: Some(RunState::Completed), limit: Some(i64::MAX), ..RunFilter::default() };
     let completed = ground.store().runs(&filter).await?.len();
-    if completed == runs { Ok(()) } else { Err(BenchError::Unexpected(format!("{completed} of {runs} runs are completed"))) }
+    if completed == runs {
+        Ok(())
+    } else {
+        Err(BenchError::Unexpected(format!("{completed} of {runs} runs are completed")))
+    }
 }

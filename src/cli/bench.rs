@@ -67,8 +67,12 @@ impl Bench {
         let place = place(context.globals.database.as_deref())?;
         let chosen = if self.workloads.is_empty() { Workload::ALL } else { &self.workloads };
         let size = Size { share: self.share, workers: usize::from(self.workers) };
-        let mut answer =
-            Answer { durable_writes: durable_writes(&place)?, workers: self.workers, share: self.share, workloads: Vec::new() };
+        let mut answer = Answer {
+            durable_writes: durable_writes(&place)?,
+            workers: self.workers,
+            share: self.share,
+            workloads: Vec::new(),
+        };
         for workload in chosen {
             context.out.aside(format!("{} …", workload.name()));
             let Some(measured) = measure(*workload, &place, size, crate::daemon::signal()).await? else {
@@ -114,7 +118,9 @@ impl Answer {
         }
         context.out.table(&table)?;
         if let Some(writes) = self.durable_writes {
-            context.out.line(format!("\nThe disk makes {} writes a second durable, one after the other.", plain(writes)))?;
+            context
+                .out
+                .line(format!("\nThe disk makes {} writes a second durable, one after the other.", plain(writes)))?;
         }
         Ok(())
     }

@@ -140,10 +140,8 @@ impl Store {
             system: &'a str,
             external_id: &'a str,
         }
-        let keys: Vec<Key<'_>> = accounts
-            .iter()
-            .map(|account| Key { system: &account.system, external_id: &account.external_id })
-            .collect();
+        let keys: Vec<Key<'_>> =
+            accounts.iter().map(|account| Key { system: &account.system, external_id: &account.external_id }).collect();
         let known: i64 = sqlx::query_scalar(KNOWN.of(self.dialect())).bind(json(&keys)).fetch_one(conn).await?;
         Ok(usize::try_from(known).unwrap_or(0))
     }

@@ -145,7 +145,8 @@ impl Store {
         let (mut known, mut unknown) = (Vec::new(), Vec::new());
         let mut shelf = self.shelf();
         for row in &rows {
-            let (id, head, data_key): (i64, String, Option<String>) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+            let (id, head, data_key): (i64, String, Option<String>) =
+                (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
             match shelf.take(id, &head, data_key.as_deref()) {
                 Some(loaded) => known.push(loaded),
                 None => unknown.push(id),
@@ -167,7 +168,7 @@ impl Store {
         }
         let runs: Vec<RunColumns> =
             sqlx::query_as(RUNS.of(self.dialect())).bind(json(&ids)).fetch_all(&mut *conn).await?;
-        let mut by_run = read_steps(conn, self.dialect(), &ids).await?;
+        let mut by_run = read_steps(conn, self.dialect(), ids).await?;
         for columns in runs {
             let id = columns.id;
             let steps: Result<Vec<Step>, StoreError> = by_run.remove(&id).unwrap_or_default().into_iter().collect();

@@ -65,7 +65,10 @@ mod tests {
 
     #[test]
     fn the_database_is_another_and_nothing_else() {
-        assert_eq!(beside("postgres://me:pw@host:5432/db?sslmode=disable", "x"), "postgres://me:pw@host:5432/x?sslmode=disable");
+        assert_eq!(
+            beside("postgres://me:pw@host:5432/db?sslmode=disable", "x"),
+            "postgres://me:pw@host:5432/x?sslmode=disable"
+        );
         assert_eq!(beside("postgres://host", "x"), "postgres://host/x");
         assert_eq!(beside("postgres://host/", "x"), "postgres://host/x");
     }

@@ -37,7 +37,8 @@ fn it_measures_and_leaves_nothing_behind() {
 #[test]
 fn it_measures_on_a_server_too_and_takes_no_database_that_is_used() {
     let folder = tempfile::tempdir().unwrap();
-    let server = std::env::var("USHER_TEST_POSTGRES").expect("USHER_TEST_POSTGRES names a server; tests/run.sh starts one");
+    let server =
+        std::env::var("USHER_TEST_POSTGRES").expect("USHER_TEST_POSTGRES names a server; tests/run.sh starts one");
     let server = format!("{}/postgres", server.trim_end_matches("/postgres").trim_end_matches('/'));
     let on_it = ["--workload", "flow", "--share", "0.005", "--database", server.as_str()];
     let (code, out, err) = bench(folder.path(), &on_it);
