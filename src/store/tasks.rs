@@ -9,7 +9,7 @@ use super::people::with_manager;
 use super::{Store, StoreError};
 use crate::run::advance::goes_on_after_failure;
 use crate::run::book::{Book, Step};
-use crate::run::{Account, Person, StepState, asking, trip};
+use crate::run::{Account, HoldReason, Person, StepState, asking, guard, trip};
 use crate::workflow::Scope;
 use crate::workflow::params::Recipient;
 
@@ -217,9 +217,12 @@ impl Waiting {
     }
 }
 
-fn what(_: &Book, step: &Step) -> Option<String> {
+fn what(book: &Book, step: &Step) -> Option<String> {
     match &step.state {
-        StepState::AwaitingApproval => Some("approve or deny".to_owned()),
+        StepState::AwaitingApproval => Some(match held_behind(book, step) {
+            Some(why) => format!("{why}; approve again or deny"),
+            None => "approve or deny".to_owned(),
+        }),
         StepState::AwaitingPerson { instruction } => Some(instruction.clone()),
         StepState::Held { reason, .. } => Some(format!("{}: {}", reason.code(), reason_words(reason))),
         StepState::Failed { reason, .. } => Some(reason.clone()),
@@ -230,6 +233,19 @@ fn what(_: &Book, step: &Step) -> Option<String> {
     }
 }
 
+/// Why an approval that was given is asked for again, and what waits for it. Steps that came after the first one were
+/// held because it is asked for again: that is no reason of its own.
+fn held_behind(book: &Book, approval: &Step) -> Option<String> {
+    let again = format!("{} is {}", approval.label(), approval.state.as_str());
+    let held = guard::gated(book, approval.ordinal).into_iter().filter_map(|step| match &step.state {
+        StepState::Held { reason: HoldReason::Approval(why), .. } => Some((why, step.label())),
+        _ => None,
+    });
+    let (reasons, labels): (Vec<&String>, Vec<String>) = held.unzip();
+    let why = reasons.iter().find(|why| ***why != again).or(reasons.first())?;
+    Some(format!("{why}, and held for it: {}", labels.join(", ")))
+}
+
 /// Since when a cut is due by its run's own zone, how often it was tried, and what keeps it.
 fn late(book: &Book, step: &Step) -> Option<String> {
     if step.state.is_final() {
@@ -238,12 +254,12 @@ fn late(book: &Book, step: &Step) -> Option<String> {
     let zone = TimeZone::get(&book.run.zone).unwrap_or(TimeZone::UTC);
     let since = step.first_due?.to_zoned(zone).strftime("%F %H:%M").to_string();
     let why = what(book, step).map(|why| format!(", {why}")).unwrap_or_default();
-    Some(format!("overdue since {since}, {} attempts{why}", step.attempts))
+    Some(format!("overdue since {since}, attempts so far: {}{why}", step.attempts))
 }
 
 /// A hold's own words.
-pub fn reason_words(reason: &crate::run::HoldReason) -> String {
-    use crate::run::HoldReason as R;
+pub fn reason_words(reason: &HoldReason) -> String {
+    use HoldReason as R;
     match reason {
         R::Paused => "the run is paused".into(),
         R::Late => "its time had passed when the run started".into(),
