@@ -15,6 +15,7 @@ mod check;
 mod completions;
 mod confirm;
 mod context;
+mod counted;
 mod credentials;
 mod demo;
 mod doctor;
