@@ -320,7 +320,8 @@ async fn rounds(engine: Engine, shutdown: watch::Receiver<bool>) {
     }
 }
 
-async fn round(engine: &Engine) -> Vec<String> {
+/// One of them; answers what failed.
+pub async fn round(engine: &Engine) -> Vec<String> {
     let dispatched = events::dispatch(engine).await.map(|_| ());
     let fired = schedules::fire(engine).await.map(|_| ());
     let expired = engine.store().expire_secrets().await.map(|_| ());

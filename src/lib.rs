@@ -14,8 +14,8 @@
 //!
 //! # The floors, low to high
 //!
-//! `clock < secret < workflow < run < store < {connectors, mail} < report < queue < engine < intake < web < config <
-//! daemon < cli < main`. A room uses only lower floors, rooms on one floor are strangers, and every outside crate has a
+//! `{clock, faults} < secret < workflow < run < store < {connectors, mail} < report < queue < engine < intake < web <
+//! config < daemon < cli < main`. A room uses only lower floors, rooms on one floor are strangers, and every outside crate has a
 //! home room; `tests/layers.rs` checks both.
 //!
 //! # What always holds
@@ -32,6 +32,7 @@ pub mod config;
 pub mod connectors;
 pub mod daemon;
 pub mod engine;
+pub mod faults;
 pub mod intake;
 pub mod mail;
 pub mod queue;

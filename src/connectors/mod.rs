@@ -1,12 +1,14 @@
 //! THE OUTSIDE WORLD. One folder per kind of system; each answers what it can do, observes before it acts, applies
 //! only what differs, reads back and returns evidence.
 
+pub mod faulty;
 pub mod sandbox;
 
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use self::faulty::FaultySystem;
 use self::sandbox::SandboxSystem;
 use crate::run::{Account, Capability, Evidence, Governing};
 use crate::secret::Secret;
@@ -114,6 +116,8 @@ pub struct Reach {
 pub enum Connector {
     /// A system of a simulated company.
     Sandbox(SandboxSystem),
+    /// One whose calls a test makes go wrong.
+    Faulty(FaultySystem),
 }
 
 impl Connector {
@@ -121,6 +125,7 @@ impl Connector {
     pub fn facets(&self) -> Vec<Facet> {
         match self {
             Self::Sandbox(system) => system.facets(),
+            Self::Faulty(faulty) => faulty.system.facets(),
         }
     }
 
@@ -128,6 +133,7 @@ impl Connector {
     pub fn capability(&self, action: ActionKind, account: Option<&Account>) -> Capability {
         match self {
             Self::Sandbox(system) => system.capability(action, account),
+            Self::Faulty(faulty) => faulty.system.capability(action, account),
         }
     }
 
@@ -138,6 +144,7 @@ impl Connector {
     pub async fn observe(&self, call: &Call) -> Result<Observation, ActionError> {
         match self {
             Self::Sandbox(system) => system.observe(call).await,
+            Self::Faulty(faulty) => faulty.observe(call).await,
         }
     }
 
@@ -148,6 +155,7 @@ impl Connector {
     pub async fn perform(&self, call: &Call) -> Result<Evidence, ActionError> {
         match self {
             Self::Sandbox(system) => system.perform(call).await,
+            Self::Faulty(faulty) => faulty.perform(call).await,
         }
     }
 
@@ -158,6 +166,7 @@ impl Connector {
     pub async fn issue(&self, call: &Call, what: Credential<'_>) -> Result<Issued, ActionError> {
         match self {
             Self::Sandbox(system) => system.issue(call, what).await,
+            Self::Faulty(faulty) => faulty.issue(call, what).await,
         }
     }
 
@@ -168,6 +177,7 @@ impl Connector {
     pub async fn accounts(&self, from: Option<String>) -> Result<(Vec<Account>, Option<String>), ActionError> {
         match self {
             Self::Sandbox(system) => system.accounts(from).await,
+            Self::Faulty(faulty) => faulty.accounts(from).await,
         }
     }
 
@@ -178,6 +188,7 @@ impl Connector {
     pub async fn read(&self, external_id: &str) -> Result<Option<Account>, ActionError> {
         match self {
             Self::Sandbox(system) => system.read(external_id).await,
+            Self::Faulty(faulty) => faulty.read(external_id).await,
         }
     }
 
@@ -188,6 +199,7 @@ impl Connector {
     pub async fn perform_with(&self, call: &Call, password: &Secret) -> Result<Evidence, ActionError> {
         match self {
             Self::Sandbox(system) => system.perform_with(call, password).await,
+            Self::Faulty(faulty) => faulty.perform_with(call, password).await,
         }
     }
 
@@ -198,6 +210,7 @@ impl Connector {
     pub async fn made(&self, call: &Call) -> Result<Option<Account>, ActionError> {
         match self {
             Self::Sandbox(system) => system.made(call).await,
+            Self::Faulty(faulty) => faulty.made(call).await,
         }
     }
 
@@ -205,6 +218,7 @@ impl Connector {
     pub fn governing(&self) -> Vec<Governing> {
         match self {
             Self::Sandbox(system) => system.governing(),
+            Self::Faulty(faulty) => faulty.system.governing(),
         }
     }
 
@@ -216,6 +230,7 @@ impl Connector {
     pub async fn last_of_its_kind(&self, external_id: &str) -> Result<Option<String>, ActionError> {
         match self {
             Self::Sandbox(system) => system.last_of_its_kind(external_id).await,
+            Self::Faulty(faulty) => faulty.last_of_its_kind(external_id).await,
         }
     }
 
@@ -226,6 +241,7 @@ impl Connector {
     pub async fn verify_archive(&self, call: &Call) -> Result<Observation, ActionError> {
         match self {
             Self::Sandbox(system) => system.verify_archive(call).await,
+            Self::Faulty(faulty) => faulty.verify_archive(call).await,
         }
     }
 
@@ -233,6 +249,7 @@ impl Connector {
     pub fn is_administrative(&self, role: &str) -> bool {
         match self {
             Self::Sandbox(system) => system.is_administrative(role),
+            Self::Faulty(faulty) => faulty.system.is_administrative(role),
         }
     }
 
@@ -240,6 +257,7 @@ impl Connector {
     pub async fn test(&self) -> Reach {
         match self {
             Self::Sandbox(system) => system.test().await,
+            Self::Faulty(faulty) => faulty.system.test().await,
         }
     }
 }

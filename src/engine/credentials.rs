@@ -7,7 +7,7 @@
 use super::Engine;
 use super::post::{key, outage};
 use crate::connectors::{ActionError, Call, Connector, Credential};
-use crate::mail::{Addressee, Facts, MailRoom};
+use crate::mail::{Addressee, Facts};
 use crate::run::book::public_id;
 use crate::run::settle::Outcome;
 use crate::run::{Account, Evidence, EvidenceKind, HoldReason, NO_MAIL, Person};
@@ -108,6 +108,8 @@ impl Engine {
             Outcome::Done(Evidence { kind: EvidenceKind::Acknowledged, detail })
         };
         if self.ask(self.store().keeps_credentials(claim.run, claim.ordinal)).await? {
+            // An attempt that was cut has perhaps told nobody of them; each is told once.
+            self.tell_of_sealed(claim, &command, to).await?;
             return Ok(done("found done: "));
         }
         let password = self.new_password(claim)?;
@@ -116,20 +118,13 @@ impl Engine {
             Err(error) => return Ok(refused(error)),
         }
         self.ask(self.store().keep_credentials(claim.run, claim.ordinal, &password)).await?;
-        if let Some(room) = self.mail() {
-            self.tell_of_sealed(room, claim, &command, to).await?;
-        }
+        self.tell_of_sealed(claim, &command, to).await?;
         Ok(done(""))
     }
 
     /// Tells whoever hands them over. The credentials are there without it, so nothing waits for this mail.
-    async fn tell_of_sealed(
-        &self,
-        room: &MailRoom,
-        claim: &Claim,
-        command: &str,
-        to: Option<&Recipient>,
-    ) -> Result<(), StoreError> {
+    async fn tell_of_sealed(&self, claim: &Claim, command: &str, to: Option<&Recipient>) -> Result<(), StoreError> {
+        let Some(room) = self.mail() else { return Ok(()) };
         let scene = self.ask(self.store().scene(claim.run, claim.ordinal)).await?;
         let to = match to {
             Some(to) => self.addressee(to).await?,

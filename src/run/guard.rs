@@ -393,12 +393,6 @@ pub fn may_lapse(book: &Book, approval: &Step) -> bool {
         && gated(book, approval.ordinal).iter().any(open)
 }
 
-/// Whether a destructive step stands behind an approval that was given with a whole batch.
-pub fn approved_in_batch(book: &Book, step: &Step) -> bool {
-    let given = |ordinal: u16| book.step(ordinal)?.decision.approval.as_ref()?.batch.as_ref();
-    approvals_before(book, step).into_iter().any(|ordinal| given(ordinal).is_some())
-}
-
 /// Whether a step follows a delete, which was approved.
 fn is_covered(book: &Book, step: &Step) -> bool {
     step.of.and_then(|of| book.step(of)).is_some_and(|delete| delete.action.is_destructive())

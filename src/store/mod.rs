@@ -7,6 +7,7 @@
 mod accounts;
 mod batches;
 mod books;
+mod boundary;
 mod causes;
 mod changes;
 mod checkpoints;
@@ -59,6 +60,7 @@ mod wake;
 mod ways_out;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::panic::Location;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -102,6 +104,7 @@ pub use waits::{About, Told, Wait, WaitKind};
 pub use wake::Watch;
 
 use crate::clock::{self, Clock};
+use crate::faults::Faults;
 use crate::run::book::Book;
 use crate::run::drift::Look;
 use crate::run::{Conventions, Governing, Holidays, Rules};
@@ -134,6 +137,8 @@ pub enum Opening {
 pub struct Store {
     inner: Arc<Inner>,
     conventions: Arc<Conventions>,
+    /// What a test makes go wrong; nothing otherwise.
+    faults: Option<Arc<Faults>>,
 }
 
 struct Inner {
@@ -243,6 +248,7 @@ impl Store {
                 vigil: Mutex::default(),
             }),
             conventions: Arc::default(),
+            faults: None,
         };
         migrate::bring_up(&store, opening).await?;
         store.check_durability().await?;
@@ -372,18 +378,29 @@ impl Store {
         Ok(due.map(|due| Duration::from_millis(left(due).unsigned_abs())))
     }
 
-    pub(crate) async fn reader(&self) -> Result<sqlx::pool::PoolConnection<sqlx::Any>, StoreError> {
-        Ok(self.inner.reader.acquire().await?)
+    // Each of the next three is a boundary, named by where it is asked for; hence no `async fn`, which cannot know.
+
+    /// A connection to read with.
+    #[track_caller]
+    pub(crate) fn reader(
+        &self,
+    ) -> impl Future<Output = Result<sqlx::pool::PoolConnection<sqlx::Any>, StoreError>> + Send {
+        let place = Location::caller();
+        async move { self.passing(place, "reader", async { Ok(self.inner.reader.acquire().await?) }).await }
     }
 
     /// Begins a write transaction. SQLite takes the write lock at once (`BEGIN IMMEDIATE`): a transaction that reads
     /// first and writes later would fail when two meet. PostgreSQL locks rows instead.
-    pub(crate) async fn begin(&self) -> Result<Tx, StoreError> {
-        let begun = self.begin_now().await;
-        if let Err(error) = &begun {
-            self.note(Some(error));
+    #[track_caller]
+    pub(crate) fn begin(&self) -> impl Future<Output = Result<Tx, StoreError>> + Send {
+        let place = Location::caller();
+        async move {
+            let begun = self.passing(place, "begin", self.begin_now()).await;
+            if let Err(error) = &begun {
+                self.note(Some(error));
+            }
+            begun
         }
-        begun
     }
 
     async fn begin_now(&self) -> Result<Tx, StoreError> {
@@ -399,15 +416,21 @@ impl Store {
         Ok(Tx { inner, now, real, look, tide, known })
     }
 
-    pub(crate) async fn commit(&self, tx: Tx) -> Result<(), StoreError> {
-        if let Err(error) = tx.inner.commit().await.map_err(silence::of_commit) {
-            self.note(Some(&error));
-            return Err(error);
+    /// Makes a transaction last.
+    #[track_caller]
+    pub(crate) fn commit(&self, tx: Tx) -> impl Future<Output = Result<(), StoreError>> + Send {
+        let place = Location::caller();
+        async move {
+            let committed = self.passing(place, "commit", tx.inner.commit()).await;
+            if let Err(error) = committed.map_err(silence::of_commit) {
+                self.note(Some(&error));
+                return Err(error);
+            }
+            self.note(None);
+            self.inner.commits.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            self.inner.wake.notify_one();
+            Ok(())
         }
-        self.note(None);
-        self.inner.commits.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        self.inner.wake.notify_one();
-        Ok(())
     }
 
     /// Why this process cannot write at the moment (a full disk, a database that is gone): nothing that changes

@@ -42,8 +42,15 @@ pub(crate) async fn claimed(world: &mut World, store: &Store, claims: &[Claim]) 
         if claim.observe {
             world.tally.count("observing claim");
         }
+        let last = (claim.run, claim.ordinal, claim.fence - 1);
         if claim.fence > 1 {
-            world.tally.count("claim by another daemon than before");
+            world.tally.count("claim after another");
+            let certain = world.certain.contains(&last);
+            assert!(
+                claim.observe || certain,
+                "{} does not observe after {last:?}, whose end nobody knows (guarantee 4)",
+                claim.label
+            );
         }
         if let Entry::Vacant(place) = books.entry(claim.run) {
             place.insert(store.book(claim.run).await.expect("the run"));
@@ -59,6 +66,9 @@ pub(crate) async fn claimed(world: &mut World, store: &Store, claims: &[Claim]) 
         );
         never_early(world, book, step, claim.observe, &what);
         not_stopped(world, book, step, &what);
+        if claim.action == ActionKind::AccountEnable {
+            opens_nothing_cut(world, book, claim, &what).await;
+        }
         if step.action.nature() == Nature::Destructive {
             may_destroy(world, book, step, claim, &what).await;
         }
@@ -115,6 +125,22 @@ fn not_stopped(world: &World, book: &Book, step: &Step, what: &str) {
         let stops = freeze.all || step.action.nature() == Nature::Destructive;
         assert!(!(here && stops), "{what} started under a freeze of {} (guarantee 8)", freeze.scope());
     }
+}
+
+/// An account that an open departure of the same person has closed stays closed.
+async fn opens_nothing_cut(world: &mut World, book: &Book, claim: &Claim, what: &str) {
+    let cuts = sqlx::query(
+        "SELECT r.id FROM runs r JOIN steps s ON s.run_id = r.id WHERE r.person_id = $1 AND r.id <> $2
+           AND r.ended_at IS NULL AND r.workflow = 'departure' AND s.account_id = $3
+           AND s.action = 'account.disable' AND s.state = 'done'",
+    )
+    .bind(book.run.person)
+    .bind(book.run.id)
+    .bind(claim.account.as_ref().map(|account| account.id))
+    .fetch_all(&mut world.looker)
+    .await
+    .expect("looks");
+    assert!(cuts.is_empty(), "{what} opens what an open departure has closed");
 }
 
 /// Guarantee 9, as far as it is decided at the claim.
@@ -195,6 +221,10 @@ pub(crate) async fn attempted(
         world.tally.count("found done");
     }
     count_accidents(world, outcome);
+    let unknown = matches!(outcome, Outcome::Unknown(_) | Outcome::Done(_));
+    if !unknown {
+        world.certain.insert((claim.run, claim.ordinal, claim.fence));
+    }
     for entry in world.read_ledger() {
         assert!(stands, "{what} sent its request though its lease had lapsed (guarantee 5)");
         let intent = format!("%\"fact\":\"intent\",\"fence\":{},%", claim.fence);
@@ -214,6 +244,8 @@ pub(crate) async fn attempted(
             "{what} asked for {}",
             entry.key
         );
+        let twice = claim.observe && same_request_was_last(world, &entry);
+        assert!(!twice, "{what} was asked for again without a look at what the last attempt did (guarantee 4)");
         if entry.changed {
             world.tally.count("effect");
             world.tally.count(entry.action.expect("an action").name());
@@ -248,16 +280,18 @@ fn count_accidents(world: &mut World, outcome: &Outcome) {
 /// the first, where it asks for something else now (a new date), or where somebody else has changed the account in
 /// between.
 fn at_most_once(world: &World, entry: &LedgerEntry, what: &str) {
-    let asked = |entry: &LedgerEntry| serde_json::to_value(entry).expect("JSON")["change"].clone();
+    assert!(!same_request_was_last(world, entry), "{what} had its effect twice (guarantee 3)");
+}
+
+/// Whether the last effect on the account was that of this very request, and can be seen there.
+fn same_request_was_last(world: &World, entry: &LedgerEntry) -> bool {
     if matches!(entry.action, Some(ActionKind::PasswordRotate | ActionKind::CredentialsSend)) {
-        return;
+        return false;
     }
-    let same_account =
-        |other: &&LedgerEntry| other.changed && other.system == entry.system && other.account == entry.account;
-    if let Some(last) = world.ledger.entries.iter().rev().find(same_account) {
-        let other = last.key != entry.key || asked(last) != asked(entry);
-        assert!(other, "{what} had its effect twice (guarantee 3)");
-    }
+    let asked = |entry: &LedgerEntry| serde_json::to_value(entry).expect("JSON")["change"].clone();
+    let same_account = |other: &&LedgerEntry| other.system == entry.system && other.account == entry.account;
+    let last = world.ledger.entries.iter().rev().filter(|other| other.changed).find(same_account);
+    last.is_some_and(|other| other.key == entry.key && asked(other) == asked(entry))
 }
 
 /// Guarantee 11, and what belongs to it: a run's state says what its steps say, and what is done is known to be done.
@@ -302,6 +336,8 @@ pub(crate) fn truthful(world: &World, book: &Book) {
         );
     }
     for step in &book.steps {
+        let given_up = step.action.is_cut() && matches!(&step.state, StepState::Failed { .. });
+        assert!(!given_up, "{run} has given {} up (guarantee 7)", step.label());
         if let StepState::Done { evidence, .. } = &step.state {
             really_done(world, book, step, evidence.kind);
         }

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span};
+use usher::connectors::Call;
 use usher::connectors::sandbox::Knobs;
-use usher::connectors::{Call, Connector};
 use usher::engine::changes::ChangeError;
 use usher::engine::trigger::{Request, SubjectRef, TriggerError};
 use usher::intake::feed::{self, Taking};
@@ -261,9 +261,7 @@ impl World {
         };
         let closed: Vec<(&str, String)> = ids.filter(closed).collect();
         let Some((system, id)) = self.dice.pick(&closed) else { return };
-        let at = self.someone_up().await;
-        let engine = self.daemons[at].engine.clone().expect("up");
-        let Connector::Sandbox(sandbox) = &engine.systems()[system];
+        let sandbox = self.house.company.system(system).expect("the system");
         let call = Call {
             action: ActionKind::AccountEnable,
             with: serde_json::Map::new(),
@@ -464,7 +462,7 @@ impl World {
             if !asked || !(all || self.dice.percent(70)) {
                 continue;
             }
-            if !all && self.dice.percent(15) {
+            if !all && self.dice.percent(20) {
                 if allowed(engine.deny(run, &label, "not like this", APPROVER).await).is_some() {
                     self.promises.approvals.remove(&(run, ordinal));
                     self.tally.count("deny");
@@ -524,7 +522,7 @@ impl World {
     pub(crate) async fn time_passes(&mut self) {
         let now = self.now();
         let seconds = |seconds| now + SignedDuration::from_secs(seconds);
-        match self.dice.weighted(&[(34, 0), (46, 1), (9, 2), (5, 3)]) {
+        match self.dice.weighted(&[(28, 0), (58, 1), (8, 2), (4, 3)]) {
             0 => {
                 let to = seconds(self.dice.between(1, 45));
                 self.pass(to).await;

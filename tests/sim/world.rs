@@ -47,6 +47,8 @@ pub(crate) struct World {
     pub(crate) hr: Hr,
     pub(crate) promises: Promises,
     pub(crate) tally: Tally,
+    /// Attempts whose end was certain for whoever made them: refused, or never begun.
+    pub(crate) certain: BTreeSet<(i64, u16, i64)>,
     /// Outcomes that were recorded once already.
     pub(crate) ghosts: Vec<Completion>,
     /// What has been read of the systems' ledger: its length, the effects by key, the last key by account.
@@ -83,6 +85,7 @@ impl World {
             hr: Hr::new(),
             promises: Promises::default(),
             tally: Tally::default(),
+            certain: BTreeSet::new(),
             ghosts: Vec::new(),
             ledger: Ledger::default(),
             looker,

@@ -15,6 +15,7 @@ mod disk;
 mod drains;
 mod failovers;
 mod kills;
+mod lost;
 mod partitions;
 mod proxy;
 mod queue;

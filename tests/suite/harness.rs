@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Row};
 use usher::clock::Clock;
 use usher::config::{Config, Surroundings};
 use usher::connectors::Connector;
-use usher::connectors::sandbox::{Knobs, SandboxAccount, SandboxCompany, shipped};
+use usher::connectors::sandbox::{Knobs, SandboxAccount, SandboxCompany, Snapshot, shipped};
 use usher::engine::library::Library;
 use usher::engine::trigger::{Request, SubjectRef, TriggerError};
 use usher::engine::{Engine, Fittings};
@@ -468,10 +468,18 @@ pub fn posting(store: Store, company: &Arc<SandboxCompany>) -> Engine {
     engine(&store, systems_of(company), Library::shipped().workflows, Some(mail_room()))
 }
 
-fn mail_room() -> MailRoom {
+/// One whose mails stay in memory.
+pub fn mail_room() -> MailRoom {
     let settings = MailSettings {
         administrators: vec!["admin@alpine-instruments.example".to_owned()],
         ..MailSettings::of(Means::Memory, "usher <usher@alpine-instruments.example>")
     };
     MailRoom::open(settings).0
+}
+
+/// What differs between two worlds, apart from what is drawn anew with each attempt and from when it happened.
+pub fn differences(one: &Snapshot, other: &Snapshot) -> Vec<String> {
+    const DRAWN: [&str; 5] = ["password", "password_set", "setup_link", "trash.since", "credentials_sent"];
+    let found = one.changes_since(other).into_iter().filter(|change| !DRAWN.contains(&change.field.as_str()));
+    found.map(|change| format!("{change:?}")).collect()
 }

@@ -136,6 +136,18 @@ fn an_unknown_manager_is_a_warning_and_an_address_becomes_a_number() {
 }
 
 #[test]
+fn whoever_is_their_own_manager_is_warned_of() {
+    let head = "Employee number,Name,Email,Manager\n";
+    let rows = "1,Ada Keller,ada@example.org,1\n2,Bo Lind,Bo@example.org,bo@Example.org\n3,Cy Roth,,9\n4,Di Senn,,\n";
+    let feed = read(&format!("{head}{rows}")).unwrap();
+    let warned: Vec<String> = feed.file.tally.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        warned,
+        ["line 2: is their own manager", "line 3: is their own manager", "line 4: manager `9` is not in this file"]
+    );
+}
+
+#[test]
 fn a_mapped_order_or_none_at_all_settles_slashes() {
     let text = "employee_number,name,last_day\n1,Ada,1/2/2027\n";
     let mapping = Mapping { dates: Some(DateOrder::MonthFirst), ..Mapping::default() };

@@ -323,6 +323,30 @@ fn endings_and_ambiguous_attempts_ask_no_condition() {
 }
 
 #[test]
+fn what_takes_something_back_asks_no_condition() {
+    let mut story = one(step("s", "directory.hide").when("person.status == 'left'"));
+    story.person.as_mut().unwrap().status = PersonStatus::Active;
+    story.book.steps[0] = Step { name: "s.undo".into(), undoes: Some(0), ..story.book.steps[0].clone() };
+    story.book.steps[0].action = ActionKind::DirectoryShow;
+    assert_eq!(judged(&story, "s.undo@ldap"), "proceed");
+}
+
+#[test]
+fn nobody_gets_a_second_account_and_one_that_may_have_been_made_is_looked_for() {
+    let mut case = Case::of(workflow("w", vec![], vec![step("s", "account.create").on(&["ldap"])]));
+    case.systems[0].account.as_mut().unwrap().status = AccountStatus::Disabled;
+    let mut story = Story::of(&case);
+    assert_eq!(judged(&story, "s@ldap"), "proceed");
+    story.accounts.get_mut(&11).unwrap().status = AccountStatus::Enabled;
+    assert_eq!(judged(&story, "s@ldap"), "skip");
+    story.claim("s@ldap");
+    story.end("s@ldap", Outcome::Unknown("cut".into()));
+    assert_eq!(judged(&story, "s@ldap"), "proceed", "it may be the one that this step has made");
+    story.cut_needed = Some("run_3".into());
+    assert_eq!(judged(&story, "s@ldap"), "cut_needed");
+}
+
+#[test]
 fn what_this_binary_or_configuration_lacks_is_named() {
     let mut story = one(step("s", "account.disable"));
     story.system_known = false;
@@ -342,6 +366,15 @@ fn access_is_not_given_back_while_another_run_keeps_it_closed() {
         story.cut_needed = Some("run_3".into());
         assert_eq!(judged(&story, "s@ldap"), expected);
     }
+}
+
+#[test]
+fn what_takes_a_deletion_back_opens_nothing() {
+    let mut story = one(step("s", "account.restore"));
+    story.cut_needed = Some("run_3".into());
+    assert_eq!(judged(&story, "s@ldap"), "cut_needed");
+    story.book.steps[0].undoes = Some(0);
+    assert_eq!(judged(&story, "s@ldap"), "proceed");
 }
 
 #[test]

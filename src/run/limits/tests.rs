@@ -156,3 +156,35 @@ fn a_batch_goes_one_then_five_then_the_rest() {
     let again = Asked { counted: Counted { hour: true, day: true }, ..asked(Stops::Destructive) };
     assert_eq!(room(&limits(), &Tally { batch: 1, good: 0, ..of(100) }, &again), Room::Free);
 }
+
+#[test]
+fn how_a_step_stands_in_its_batch_is_how_it_ended() {
+    use crate::run::SkipReason;
+    use crate::run::sample::{Case, Story, step, workflow};
+    let delete = step("delete", "account.delete").on(&["ldap"]);
+    let story = Story::of(&Case::of(workflow("w", vec![], vec![delete])));
+    let bad = |how: &str| Standing::Bad(format!("delete@ldap of run_7 {how}"));
+    let done = |kind| StepState::Done { at: at(0), evidence: Evidence { kind, detail: String::new() } };
+    let held = |reason| StepState::Held { reason, observe: false };
+    let guard = HoldReason::Guard { name: "threshold".into(), detail: "trip_1: many".into() };
+    for (state, expected) in [
+        (done(EvidenceKind::ReadBack), Standing::Good),
+        (done(EvidenceKind::Acknowledged), bad("was acknowledged and cannot be read back")),
+        (done(EvidenceKind::Person), Standing::Out),
+        (StepState::Failed { at: at(0), reason: "no".into() }, bad("failed")),
+        (held(HoldReason::Failure("no".into())), bad("is held (failure)")),
+        (held(HoldReason::Paused), Standing::Open),
+        (held(HoldReason::Freeze("audit".into())), Standing::Open),
+        (held(guard), Standing::Open),
+        (StepState::Waiting { due: at(0) }, Standing::Open),
+        (StepState::Leased { fence: 1, observe: false }, Standing::Open),
+        (StepState::Unknown { due: at(0) }, Standing::Open),
+        (StepState::AwaitingPerson { instruction: "by hand".into() }, Standing::Out),
+        (StepState::Skipped { at: at(0), reason: SkipReason::ByPerson("no".into()) }, Standing::Out),
+        (StepState::Cancelled, Standing::Out),
+    ] {
+        let mut step = story.step("delete@ldap").clone();
+        step.state = state;
+        assert_eq!(standing(7, &step), expected, "{:?}", step.state);
+    }
+}

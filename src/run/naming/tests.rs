@@ -98,6 +98,10 @@ fn an_address_that_was_given_is_taken_as_it_is() {
     for bad in ["j d", "j..d", "@x", "jd@", ""] {
         assert!(naming().given_address(bad, &somebody).is_err(), "{bad}");
     }
+    let longest = "j".repeat(LONGEST_LOCAL_PART);
+    assert_eq!(naming().given_address(&longest, &somebody).unwrap(), format!("{longest}@example.com"));
+    let longer = format!("{longest}j");
+    assert_eq!(naming().given_address(&longer, &somebody), Err(NamingError::Unusable(longer)));
 }
 
 #[test]

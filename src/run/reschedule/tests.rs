@@ -227,6 +227,31 @@ fn what_hr_has_stopped_takes_its_new_time_and_stays_stopped() {
 }
 
 #[test]
+fn what_a_person_moves_must_be_allowed_and_hrs_word_is_followed() {
+    let reply = step("reply", "mail.auto_reply").on(&["mailhost"]).until(from("last_day"));
+    let mut last_day = input("last_day", InputType::Date).required();
+    last_day.from = Some("event.effective".into());
+    let mut story = leaves(workflow("reply", vec![last_day], vec![reply]), "2027-01-29");
+    let month = Policy { auto_reply_max: Some(crate::workflow::Span::parse("30 days").unwrap()), ..Policy::default() };
+    let (rules, subject) = (Rules { policy: month, ..Rules::default() }, ada());
+    let mut move_to = |text: &str, told: Option<&EventFacts>| {
+        let given = [("last_day".to_owned(), Value::from(text))].into();
+        let given = if told.is_some() { BTreeMap::new() } else { given };
+        let new = NewInputs { given: &given, event: told, subject: &subject, rules: &rules, reason: None };
+        let moved = reschedule(&mut story.book, &new, &person(), story.now);
+        story.check();
+        (moved.map_err(|why| why.to_string()), at(&story, "reply.end@mailhost"))
+    };
+    let (refused, ends) = move_to("2027-02-28", None);
+    assert!(refused.as_ref().is_err_and(|why| why.contains("allows an auto-reply for 30 days")), "{refused:?}");
+    assert!(ends.starts_with("2027-01-29"), "{ends}");
+    let (moved, ends) = move_to("2027-02-03", None);
+    assert!(moved.is_ok() && ends.starts_with("2027-02-03"), "{moved:?}: {ends}");
+    let (moved, ends) = move_to("", Some(&EventFacts::on(day(2027, 2, 28))));
+    assert!(moved.is_ok() && ends.starts_with("2027-02-28"), "{moved:?}: {ends}");
+}
+
+#[test]
 fn a_run_that_is_over_is_not_rescheduled() {
     let mut story = departs();
     story.all(|book, now| crate::run::orders::cancel(book, "no", &person(), now)).unwrap();

@@ -3,6 +3,7 @@
 use super::*;
 use crate::run::sample::*;
 use crate::run::settle::Outcome;
+use crate::run::{HoldReason, StepEvent};
 use crate::workflow::Workflow;
 
 fn supported(_: &Step, _: ActionKind) -> Capability {
@@ -99,6 +100,30 @@ fn what_is_in_flight_is_named_and_looked_at_too() {
     assert_eq!(labels(&leased), ["disable.undo@mailhost", "disable.undo@ldap"]);
     story.end("disable@mailhost", Outcome::Unknown("cut".into()));
     assert_eq!(undoing(&story.book, Extent::All, supported), leased);
+}
+
+#[test]
+fn what_is_held_before_it_was_looked_at_may_have_had_its_effect() {
+    let mut story = Story::of(&Case::of(steps()));
+    story.claim("disable@mailhost");
+    story.end("disable@mailhost", Outcome::Unknown("cut".into()));
+    story.event("disable@mailhost", StepEvent::Held { reason: HoldReason::Freeze("audit".into()) });
+    story.event("disable@ldap", StepEvent::Held { reason: HoldReason::Freeze("audit".into()) });
+    let held = undoing(&story.book, Extent::All, supported);
+    assert_eq!(
+        (labels(&held), held.in_flight),
+        (vec!["disable.undo@mailhost".into()], vec!["disable@mailhost".into()])
+    );
+    assert!(has_taken_effect(&story.book));
+}
+
+#[test]
+fn looking_is_no_effect() {
+    for action in ["verify.no_access", "accounts.sync"] {
+        let mut story = Story::of(&Case::of(workflow("look", vec![], vec![step("look", action).on(&["ldap"])])));
+        story.done("look@ldap");
+        assert!(!has_taken_effect(&story.book), "{action}");
+    }
 }
 
 #[test]

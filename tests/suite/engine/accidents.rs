@@ -2,8 +2,8 @@
 
 use jiff::SignedDuration;
 use serde_json::json;
+use usher::connectors::Call;
 use usher::connectors::sandbox::Knobs;
-use usher::connectors::{Call, Connector};
 use usher::run::settle::Outcome;
 use usher::run::{AccountStatus, RunState};
 use usher::workflow::ActionKind;
@@ -44,7 +44,7 @@ async fn closed(app: &App, run: i64) {
 
 /// Somebody removes an account for good, at the system itself.
 fn purge(app: &App, system: &str, id: &str) {
-    let Connector::Sandbox(sandbox) = &app.engine.systems()[system];
+    let sandbox = app.company.system(system).expect("the system");
     for action in [ActionKind::AccountDisable, ActionKind::AccountDelete, ActionKind::AccountPurge] {
         let with = json!({ "reason": "departure" }).as_object().cloned().unwrap_or_default();
         let key = format!("by hand/{action}");

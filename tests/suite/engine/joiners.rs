@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
+use usher::connectors::Call;
 use usher::connectors::sandbox::{Knobs, SandboxCompany};
-use usher::connectors::{Call, Connector};
 use usher::engine::trigger::SubjectRef;
 use usher::run::naming::OnCollision;
 use usher::run::{AccountStatus, Capability, Conventions, HoldReason, RunState, SkipReason, StepState};
@@ -39,7 +39,7 @@ async fn address(app: &App, number: &str) -> String {
 /// Does something to accounts on their systems, past usher, which reads it afterwards.
 async fn by_hand(app: &App, accounts: &[(&str, &str)], actions: &[ActionKind]) {
     for (system, id) in accounts {
-        let Connector::Sandbox(sandbox) = &app.engine.systems()[*system];
+        let sandbox = app.company.system(system).expect("the system");
         for action in actions {
             let idempotency_key = format!("by hand/{action}/{system}/{id}/{}", app.now());
             let (with, account) = (serde_json::Map::new(), Some((*id).to_owned()));
@@ -134,6 +134,27 @@ both! {
         assert_eq!(address(app, "1044").await, "info2");
     };
 
+    a_name_that_is_chosen_and_not_yet_an_account_is_taken, async |app: &App| {
+        app.staffed().await;
+        // HR has given them addresses: nothing but what their runs have chosen tells that a name is taken.
+        app.told(&format!("{HEAD}\n\
+            1045,Max,Frei,Sales,de,2027-01-20,active,m1@{DOMAIN}\n\
+            1046,Max,Frei,Sales,de,2027-01-20,active,m2@{DOMAIN}\n\
+            1047,Eva,Wyss,Sales,de,2027-01-20,active,e1@{DOMAIN}\n")).await;
+        for person in ["1045", "1046"] {
+            app.start("onboarding", person, &[("address", &format!("sales.{person}"))]).await;
+        }
+        let claims = app.turn(vec![], 50).await.unwrap().claims;
+        let made = claims.iter().filter(|claim| claim.label == "create@directory");
+        let logins: BTreeSet<&str> = made.filter_map(|claim| claim.with["login"].as_str()).collect();
+        assert_eq!(logins, ["max.frei", "max.frei2"].into());
+        let late = app.start("onboarding", "1047", &[("address", "sales.1045")]).await;
+        app.turn(vec![], 50).await.unwrap();
+        let held = app.state(late, "create@mailhost").await;
+        assert!(matches!(&held, StepState::Held { reason: HoldReason::Missing(why), .. } if why.contains("chosen by run_")), "{held:?}");
+        app.store.recover(true).await.unwrap();
+    };
+
     a_convention_that_refuses_asks_a_person, async |app: &App| {
         app.staffed().await;
         let strict = conventions();
@@ -196,7 +217,7 @@ both! {
         // One that appears between the plan and the day is not doubled either.
         joins(app, &["1070,Kai,Lang,Sales,de,2027-02-15,prehire,"]).await;
         let run = app.run_of("onboarding", "1070").await;
-        let Connector::Sandbox(mail) = &app.engine.systems()["mailhost"];
+        let mail = app.company.system("mailhost").unwrap();
         let with = json!({ "email": "kai@alpine-instruments.example", "employee_number": "1070" }).as_object().cloned().unwrap();
         let call = Call { action: ActionKind::AccountCreate, with, account: None, idempotency_key: "hand".into(), fence: 1, now: app.now() };
         mail.by_hand(&call).unwrap();

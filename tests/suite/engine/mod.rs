@@ -2,6 +2,7 @@
 
 mod accidents;
 mod alerts;
+mod boundaries;
 pub mod departure;
 mod guarded;
 mod hands;

@@ -73,6 +73,22 @@ both! {
         assert!(app.store.settle_event(event.id, EventState::Dropped, "again", "os:nils").await.is_err());
     };
 
+    a_departure_before_a_new_beginning_concerns_nobody_any_more, async |app: &App| {
+        app.staffed().await;
+        let first = app.run_of("departure", "1005").await;
+        app.walk_to(zurich("2027-01-29T18:00")).await;
+        app.engine.cancel(first, "she stays", "os:helene").await.unwrap();
+        let dispatched = app.import(ADA_STAYS).await;
+        assert_eq!(dispatched[0].proposes, [format!("usher run undo run_{first} --reason TEXT")], "her access is closed");
+        app.start("onboarding", "1005", &[("start_date", "2027-02-01")]).await;
+        app.walk_to(zurich("2027-02-01T09:00")).await;
+        assert_eq!(app.account("mailhost", "m-0005").unwrap().status, AccountStatus::Enabled);
+        // She is to leave again, and again she stays: nothing of that had begun, and the first time is long settled.
+        app.import(&leaves_on("2027-03-26")).await;
+        let dispatched = app.import(ADA_STAYS).await;
+        assert_eq!((dispatched[0].parked.as_deref(), dispatched[0].proposes.as_slice()), (None, [].as_slice()));
+    };
+
     a_departure_that_hr_takes_back_and_says_again_goes_on, async |app: &App| {
         app.staffed().await;
         let run = app.run_of("departure", "1005").await;

@@ -15,7 +15,7 @@ use usher::run::{Holidays, Rules};
 use usher::store::{Opening, Store};
 
 use crate::database::Db;
-use crate::harness::{App, play, systems_of};
+use crate::harness::{App, play, systems_of, turn_of};
 
 /// The daemon's engine, by the real clock, with `leavers` people whose last day was yesterday: their ways in are to be
 /// closed now, and nothing else yet.
@@ -151,6 +151,39 @@ both! {
         assert!(counts.turns.load(Ordering::Relaxed) <= turns + 4);
         assert_eq!(app.number("SELECT COUNT(*) FROM steps WHERE state = 'leased'").await, 0);
         assert_eq!(app.number("SELECT COUNT(*) FROM steps WHERE state = 'done'").await, 4);
+        house.engine.store().close().await;
+    };
+
+    a_daemon_takes_up_the_lapsed_leases_of_others_and_not_its_own, async |app: &App| {
+        let house = house(app, 10).await;
+        let (stop, stopped) = watch::channel(false);
+        let (begun, gate) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
+        let (hand, door) = (Arc::clone(&begun), Arc::clone(&gate));
+        let engine = house.engine.clone();
+        let perform = move |attempt: Arc<Attempt>| {
+            let (engine, hand, door) = (engine.clone(), Arc::clone(&hand), Arc::clone(&door));
+            async move {
+                hand.fetch_add(1, Ordering::SeqCst);
+                let _through = door.acquire().await.unwrap();
+                engine.execute(&attempt.claim, || attempt.lease_stands()).await
+            }
+        };
+        let (settings, counts) = (Settings { concurrency: 5, ..Settings::default() }, Arc::new(Counts::default()));
+        let (store, names) = (house.engine.store().clone(), house.engine.system_names());
+        let running = queue::run(store.clone(), settings, "here".into(), names.clone(), Arc::clone(&counts), perform, stopped);
+        let running = tokio::spawn(running);
+        eventually("every hand is busy", async || begun.load(Ordering::SeqCst) == 4).await;
+        // A fifth attempt belongs to a daemon that is gone. Then the clock makes all leases look lapsed.
+        assert_eq!(turn_of(&store, "gone", &names, vec![], 1).await.unwrap().claims.len(), 1);
+        assert_eq!(app.sql("UPDATE steps SET lease_until = 1 WHERE state = 'leased'").await.unwrap(), 5);
+        let taken_up = "SELECT COUNT(*) FROM steps WHERE state = 'unknown'";
+        eventually("the other one's is taken up", async || app.number(taken_up).await > 0).await;
+        assert_eq!(app.number("SELECT COUNT(*) FROM steps WHERE state = 'leased' AND lease_owner = 'here'").await, 4);
+        gate.add_permits(1000);
+        eventually("all is done", async || house.closed(10) == 40 && house.idle(app).await).await;
+        stop.send_replace(true);
+        running.await.unwrap();
+        assert_eq!(counts.stale.load(Ordering::Relaxed), 0, "the outcomes of its own attempts count");
         house.engine.store().close().await;
     };
 

@@ -42,6 +42,24 @@ both! {
         assert_eq!(app.run_state(run).await.as_str(), "completed");
     };
 
+    what_this_process_has_in_flight_it_takes_from_nobody, async |app: &App| {
+        let run = small_run_due(app).await;
+        let claims = app.claim(8).await;
+        // A clock that has jumped, or an outage, has let both leases lapse.
+        app.clock.set(app.now() + SignedDuration::from_secs(31));
+        let mine = (claims[0].run, claims[0].ordinal, claims[0].fence);
+        assert_eq!(app.store.recover_all_but(&[mine]).await.unwrap(), 1);
+        assert_eq!(app.state(run, &claims[0].label).await.as_str(), "leased");
+        assert_eq!(app.state(run, &claims[1].label).await.as_str(), "unknown");
+        assert_eq!(app.complete(&claims[0], done()).await.stale, 0, "it counts");
+        // What somebody else has begun of the same step is not ours.
+        let again = app.claim(1).await;
+        app.clock.set(app.now() + SignedDuration::from_secs(31));
+        let before = (again[0].run, again[0].ordinal, again[0].fence - 1);
+        assert_eq!(app.store.recover_all_but(&[before]).await.unwrap(), 1);
+        app.drain().await;
+    };
+
     a_step_that_ends_its_process_again_and_again_backs_off, async |app: &App| {
         let run = small_run_due(app).await;
         for _ in 0..2 {

@@ -4,6 +4,7 @@ mod checkpoints;
 mod claims;
 mod journal;
 mod leases;
+mod lost;
 mod registers;
 mod schema;
 mod starting;

@@ -18,6 +18,45 @@ fn an_approval_lapses() {
 }
 
 #[test]
+fn what_lapses_is_left_out_only_where_nothing_else_is_wrong() {
+    let leave_out = |name: &str| {
+        let mut approval = step(name, "approval");
+        approval.with.insert("on_lapse".into(), crate::workflow::Param::Literal("skip".into()));
+        approval
+    };
+    let behind = |approvals: Vec<StepDef>| {
+        let names: Vec<String> = approvals.iter().map(|approval| approval.id.clone()).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let delete = step("delete", "account.delete").on(&["ldap"]).after(&names);
+        let mut story = of(approvals.into_iter().chain([delete]).collect());
+        for name in names {
+            story.consider(name).approve(name).unwrap();
+        }
+        story.when_due("delete@ldap");
+        story
+    };
+    let lapse = |story: &mut Story, name: &str| {
+        let (now, ordinal) = (story.now, usize::from(story.step(name).ordinal));
+        story.book.steps[ordinal].decision.approval.as_mut().unwrap().valid_until = now;
+    };
+    let mut story = behind(vec![leave_out("one")]);
+    lapse(&mut story, "one");
+    assert_eq!(judged(&story, "delete@ldap"), "skip");
+    // It was given for another plan too.
+    let mut other = story.clone();
+    other.book.steps[1].account = Some(99);
+    assert_eq!(judged(&other, "delete@ldap"), "approval");
+    // Nobody knows whether it has been deleted.
+    story.claim("delete@ldap");
+    story.end("delete@ldap", Outcome::Unknown("cut".into()));
+    assert_eq!(judged(&story, "delete@ldap"), "approval");
+    // The one that has lapsed says nothing of being left out.
+    let mut two = behind(vec![leave_out("one"), step("two", "approval")]);
+    lapse(&mut two, "two");
+    assert_eq!(judged(&two, "delete@ldap"), "approval");
+}
+
+#[test]
 fn an_approval_that_is_asked_for_again_and_refused_does_not_count() {
     let mut story = deletion();
     story.event("approve", StepEvent::ApprovalAsked);
@@ -45,6 +84,27 @@ fn an_approval_is_for_one_plan() {
         let mut story = deletion();
         edit(&mut story.book);
         assert_eq!(judged(&story, "delete@ldap"), "approval");
+    }
+}
+
+#[test]
+fn what_an_approval_gates_is_known_by_its_name_and_system_too() {
+    let story = deletion();
+    let mut other = story.clone();
+    other.book.steps[2].system = Some("cloud".into());
+    assert_ne!(gate_hash(&story.book, 1), gate_hash(&other.book, 1));
+}
+
+#[test]
+fn an_approval_of_what_is_over_is_asked_for_no_more() {
+    let mut story = deletion();
+    story.done("delete@ldap").when_due("delete.purge@ldap");
+    let mut over = story.clone();
+    over.done("delete.purge@ldap");
+    for (story, stale) in [(&mut story, true), (&mut over, false)] {
+        assert!(!is_stale(&story.book, story.step("approve")));
+        story.book.run.inputs.insert("retention".into(), "1 day".into());
+        assert_eq!(is_stale(&story.book, story.step("approve")), stale);
     }
 }
 

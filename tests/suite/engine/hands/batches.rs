@@ -1,6 +1,6 @@
 //! Many approvals at once: all of a batch, or none.
 
-use usher::run::guard;
+use usher::run::limits;
 use usher::store::StoreError;
 
 use super::*;
@@ -50,7 +50,7 @@ both! {
         for run in &runs {
             let book = app.book(*run).await;
             let delete = book.step(book.find("delete@mailhost").unwrap()).unwrap();
-            assert!(guard::approved_in_batch(&book, delete));
+            assert!(limits::approved_as_batch(&book, delete));
             let given = book.steps[1].decision.approval.clone().unwrap();
             assert_eq!((given.by.as_str(), given.batch), ("os:helene", Some(batch.id.clone())));
         }
@@ -61,6 +61,9 @@ both! {
         for run in runs {
             assert_eq!(app.state(run, "delete@mailhost").await.as_str(), "done");
         }
+        let lately = engine.store().lately(&["mailhost".to_owned()].into()).await.unwrap();
+        let tally = &lately["mailhost"];
+        assert_eq!((tally.hour, tally.day, tally.batch), (0, 0, 3), "they take no place that thresholds leave to others");
     };
 
     a_batch_that_has_changed_since_it_was_listed_approves_nothing, async |app: &App| {

@@ -122,6 +122,23 @@ both_posting! {
         assert_eq!(app.number(&tasks).await, 1);
     };
 
+    nobody_is_reminded_of_what_has_lapsed_already, async |app: &App| {
+        app.staffed().await;
+        let text = leave("").replace("2 days", "30 days");
+        let engine = app.restarted(app.systems(), &[("leave.yaml", &text)]).await;
+        let run = engine.start(request("leave-late", "1005", &[("day", "2027-02-28")])).await.unwrap().id();
+        drain(&engine).await;
+        engine.approve(run, "approve", "", "os:helene").await.unwrap();
+        let given = app.now();
+        let open = "SELECT COUNT(*) FROM waits WHERE cause LIKE '%lapsing' AND over_at IS NULL";
+        for (days, reminded) in [(26, 0), (27, 1), (29, 1), (30, 0)] {
+            app.clock.set(given + SignedDuration::from_hours(24 * days));
+            drain(&engine).await;
+            assert_eq!(app.number(open).await, reminded, "after {days} days");
+        }
+        assert_eq!(app.state(run, "approve").await.as_str(), "done", "the deletion is to come, and asks for it again");
+    };
+
     before_an_approval_lapses_somebody_is_reminded_and_may_give_it_again, async |app: &App| {
         app.staffed().await;
         let text = leave("").replace("2 days", "30 days");

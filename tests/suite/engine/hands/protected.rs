@@ -123,6 +123,27 @@ steps:
     systems: directory
 ";
 
+/// Who could stand in for the other is claimed in this very turn: no table shows it yet.
+async fn both_in_one_turn(app: &App) {
+    app.staffed().await;
+    let (_, admins) = governors(app);
+    app.drain().await;
+    let engine = app.restarted(app.systems(), &[("close.yaml", CLOSE)]).await;
+    for person in &admins {
+        engine.start(request("close-one", person, &[])).await.unwrap();
+    }
+    let claims = turn_of(engine.store(), "one", &app.engine.system_names(), Vec::new(), 8).await.unwrap().claims;
+    assert_eq!(claims.len(), 1, "one of two may go");
+    app.complete(&claims[0], crate::harness::done()).await;
+}
+
+#[tokio::test]
+async fn one_turn_never_closes_the_last_two_administrators() {
+    for db in [crate::database::Db::Sqlite, crate::database::Db::Postgres] {
+        crate::harness::play(db, both_in_one_turn).await;
+    }
+}
+
 /// Two daemons, two administrators who go at the same moment: each must not take the other for the one who stays. On
 /// PostgreSQL the first turn stands still before it is written, and the second one has to wait for it.
 async fn two_at_once(app: &App) {

@@ -1,5 +1,6 @@
 //! Every shipped workflow is planned, carried out to its end, and carried out once more by daemons that die in the
-//! middle: step by step as planned, never early, and with the same world at the end.
+//! middle, whose answers are lost, who do everything twice, and who are refused at each step in turn: step by step as
+//! planned, never early, and with the same world at the end. So it is with what takes them back.
 
 mod playing;
 mod scenes;
@@ -7,14 +8,15 @@ mod scenes;
 use std::collections::BTreeSet;
 
 use usher::connectors::sandbox::Snapshot;
-use usher::run::book::{Book, Step};
+use usher::engine::library::Library;
+use usher::run::book::{Book, Step, parse_public_id};
 use usher::run::{Plan, RunState, SkipReason, StepState};
 use usher::workflow::SHIPPED;
 
 use self::playing::{Deaths, play};
 use self::scenes::{Scene, scene};
 use crate::database::Db;
-use crate::harness::App;
+use crate::harness::{App, differences};
 
 /// What a scene left behind.
 struct Ending {
@@ -24,7 +26,7 @@ struct Ending {
 }
 
 /// A scene on a stage of its own, up to its end.
-async fn end_of(db: Db, scene: &Scene, deaths: Deaths) -> Ending {
+async fn end_of(db: Db, scene: &Scene, deaths: &Deaths) -> Ending {
     let app = App::posting(db).await;
     scene.prepare(&app).await;
     let plan = app.engine.plan(&scene.request()).await.unwrap_or_else(|why| panic!("{}: {why}", scene.workflow));
@@ -81,25 +83,51 @@ fn open(book: &Book) -> Vec<(String, StepState)> {
     open.map(|step| (step.label(), step.state.clone())).collect()
 }
 
-/// What differs between two worlds, apart from what is drawn anew with each attempt and from when it happened.
-fn differences(one: &Snapshot, other: &Snapshot) -> Vec<String> {
-    const DRAWN: [&str; 5] = ["password", "password_set", "setup_link", "trash.since", "credentials_sent"];
-    let found = one.changes_since(other).into_iter().filter(|change| !DRAWN.contains(&change.field.as_str()));
-    found.map(|change| format!("{change:?}")).collect()
-}
-
 async fn plays(db: Db, names: impl Iterator<Item = &'static str>) {
     for name in names {
         let scene = scene(name);
-        let quiet = end_of(db, &scene, Deaths::None).await;
+        let quiet = end_of(db, &scene, &Deaths::None).await;
         as_planned(name, &quiet);
-        for every in [2, 5] {
-            let killed = end_of(db, &scene, Deaths::Every(every)).await;
-            as_planned(name, &killed);
-            let differ = differences(&quiet.world, &killed.world);
-            assert!(differ.is_empty(), "{name}, dying every {every} turns, ends otherwise: {differ:#?}");
+        for trouble in troubles(db, name) {
+            let troubled = end_of(db, &scene, &trouble).await;
+            as_planned(name, &troubled);
+            let differ = differences(&quiet.world, &troubled.world);
+            assert!(differ.is_empty(), "{name} with {trouble:?} ends otherwise: {differ:#?}");
+        }
+        let undone = undone_end(db, &scene, &Deaths::None).await;
+        for trouble in [Deaths::Lost, Deaths::Twice, Deaths::Refused(None)] {
+            let differ = differences(&undone, &undone_end(db, &scene, &trouble).await);
+            assert!(differ.is_empty(), "{name}, taken back with {trouble:?}, ends otherwise: {differ:#?}");
         }
     }
+}
+
+/// What goes wrong in turn. One error at each step by itself on SQLite, at all of them at once on PostgreSQL.
+fn troubles(db: Db, name: &str) -> Vec<Deaths> {
+    let mut troubles = vec![Deaths::Every(2), Deaths::Every(5), Deaths::Lost, Deaths::Twice, Deaths::Refused(None)];
+    if db == Db::Sqlite {
+        let library = Library::shipped().workflows;
+        troubles.extend(library[name].steps.iter().map(|step| Deaths::Refused(Some(step.id.clone()))));
+    }
+    troubles
+}
+
+/// The world once a scene has been played and then taken back, the way back with `trouble`; asked for twice, it is taken
+/// back once.
+async fn undone_end(db: Db, scene: &Scene, trouble: &Deaths) -> Snapshot {
+    let app = App::posting(db).await;
+    scene.prepare(&app).await;
+    let run = app.engine.start(scene.request()).await.unwrap_or_else(|why| panic!("{}: {why}", scene.workflow)).id();
+    play(&app, run, scene.undone(), &Deaths::None).await;
+    let undone = app.engine.undo(run, "a mistake", "os:test", false).await.expect("takes it back");
+    app.engine.undo(run, "again", "os:test", false).await.expect_err("it is taken back already");
+    if let Some(undoing) = undone.run.as_deref().and_then(parse_public_id) {
+        play(&app, undoing, scene.until(), trouble).await;
+        assert!(app.run_state(undoing).await.is_over(), "{}: {:#?}", scene.workflow, app.states(undoing).await);
+    }
+    let world = app.company.snapshot().expect("looks");
+    app.end().await;
+    world
 }
 
 /// Each part of the shipped set, so that the parts run side by side.

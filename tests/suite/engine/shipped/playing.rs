@@ -5,23 +5,52 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use usher::engine::Engine;
 use usher::run::StepState;
-use usher::store::Completion;
+use usher::run::settle::Outcome;
+use usher::store::{Claim, Completion, Seen};
 
 use crate::harness::{App, posting, turn_of};
 
-/// How often the daemon dies.
-#[derive(Clone, Copy)]
+/// What goes wrong.
+#[derive(Clone, Debug)]
 pub(super) enum Deaths {
     None,
     /// In every n-th turn that begins attempts: half of its attempts have had their effect, none has been recorded.
     Every(usize),
+    /// The answer to each step's first attempt is lost after its effect: it is observed, and done again where it cannot
+    /// be.
+    Lost,
+    /// Each attempt is carried out twice, one right after the other.
+    Twice,
+    /// The first attempt at the steps of this name fails without effect; at every step, where there is no name.
+    Refused(Option<String>),
+}
+
+impl Deaths {
+    /// One attempt, and what goes wrong with it.
+    async fn attempt(&self, daemon: &Engine, claim: &Claim) -> (Outcome, Option<Seen>) {
+        let name = claim.label.split(['@', '.']).next().unwrap_or_default();
+        match self {
+            Self::Refused(at) if claim.fence == 1 && at.as_deref().is_none_or(|at| at == name) => {
+                (Outcome::Retry { reason: "refused for now".to_owned(), after: None }, None)
+            }
+            Self::Lost if claim.fence == 1 => {
+                daemon.execute(claim, || true).await;
+                (Outcome::Unknown("the answer was lost".to_owned()), None)
+            }
+            Self::Twice => {
+                daemon.execute(claim, || true).await;
+                daemon.execute(claim, || true).await
+            }
+            _ => daemon.execute(claim, || true).await,
+        }
+    }
 }
 
 /// Turns after which a run that does not end is stuck.
 const MOST_TURNS: usize = 3000;
 
 /// Carries everything out up to `until`.
-pub(super) async fn play(app: &App, run: i64, until: Timestamp, deaths: Deaths) {
+pub(super) async fn play(app: &App, run: i64, until: Timestamp, deaths: &Deaths) {
     let mut daemon = app.engine.clone();
     let (mut completions, mut begun) = (Vec::new(), 0);
     for _ in 0..MOST_TURNS {
@@ -43,7 +72,7 @@ pub(super) async fn play(app: &App, run: i64, until: Timestamp, deaths: Deaths) 
         let dies = matches!(deaths, Deaths::Every(every) if !report.claims.is_empty() && begun % every == 0);
         let reached = if dies { report.claims.len().div_ceil(2) } else { report.claims.len() };
         for claim in &report.claims[..reached] {
-            let (outcome, seen) = daemon.execute(claim, || true).await;
+            let (outcome, seen) = deaths.attempt(&daemon, claim).await;
             completions.push(Completion { run: claim.run, ordinal: claim.ordinal, fence: claim.fence, outcome, seen });
         }
         if dies {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde_json::{Map, json};
-use usher::connectors::{Call, Connector};
+use usher::connectors::Call;
 use usher::engine::trigger::{Request, SubjectRef};
 use usher::workflow::ActionKind;
 
@@ -94,6 +94,11 @@ impl Scene {
         zurich(&format!("{}T23:00", self.until))
     }
 
+    /// When it is taken back: while that is still possible. What a departure has deleted is in its grace then.
+    pub(super) fn undone(&self) -> Timestamp {
+        if self.workflow == "departure" { zurich("2027-08-10T12:00") } else { self.until() }
+    }
+
     pub(super) fn request(&self) -> Request {
         request(self.workflow, self.subject.clone(), &self.inputs)
     }
@@ -106,7 +111,7 @@ impl Scene {
             Before::Told(csv) => app.told(csv).await,
             Before::Done(workflow, inputs) => {
                 let run = app.engine.start(request(workflow, self.subject.clone(), inputs)).await.expect("starts").id();
-                play(app, run, zurich("2027-01-20T23:00"), Deaths::None).await;
+                play(app, run, zurich("2027-01-20T23:00"), &Deaths::None).await;
             }
             Before::Deleted => {
                 delete(app, &[("directory", "u-0006"), ("mailhost", "m-0006"), ("files", "f-0006")]).await
@@ -135,7 +140,7 @@ fn request(workflow: &str, subject: SubjectRef, inputs: &[(&str, &str)]) -> Requ
 /// Somebody deletes accounts on the systems themselves, and usher reads it.
 async fn delete(app: &App, accounts: &[(&str, &str)]) {
     for (system, id) in accounts {
-        let Connector::Sandbox(sandbox) = &app.engine.systems()[*system];
+        let sandbox = app.company.system(system).expect("the system");
         let with = json!({ "reason": "departure" }).as_object().cloned().unwrap_or_else(Map::new);
         for action in [ActionKind::AccountDisable, ActionKind::AccountDelete] {
             let key = format!("by hand/{action}/{system}");
