@@ -279,7 +279,8 @@ mod tests {
             key(&SecretRef::File(path).resolve().unwrap())
         };
         assert_eq!(judged("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n").unwrap().len(), 24);
-        for bad in ["MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_MfKQ9r8G", "whsec_***", "whsec_"] {
+        let long = format!("whsec_{}", STANDARD.encode([7; 65]));
+        for bad in ["MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_MfKQ9r8G", "whsec_***", "whsec_", &long] {
             let why = judged(bad).unwrap_err();
             assert!(!why.contains("MfKQ9r8G") && !why.contains("***"), "{why}");
         }

@@ -142,6 +142,8 @@ mod tests {
         let slow = Look { real: 1_000_000, machine: (1_000_000, 1_000_000 + hour), steady: (0, hour) };
         assert_eq!((slow.ahead(), after(look(1_000_000, 0)).judge(&slow)), (0, None));
         assert_eq!(after(slow).judge(&look(1_000_000 + hour, hour)), None);
+        // The record was asked at the end of that hour, as far as anybody knows.
+        assert_eq!(after(slow).judge(&look(1_001_000, hour + 1_000)), None);
     }
 
     /// A SQLite file has the machine's own clock: somebody who sets it during a look makes a jump, not a skew.

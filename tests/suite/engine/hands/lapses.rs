@@ -113,7 +113,17 @@ both_posting! {
         assert!(engine.mail().unwrap().transport().kept()[before + 1].contains("all clear"));
     };
 
-    what_lapses_in_a_paused_run_or_in_peace_is_a_task, async |app: &App| {
+    what_lapses_in_a_paused_run_is_a_task, async |app: &App| {
+        let (engine, run) = lapsed(app, ", on_lapse: hold").await;
+        let kinds = async || engine.open_alerts().await.unwrap().into_iter().map(|alert| alert.kind).collect::<Vec<_>>();
+        engine.remind().await.unwrap();
+        assert_eq!(kinds().await, ["approval_lapsed"]);
+        engine.pause(run, "I look at it myself", "os:nils").await.unwrap();
+        engine.remind().await.unwrap();
+        assert_eq!(kinds().await, [""; 0]);
+    };
+
+    what_lapses_in_peace_is_a_task, async |app: &App| {
         let (engine, run) = lapsed(app, ", on_lapse: ask_again").await;
         let kinds = async || engine.open_alerts().await.unwrap().into_iter().map(|alert| alert.kind).collect::<Vec<_>>();
         engine.remind().await.unwrap();

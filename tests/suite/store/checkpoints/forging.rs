@@ -81,6 +81,10 @@ async fn tampering_with_checkpoints_is_found(app: &App) {
     let found = doubts(app, &[theirs]).await;
     assert!(found[0].contains("no key that is trusted here"), "{found:?}");
     other.end().await;
+    // Our own key signs a tree of another log.
+    let ours = app.store.note_signer().await.unwrap();
+    let found = doubts(app, &[ours.sign("usher/theirs\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n")]).await;
+    assert!(found.len() == 1 && found[0].contains("is no checkpoint of this record"), "{found:?}");
 }
 
 #[tokio::test]
@@ -107,13 +111,23 @@ async fn two_histories_are_never_signed(app: &App) {
         "UPDATE checkpoints SET note = 'x'",
         "UPDATE checkpoints SET tree_size = 2",
         "DELETE FROM checkpoints",
+        "INSERT INTO heads (leaf, run_id, seq, hash) SELECT 1, run_id, seq, hash FROM heads WHERE leaf = 0",
         "DELETE FROM meta WHERE name = 'signing_key'",
     ] {
         app.sql(change).await.unwrap();
         let said = app.store.checkpoint(HOUR).await.unwrap_err().to_string();
         assert!(said.contains("checkpoint"), "{change}: {said}");
+        if change.contains("signing_key") {
+            assert!(said.contains("the key that signed them has been taken out"), "{said}");
+            assert_eq!(
+                app.number("SELECT COUNT(*) FROM meta WHERE name = 'signing_key'").await,
+                0,
+                "none is made anew"
+            );
+        }
         app.sql("DELETE FROM checkpoints").await.unwrap();
         app.sql("INSERT INTO checkpoints SELECT * FROM kept").await.unwrap();
+        app.sql("DELETE FROM heads WHERE leaf > 0").await.unwrap();
     }
 }
 

@@ -114,6 +114,17 @@ both! {
         let inside: Vec<String> = app.store.checkpoints_after(0, 10).await.unwrap().into_iter().map(|one| one.note).collect();
         assert_eq!((kept(), inside.len()), (inside, 3));
         assert_eq!(doubts(app, &kept()).await, [""; 0]);
+        // The file cannot be written for a time: what it has missed is written the next time, though nothing is new.
+        let aside = file.with_extension("aside");
+        std::fs::rename(&file, &aside).unwrap();
+        std::fs::create_dir(&file).unwrap();
+        let restarted = engine(&app.store);
+        let said = restarted.checkpoint().await.unwrap_err().to_string();
+        assert!(said.contains("cannot be written to") && said.contains("checkpoint_file"), "{said}");
+        std::fs::remove_dir(&file).unwrap();
+        restarted.checkpoint().await.unwrap();
+        assert_eq!(kept().len(), 3);
+        std::fs::rename(&aside, &file).unwrap();
         // The newest checkpoint is cut off in the database: the daemon says so, once, and the file is left alone.
         app.sql("DELETE FROM checkpoints WHERE tree_size = 3").await.unwrap();
         app.sql("DELETE FROM heads WHERE leaf = 2").await.unwrap();
