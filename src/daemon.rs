@@ -1,6 +1,8 @@
 //! The only place that wires: configuration to store, systems, workflows and engine; then recover, and serve until a
 //! signal, then drain.
 
+mod rounds;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
@@ -16,21 +18,16 @@ use crate::config::{Config, DatabasePlace, KeySettings, Problem, SystemKind};
 use crate::connectors::Connector;
 use crate::connectors::sandbox::{SandboxCompany, SandboxError};
 use crate::engine::library::Library;
-use crate::engine::outage::Outage;
 use crate::engine::{Engine, Fittings, Matching};
-use crate::intake::{events, schedules};
 use crate::mail::{MailRoom, Webhook};
 use crate::queue::{self, Counts};
 use crate::secret::{KeyFileError, KeyRing, SecretError};
-use crate::store::{Dialect, FileLock, MarkPlace, Opening, Patience, Store, StoreError};
+use crate::store::{Dialect, FileLock, MarkPlace, Opening, Store, StoreError};
 use crate::web;
 use crate::workflow::{Diagnostic, Severity};
 
-/// How often schedules and left-over events are looked at.
-const ROUND: Duration = Duration::from_secs(1);
-
-/// How often the age of the inventory is looked at.
-const INVENTORY: Duration = Duration::from_secs(60);
+use rounds::ROUND;
+pub use rounds::round;
 
 /// How long a drain waits for a mail that is on its way once the steps are done.
 const LAST_MAIL: Duration = Duration::from_secs(3);
@@ -40,9 +37,6 @@ const LEAVE: Duration = Duration::from_secs(1);
 
 /// How long a daemon that starts bears with a database that comes and goes.
 const OUTAGE: Duration = Duration::from_secs(10);
-
-/// The longest the sender of mails sleeps: lapsed leases, and writes by others that nobody told of.
-const LONGEST_NAP: Duration = Duration::from_secs(5);
 
 /// Why usher cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -221,12 +215,12 @@ pub fn start(engine: &Engine, settings: queue::Settings) -> Running {
         perform,
         asked.clone(),
     ));
-    let sender = tokio::spawn(send_mails(engine.clone(), asked.clone()));
+    let sender = tokio::spawn(rounds::send_mails(engine.clone(), asked.clone()));
     let helpers = vec![
-        tokio::spawn(watch_others(engine.store().clone())),
-        tokio::spawn(keep_inventory(engine.clone())),
-        tokio::spawn(keep_watch(engine.clone(), asked.clone())),
-        tokio::spawn(rounds(engine.clone(), asked)),
+        tokio::spawn(rounds::watch_others(engine.store().clone())),
+        tokio::spawn(rounds::keep_inventory(engine.clone())),
+        tokio::spawn(rounds::keep_watch(engine.clone(), asked.clone())),
+        tokio::spawn(rounds::go_round(engine.clone(), asked)),
     ];
     Running { counts, shutdown, queue, sender, helpers }
 }
@@ -247,96 +241,6 @@ impl Running {
 /// Who holds this process' leases: new for each start.
 fn owner() -> String {
     format!("{}-{:08x}", std::process::id(), rand::random::<u32>())
-}
-
-/// Writes by others wake the claimer; a lost connection is made again.
-async fn watch_others(store: Store) {
-    loop {
-        match store.watch().await {
-            Ok(mut watch) => loop {
-                if let Err(error) = watch.next().await {
-                    tracing::warn!(%error, "writes by others cannot be seen for a moment");
-                    break;
-                }
-            },
-            Err(error) => tracing::warn!(%error, "writes by others cannot be seen"),
-        }
-        clock::pause(ROUND).await;
-    }
-}
-
-/// Sends what is due in the outbox: woken by what is posted, and by the next due time.
-async fn send_mails(engine: Engine, mut shutdown: watch::Receiver<bool>) {
-    if engine.mail().is_none() && engine.webhook().is_none() {
-        return;
-    }
-    while !*shutdown.borrow() {
-        let nap = match engine.deliver_due().await {
-            Ok(next) => next.unwrap_or(LONGEST_NAP).min(LONGEST_NAP),
-            Err(error) => {
-                tracing::warn!(%error, "the outbox cannot be used; trying again");
-                LONGEST_NAP
-            }
-        };
-        tokio::select! {
-            () = engine.store().mail_posted() => {}
-            () = clock::pause(nap) => {}
-            _ = shutdown.changed() => {}
-        }
-    }
-}
-
-/// Thresholds are shares of how many accounts a system has: that is known, and not too old.
-async fn keep_inventory(engine: Engine) {
-    loop {
-        if let Err(error) = engine.keep_inventory().await {
-            tracing::warn!(%error, "how old the inventory is cannot be seen");
-        }
-        clock::pause(INVENTORY).await;
-    }
-}
-
-/// Shows every second that this process lives and how far the record has come, and tells when it cannot be written.
-async fn keep_watch(engine: Engine, shutdown: watch::Receiver<bool>) {
-    let mut outage = Outage::default();
-    while !*shutdown.borrow() {
-        // A database that does not answer is as good as none.
-        let ticked = engine.store().unless_silent(&Patience::default(), engine.store().show_life()).await;
-        engine.watch_record(&mut outage, ticked.as_ref().err(), engine.store().steady()).await;
-        clock::pause(ROUND).await;
-    }
-}
-
-/// Once in a while: events that were accepted and not dealt with, schedules, secrets that nobody used, legal holds whose
-/// time is over, reminders, checkpoints. What fails stops none of the others, and is tried again after a longer while: a
-/// system that does not answer is not to be hammered.
-async fn rounds(engine: Engine, shutdown: watch::Receiver<bool>) {
-    while !*shutdown.borrow() {
-        let failures = round(&engine).await;
-        for error in &failures {
-            tracing::warn!(%error, "a round failed in part; trying again");
-        }
-        clock::pause(if failures.is_empty() { ROUND } else { ROUND * 5 }).await;
-    }
-}
-
-/// One of them; answers what failed.
-pub async fn round(engine: &Engine) -> Vec<String> {
-    let dispatched = events::dispatch(engine).await.map(|_| ());
-    let fired = schedules::fire(engine).await.map(|_| ());
-    let expired = engine.store().expire_secrets().await.map(|_| ());
-    let released = engine.store().end_holds().await.map(|_| ());
-    let reminded = engine.remind().await.map(|_| ());
-    let followed = engine.store().follow_keys().await;
-    let rewrapped = engine.store().rewrap_in_passing().await;
-    let checked = engine.checkpoint().await.map_err(|error| error.to_string());
-    let parts = [dispatched, fired, expired, released, reminded, followed, rewrapped];
-    parts
-        .into_iter()
-        .map(|part| part.map_err(|error| error.to_string()))
-        .chain([checked])
-        .filter_map(Result::err)
-        .collect()
 }
 
 /// The daemon: recovers, serves until SIGTERM or SIGINT, drains.

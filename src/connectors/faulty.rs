@@ -61,8 +61,12 @@ impl FaultySystem {
         self.passing(format!("made {}", call.action), self.system.made(call)).await
     }
 
-    pub(super) async fn last_of_its_kind(&self, external_id: &str) -> Result<Option<String>, ActionError> {
-        self.passing("last_of_its_kind".to_owned(), self.system.last_of_its_kind(external_id)).await
+    pub(super) async fn last_of_its_kind(
+        &self,
+        external_id: &str,
+        becomes: Option<&str>,
+    ) -> Result<Option<String>, ActionError> {
+        self.passing("last_of_its_kind".to_owned(), self.system.last_of_its_kind(external_id, becomes)).await
     }
 
     pub(super) async fn verify_archive(&self, call: &Call) -> Result<Observation, ActionError> {

@@ -222,15 +222,19 @@ impl Connector {
         }
     }
 
-    /// What would be lost with this account, read now: it is the last of those who govern the system. `None` when
-    /// others are left, or it governs nothing.
+    /// What would be lost with this account, or with the role it has if it `becomes` another, read now: it is the last of
+    /// those who govern the system. `None` when others are left, or it governs nothing.
     ///
     /// # Errors
     /// When the target cannot be asked.
-    pub async fn last_of_its_kind(&self, external_id: &str) -> Result<Option<String>, ActionError> {
+    pub async fn last_of_its_kind(
+        &self,
+        external_id: &str,
+        becomes: Option<&str>,
+    ) -> Result<Option<String>, ActionError> {
         match self {
-            Self::Sandbox(system) => system.last_of_its_kind(external_id).await,
-            Self::Faulty(faulty) => faulty.last_of_its_kind(external_id).await,
+            Self::Sandbox(system) => system.last_of_its_kind(external_id, becomes).await,
+            Self::Faulty(faulty) => faulty.last_of_its_kind(external_id, becomes).await,
         }
     }
 

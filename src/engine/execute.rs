@@ -9,7 +9,7 @@ use crate::connectors::{ActionError, Call, Connector, Observation};
 use crate::run::asking::Undone;
 use crate::run::book::public_id;
 use crate::run::settle::Outcome;
-use crate::run::{Account, AccountStatus, Capability, Evidence, HoldReason};
+use crate::run::{Account, AccountStatus, Capability, Evidence, HoldReason, another_role};
 use crate::store::{Claim, Seen};
 use crate::workflow::{ActionKind, Nature, Place};
 
@@ -230,14 +230,15 @@ async fn archives_whole(claim: &Claim, connector: &Connector) -> Option<Outcome>
 }
 
 /// The last of those who govern a system, as the system itself says now: the inventory may be a day old. Asked before
-/// what destroys, and before the two cuts that cost somebody the power over the system.
+/// what destroys, before the two cuts that cost somebody the power over the system, and before another role.
 async fn would_be_lost(claim: &Claim, connector: &Connector) -> Option<Outcome> {
+    let becomes = another_role(claim.action, &claim.with);
     let costs = matches!(claim.action, ActionKind::AccountDisable | ActionKind::AccessRemove);
     let account = claim.account.as_ref()?;
-    if claim.overridden || !(costs || claim.action.is_destructive()) {
+    if claim.overridden || !(costs || becomes.is_some() || claim.action.is_destructive()) {
         return None;
     }
-    match within(claim.timeout, connector.last_of_its_kind(&account.external_id)).await {
+    match within(claim.timeout, connector.last_of_its_kind(&account.external_id, becomes)).await {
         Ok(None) => None,
         Ok(Some(why)) => Some(Outcome::Held(HoldReason::Protected(why))),
         Err(error) => Some(Outcome::Retry { reason: format!("who else governs cannot be read: {error}"), after: None }),
@@ -285,7 +286,7 @@ async fn changed_since(claim: &Claim, connector: &Connector, call: &Call) -> Opt
     }
 }
 
-/// What the inventory should know after an action that changes an account's standing or its names.
+/// What the inventory should know after an action that changes an account's standing, its role or its names.
 async fn standing(claim: &Claim, connector: &Connector) -> Option<Seen> {
     use ActionKind as A;
     let changes = matches!(
@@ -296,6 +297,8 @@ async fn standing(claim: &Claim, connector: &Connector) -> Option<Seen> {
             | A::AccountRestore
             | A::AccountPurge
             | A::AccountUpdate
+            | A::AccessRemove
+            | A::RoleSet
             | A::AliasAdd
             | A::AliasRemove
     );

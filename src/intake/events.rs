@@ -184,7 +184,7 @@ async fn start_or_follow(
         if engine.store().run_with_key(&key).await? == Some(book.run.id) {
             came.runs.push(book.run.public_id());
         } else {
-            moved::follow(engine, &book, &event.facts, &said(event), came).await?;
+            moved::follow(engine, &book, &event.facts, event, came).await?;
         }
     }
     for workflow in names {

@@ -1,13 +1,13 @@
 //! HR moves a date of something that is under way: the run follows, or the event is parked and says why.
 
-use super::events::Outcome;
+use super::events::{Outcome, said};
 use crate::engine::Engine;
 use crate::engine::changes::{ChangeError, Followed};
 use crate::run::EventFacts;
 use crate::run::book::{Book, public_id};
-use crate::store::StoreError;
+use crate::store::{EventRow, StoreError};
 
-/// Lets a run follow what HR says now.
+/// Lets a run follow what HR says now with an event.
 ///
 /// # Errors
 /// When the database cannot be used.
@@ -15,17 +15,21 @@ pub(super) async fn follow(
     engine: &Engine,
     book: &Book,
     facts: &EventFacts,
-    why: &str,
+    event: &EventRow,
     came: &mut Outcome,
 ) -> Result<(), StoreError> {
     let run = book.run.public_id();
-    match engine.follow_hr(book.run.id, facts, why).await {
+    match engine.follow_hr(book.run.id, facts, &said(event)).await {
         Ok(followed) => came.notes.push(words(&run, &followed)),
         Err(ChangeError::Store(error)) if error.is_outage() => return Err(error),
         Err(ChangeError::CutDone { run, why }) => {
-            let run = public_id(run);
-            came.park(format!("{why}. Its deletions are held; `usher run undo {run}` takes back what is done"));
+            let (run, event) = (public_id(run), event.public_id());
+            came.park(format!(
+                "{why}. Its deletions are held; `usher run undo {run}` takes back what is done, then `usher events retry \
+                 {event}` lets HR's word count"
+            ));
             came.propose_undo(&run);
+            came.proposes.push(format!("usher events retry {event}"));
         }
         Err(error) => {
             came.park(format!("{run} cannot follow: {error}"));

@@ -118,7 +118,7 @@ async fn returned(engine: &Engine, event: &EventRow, person: &Person, came: &mut
         let until = book.run.workflow.inputs.iter().any(|input| input.from.as_deref() == Some("event.until"));
         if until {
             let facts = BTreeMap::from([("until".to_owned(), back.to_string())]);
-            moved::follow(engine, book, &EventFacts { facts, ..EventFacts::default() }, &said(event), came).await?;
+            moved::follow(engine, book, &EventFacts { facts, ..EventFacts::default() }, event, came).await?;
         } else {
             let run = book.run.public_id();
             came.park(format!("{run} takes no day of return from HR; `usher run undo {run}` takes it back"));
@@ -143,7 +143,7 @@ async fn starts_elsewhen(
     };
     for book in engine.store().books_of(person.id, true).await? {
         if book.run.listens_for(HrEvent::Joined) {
-            moved::follow(engine, &book, &EventFacts::on(start), &said(event), came).await?;
+            moved::follow(engine, &book, &EventFacts::on(start), event, came).await?;
         }
     }
     Ok(())

@@ -55,6 +55,7 @@ pub fn advance(
             book.add(step, "a cut before it was done after it", actor, now);
         }
     }
+    super::answers::give_time(book, holidays, now);
     let state = run_state(book);
     book.set_state(state, None, actor, now);
     Ok(())

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
+use super::answers;
 use super::book::Book;
 use super::guard;
-use super::state::StepState;
 use crate::workflow::ActionKind;
 
 /// Approvals that can be given at once.
@@ -41,8 +41,7 @@ type Members<'a> = Vec<(&'a Book, u16)>;
 pub fn batches<'a>(books: impl IntoIterator<Item = &'a Book>) -> Vec<Batch> {
     let mut groups: BTreeMap<_, Members<'_>> = BTreeMap::new();
     for book in books {
-        let asked = |state: &StepState| *state == StepState::AwaitingApproval;
-        for step in book.steps.iter().filter(|step| step.action == ActionKind::Approval && asked(&step.state)) {
+        for step in book.steps.iter().filter(|step| step.action == ActionKind::Approval && answers::is_asked(step)) {
             let key = (book.run.name.clone(), step.name.clone(), book.run.workflow.version.clone());
             groups.entry(key).or_default().push((book, step.ordinal));
         }

@@ -120,6 +120,9 @@ pub struct Decision {
     /// It comes late and the file says `late: hold`: it is held once, until a person lets it go.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub late: bool,
+    /// Until when an approval that is asked for may be answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_by: Option<Timestamp>,
     /// A person lets it cut the access of a protected account.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub overridden: bool,
@@ -134,6 +137,9 @@ pub struct Approval {
     pub plan_hash: String,
     /// Until when it holds.
     pub valid_until: Timestamp,
+    /// Who the manager was, where the run hands something over to the manager; empty where there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manager: Option<String>,
     /// The batch it was given with, where many were approved at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<String>,
@@ -251,6 +257,7 @@ impl Book {
             }
             _ => {}
         }
+        step.decision.answer_by = None;
         step.state = next;
         self.dirty.insert(ordinal);
         self.say(Some(ordinal), Fact::Step { change: event }, actor, at);

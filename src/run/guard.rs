@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use super::asking;
 use super::book::{Book, Step};
 use super::limits::{self, Counted, Limits, Room, Tally};
+use super::manager;
 use super::policy::Policy;
 use super::state::{HoldReason, RunState, SkipReason, StepState};
 use super::subject::{Account, AccountStatus, Person};
@@ -252,7 +253,7 @@ fn destructive(c: &Circumstances<'_>) -> Verdict {
     if let Some(problem) = approval_problem(c.book, c.step, c.now) {
         return lapsed(c, problem);
     }
-    if let Some(problem) = approver_problem(c) {
+    if let Some(problem) = approver_problem(c).or_else(|| manager::problem(c.book, c.step, c.person)) {
         return Verdict::Hold(HoldReason::Approval(problem));
     }
     let problem = match c.account {
@@ -361,7 +362,7 @@ fn lapsed(c: &Circumstances<'_>, problem: String) -> Verdict {
 }
 
 /// `on_lapse:` of an approval.
-fn on_lapse(book: &Book, approval: &Step) -> OnLapse {
+pub(super) fn on_lapse(book: &Book, approval: &Step) -> OnLapse {
     let word = book.definition(approval).and_then(|def| match def.with.get("on_lapse") {
         Some(Param::Template(text)) => Some(serde_json::Value::from(text.source())),
         Some(Param::Literal(word)) => Some(word.clone()),
@@ -394,16 +395,17 @@ pub fn may_lapse(book: &Book, approval: &Step) -> bool {
 }
 
 /// Whether a step follows a delete, which was approved.
-fn is_covered(book: &Book, step: &Step) -> bool {
+pub(super) fn is_covered(book: &Book, step: &Step) -> bool {
     step.of.and_then(|of| book.step(of)).is_some_and(|delete| delete.action.is_destructive())
 }
 
-/// The approvals that a step stands behind. One that was not needed does not count; one that a person left out does.
+/// The approvals that a step stands behind. One that was not needed does not count; one that a person left out, or that
+/// nobody answered, does.
 pub(super) fn approvals_before(book: &Book, step: &Step) -> Vec<u16> {
     let needed = |ordinal: &u16| {
         book.step(*ordinal).is_some_and(|step| {
             let left_out = match &step.state {
-                StepState::Skipped { reason, .. } => !matches!(reason, SkipReason::ByPerson(_)),
+                StepState::Skipped { reason, .. } => !matches!(reason, SkipReason::ByPerson(_) | SkipReason::Lapsed(_)),
                 _ => false,
             };
             step.action == ActionKind::Approval && !left_out
@@ -413,7 +415,7 @@ pub(super) fn approvals_before(book: &Book, step: &Step) -> Vec<u16> {
 }
 
 /// Everything that a step comes after, near and far.
-fn before(book: &Book, step: &Step) -> BTreeSet<u16> {
+pub(super) fn before(book: &Book, step: &Step) -> BTreeSet<u16> {
     let (mut open, mut seen) = (step.needs.clone(), BTreeSet::new());
     while let Some(ordinal) = open.pop() {
         if seen.insert(ordinal) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::civil::date;
 use proptest::prelude::*;
 
+use super::answers;
 use super::orders;
 use super::sample::*;
 use super::settle::Outcome;
@@ -113,7 +114,10 @@ fn happen(story: &mut Story, (what, which, how): Happening) {
             let person = story.person.as_mut().unwrap();
             person.status = if how % 3 == 0 { PersonStatus::Active } else { PersonStatus::Left };
         }
-        12 => drop(story.pass(u64::from(how) * 3600).follow()),
+        12 => {
+            story.pass(u64::from(how) * 3600).follow();
+            drop(story.all(|book, now| Ok(answers::lapse(book, &person(), now)?)));
+        }
         13 => stale(story, &label),
         14 => reschedule(story, how),
         15 => hr(story, how),

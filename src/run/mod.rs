@@ -2,6 +2,7 @@
 
 pub mod advance;
 pub mod anchor;
+pub mod answers;
 pub mod asking;
 pub mod batch;
 pub mod book;
@@ -17,6 +18,7 @@ pub mod journal;
 pub mod limits;
 #[cfg(test)]
 mod lives;
+mod manager;
 pub mod matching;
 pub mod naming;
 pub(crate) mod nearest;
@@ -47,7 +49,7 @@ pub use plan::{Fold, Lateness, LocalInstant, Plan, PlannedStep};
 pub use planning::{NO_MAIL, PlanError, PlanRequest, Projected, plan, project};
 pub use policy::{Policy, RedirectRule};
 pub use prepare::{RunFacts, digest, render_params, scope};
-pub use protected::{Governing, LoginPattern, Protected};
+pub use protected::{Governing, LoginPattern, Protected, Protects, another_role};
 pub use rules::Rules;
 pub use state::{HoldReason, IllegalTransition, RunState, SkipReason, StepEvent, StepState};
 pub use subject::{Account, AccountStatus, Person, PersonStatus, Subject, SystemView};

@@ -6,15 +6,17 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::advance::lasting;
+use super::answers;
 use super::book::{Approval, Book, Step};
 use super::business::Holidays;
 use super::capability::{Evidence, EvidenceKind};
 use super::guard;
 use super::journal::Fact;
+use super::manager;
 use super::state::{HoldReason, IllegalTransition, RunState, SkipReason, StepEvent, StepState};
 use super::subject::Person;
 use super::two_people::{NotTheirs, Users};
-use crate::workflow::{ActionKind, Span};
+use crate::workflow::ActionKind;
 
 /// Why an order is not carried out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -316,7 +318,7 @@ fn may_approve(book: &Book, ordinal: u16, approver: &Approver<'_>) -> Result<(),
     if step.action != ActionKind::Approval {
         return rule(format!("{} is no approval; `usher task done` is for tasks", step.label()));
     }
-    if step.state != StepState::AwaitingApproval && !guard::may_lapse(book, step) {
+    if !answers::is_asked(step) && !guard::may_lapse(book, step) {
         return rule(format!("{} is {}: no approval is asked for now", step.label(), step.state.as_str()));
     }
     match approver.users.problem(&book.run, approver.subject, approver.by) {
@@ -333,18 +335,29 @@ fn give(
     holidays: &Holidays,
 ) -> Result<(), Refusal> {
     let by = approver.by;
-    if book.step(ordinal).is_some_and(|step| step.state != StepState::AwaitingApproval) {
-        book.apply(ordinal, StepEvent::ApprovalAsked, by, now)?;
-    }
+    ask_anew(book, ordinal, by, now)?;
     let plan_hash = guard::gate_hash(book, ordinal);
-    let valid_until = valid_until(book, ordinal, now, holidays);
+    let manager = manager::meant(book, approver.subject);
+    let Some(step) = book.step(ordinal) else { return rule("there is no such step") };
+    let valid_until = answers::ends(book, step, "valid", now, holidays);
     let batch = approver.batch.map(str::to_owned);
     let fact = Fact::Approved { plan_hash: plan_hash.clone(), valid_until, batch: batch.clone() };
     book.say(Some(ordinal), fact, by, now);
     let evidence = Evidence { kind: EvidenceKind::Person, detail: format!("approved by {by} until {valid_until}") };
     book.apply(ordinal, StepEvent::PersonDone { at: now, evidence }, by, now)?;
     if let Some(step) = book.steps.get_mut(usize::from(ordinal)) {
-        step.decision.approval = Some(Approval { by: by.to_string(), plan_hash, valid_until, batch });
+        step.decision.approval = Some(Approval { by: by.to_string(), plan_hash, valid_until, manager, batch });
+    }
+    Ok(())
+}
+
+/// An answer that comes when it is not asked for any more: too late, or to a question that was answered before.
+fn ask_anew(book: &mut Book, ordinal: u16, by: &Arc<str>, now: Timestamp) -> Result<(), IllegalTransition> {
+    if book.step(ordinal).is_some_and(|step| matches!(step.state, StepState::Held { .. })) {
+        book.apply(ordinal, StepEvent::Released { due: now }, by, now)?;
+    }
+    if book.step(ordinal).is_some_and(|step| step.state != StepState::AwaitingApproval) {
+        book.apply(ordinal, StepEvent::ApprovalAsked, by, now)?;
     }
     Ok(())
 }
@@ -389,24 +402,15 @@ pub fn override_protection(
     Ok(let_through.len())
 }
 
-/// `valid:` of the step, 30 days where the file is silent.
-fn valid_until(book: &Book, ordinal: u16, now: Timestamp, holidays: &Holidays) -> Timestamp {
-    let days = book.step(ordinal).and_then(|step| book.definition(step)).and_then(|def| match def.with.get("valid") {
-        Some(crate::workflow::Param::Template(text)) => Span::parse(text.source()).ok(),
-        _ => None,
-    });
-    let span = days.unwrap_or_else(|| Span::Calendar(crate::workflow::span::FixedSpan(jiff::Span::new().days(30))));
-    // A zone that has vanished from the database of zones moves the end by hours at most.
-    let zone = super::instant::zone(&book.run.zone).unwrap_or(jiff::tz::TimeZone::UTC);
-    super::instant::after_delay(now, &span, &zone, holidays, false)
-}
-
 /// Refuses an approval, or says that a task will not be done.
 ///
 /// # Errors
 /// When the step does not wait for a person.
 pub fn deny(book: &mut Book, ordinal: u16, reason: &str, by: &Arc<str>, now: Timestamp) -> Result<(), Refusal> {
     live(book)?;
+    if book.step(ordinal).is_some_and(answers::is_asked) {
+        ask_anew(book, ordinal, by, now)?;
+    }
     book.apply(ordinal, StepEvent::Refused { at: now, reason: format!("{by}: {reason}") }, by, now)?;
     if let Some(step) = book.steps.get_mut(usize::from(ordinal)) {
         step.decision.approval = None;

@@ -1,9 +1,10 @@
-//! Accounts that nobody deletes, and that no run closes by itself: the one that usher signs in with, those that the
+//! Accounts that nobody deletes, and that no run closes or deprives of its power by itself: the one that usher signs in with, those that the
 //! configuration names, and the last of those who govern a system.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::subject::Account;
+use crate::workflow::ActionKind;
 
 /// What the configuration protects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,6 +29,11 @@ pub struct Governing {
 }
 
 impl Governing {
+    /// Whether it has one of the roles now, and would have none any more. Without another role it is closed.
+    pub fn gives_up(&self, account: &Account, becomes: Option<&str>) -> bool {
+        self.has(account) && !becomes.is_some_and(|role| self.roles.contains(&role))
+    }
+
     /// Whether an account has one of the roles.
     pub fn has(&self, account: &Account) -> bool {
         account
@@ -41,6 +47,22 @@ impl Governing {
     pub fn last_on(&self, system: &str) -> String {
         format!("it is the last {} of {system}", self.title)
     }
+}
+
+/// What protects an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Protects<'a> {
+    /// Nothing.
+    Nothing,
+    /// It is protected whoever else there is, for this reason.
+    Always(String),
+    /// It is protected where it is the last of one of these kinds.
+    LastOf(Vec<&'a Governing>),
+}
+
+/// The role that an account would have instead of its own, where an action gives it another one.
+pub fn another_role(action: ActionKind, with: &serde_json::Map<String, serde_json::Value>) -> Option<&str> {
+    with.get("role").filter(|_| action == ActionKind::RoleSet)?.as_str()
 }
 
 /// `SYSTEM:PATTERN`, or `PATTERN` for every system; `*` stands for any signs, `?` for one. Case does not count.
@@ -94,10 +116,19 @@ impl Protected {
         Some(format!("[protected] names {}, as {}", pattern.written, account.login))
     }
 
-    /// The kinds of governing account that this one is.
-    pub fn governs(&self, account: &Account) -> Vec<&Governing> {
+    /// What protects an account from being closed, or from another role that it is to have instead.
+    pub fn of(&self, account: &Account, becomes: Option<&str>) -> Protects<'_> {
         let kinds = self.governing.get(&account.system).into_iter().flatten();
-        kinds.filter(|kind| kind.has(account)).collect()
+        let kinds: Vec<&Governing> = kinds.filter(|kind| kind.gives_up(account, becomes)).collect();
+        // Another role takes nothing away from whoever governs nothing, or goes on doing so.
+        if becomes.is_some() && kinds.is_empty() {
+            return Protects::Nothing;
+        }
+        match self.named(account) {
+            Some(why) => Protects::Always(why),
+            None if kinds.is_empty() => Protects::Nothing,
+            None => Protects::LastOf(kinds),
+        }
     }
 }
 
@@ -168,6 +199,26 @@ mod tests {
         for everybody in ["", "*", "ldap:", "ldap:**", ":root"] {
             assert!(LoginPattern::parse(everybody).is_err(), "{everybody}");
         }
+    }
+
+    #[test]
+    fn another_role_is_a_matter_for_those_who_govern_only() {
+        let admins = Governing { title: "administrator", roles: &["administrator", "owner"] };
+        let mut house = protected(&["ada*"]);
+        house.governing.insert("ldap".into(), vec![admins.clone()]);
+        let with_role = |login: &str, role: &str| {
+            let mut account = called(login);
+            account.attributes.insert("role".into(), role.into());
+            account
+        };
+        let last = Protects::LastOf(vec![&admins]);
+        assert_eq!(house.of(&with_role("grace", "administrator"), None), last);
+        assert_eq!(house.of(&with_role("grace", "administrator"), Some("user")), last);
+        assert_eq!(house.of(&with_role("grace", "administrator"), Some("owner")), Protects::Nothing);
+        assert_eq!(house.of(&with_role("grace", "user"), Some("owner")), Protects::Nothing);
+        assert_eq!(house.of(&with_role("grace", "user"), None), Protects::Nothing);
+        assert!(matches!(house.of(&with_role("ada", "owner"), Some("user")), Protects::Always(_)));
+        assert_eq!(house.of(&with_role("ada", "user"), Some("guest")), Protects::Nothing, "it loses no power");
     }
 
     #[test]

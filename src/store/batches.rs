@@ -64,9 +64,12 @@ impl Store {
 
 /// Runs with an approval that is asked for.
 async fn asking(conn: &mut AnyConnection) -> Result<Vec<i64>, StoreError> {
-    Ok(sqlx::query_scalar("SELECT DISTINCT run_id FROM steps WHERE state = 'awaiting_approval' ORDER BY run_id")
-        .fetch_all(conn)
-        .await?)
+    Ok(sqlx::query_scalar(
+        "SELECT DISTINCT run_id FROM steps
+         WHERE state = 'awaiting_approval' OR (state = 'held' AND action = 'approval') ORDER BY run_id",
+    )
+    .fetch_all(conn)
+    .await?)
 }
 
 fn of_run(run: i64, refusal: Refusal) -> StoreError {

@@ -121,7 +121,7 @@ impl Store {
         };
         let account = step.account.and_then(|id| desk.accounts.get(&id));
         let protected = match (step.action.nature(), account) {
-            (Nature::Cut | Nature::Destructive, Some(account)) => self.protection(tx, account, desk).await?,
+            (Nature::Cut | Nature::Destructive, Some(account)) => self.protection(tx, account, None, desk).await?,
             _ => None,
         };
         // A run about an account has its person too; one that is somebody else's by now is not deleted anyhow.
@@ -156,9 +156,10 @@ impl Store {
                     match guard::policy_problem(&loaded.book, step, policy, &with) {
                         Some(reason) => StepEvent::Held { reason },
                         None => match self.fill(tx, &loaded.book, step, person, with).await? {
-                            Filled::With(with) => {
-                                return start(tx, loaded, ordinal, (with, undone), desk, request, report);
-                            }
+                            Filled::With(with) => match self.demotion(tx, step.action, account, &with, desk).await? {
+                                Some(why) => StepEvent::Held { reason: HoldReason::Protected(why) },
+                                None => return start(tx, loaded, ordinal, (with, undone), desk, request, report),
+                            },
                             Filled::Instead(event) => event,
                             Filled::Later => return Ok(()),
                         },

@@ -89,7 +89,11 @@ pub(super) fn columns(
         lease_owner: lease.map(|lease| lease.owner.to_owned()),
         data: carries_data.then(|| json(&step.state)),
         first_due: step.first_due.map(|due| due.as_millisecond()),
-        lapses_at: step.decision.approval.as_ref().map(|given| given.valid_until.as_millisecond()),
+        lapses_at: match step.state {
+            StepState::AwaitingApproval => step.decision.answer_by,
+            _ => step.decision.approval.as_ref().map(|given| given.valid_until),
+        }
+        .map(|at| at.as_millisecond()),
         decision: (step.decision != Decision::default()).then(|| json(&step.decision)),
     })
 }

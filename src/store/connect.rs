@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyConnection, Connection};
 
+use super::stalled::NAME;
 use super::{Dialect, Opening, Store, StoreError};
 use crate::clock;
 
@@ -192,6 +193,7 @@ pub(super) fn postgres_pool() -> AnyPoolOptions {
 async fn greet(conn: &mut AnyConnection) -> Result<(), sqlx::Error> {
     sqlx::query("SET synchronous_commit = on").execute(&mut *conn).await?;
     sqlx::query("SET idle_in_transaction_session_timeout = '5s'").execute(&mut *conn).await?;
+    sqlx::query("SELECT set_config('application_name', $1, false)").bind(NAME).execute(&mut *conn).await?;
     if may_write(conn).await? { Ok(()) } else { Err(sqlx::Error::Configuration(Box::new(ReadOnly))) }
 }
 

@@ -31,7 +31,8 @@ impl Store {
     /// When the database cannot be written.
     pub async fn freeze(&self, freeze: &Freeze, by: &str) -> Result<i64, StoreError> {
         let mut tx = self.begin().await?;
-        let id = self.take_keys(&mut tx, "freeze", 1).await?;
+        let session = self.session(&mut tx).await?;
+        let id = self.unhindered(session, self.take_keys(&mut tx, "freeze", 1)).await?;
         let now = tx.now.as_millisecond();
         sqlx::query(
             "INSERT INTO freezes (id, system, workflow, all_steps, reason, set_by, set_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",

@@ -18,7 +18,8 @@ impl Store {
     /// and is written after it. (Every claim holds the same row shared; see `bar_freezes`.) It must not take a run in
     /// hand: a claim has its runs before this row.
     pub(super) async fn bar_claims(&self, tx: &mut Tx) -> Result<(), StoreError> {
-        self.take_keys(tx, "freeze", 0).await?;
+        let session = self.session(tx).await?;
+        self.unhindered(session, self.take_keys(tx, "freeze", 0)).await?;
         Ok(())
     }
 

@@ -9,10 +9,10 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use super::books::json;
+use super::mail_list::MailRow;
 use super::sql::{Text, keys, rows};
 use super::{Store, StoreError, Tx};
 use crate::clock::{from_millis, plus};
-use crate::run::book::public_id;
 use crate::secret::{self, DataKey, Secret};
 
 /// Longer than any attempt takes (`[mail] timeout` is at most a minute): whoever holds a mail past it is gone.
@@ -37,7 +37,7 @@ impl Carrier {
         }
     }
 
-    fn of(word: &str) -> Result<Self, StoreError> {
+    pub(super) fn of(word: &str) -> Result<Self, StoreError> {
         let found = [Self::Mail, Self::Webhook].into_iter().find(|carrier| carrier.as_str() == word);
         found.ok_or_else(|| StoreError::corrupt("carrier", word))
     }
@@ -114,47 +114,10 @@ pub enum MailEnd {
     Failed(String),
 }
 
-/// A mail as it stands, without its parts.
-#[derive(Clone, Debug, Serialize)]
-pub struct MailRow {
-    /// Row key, as people type it.
-    #[serde(serialize_with = "as_text")]
-    pub id: i64,
-    /// How it leaves the house.
-    pub carrier: Carrier,
-    /// The template's name, or `message`; of the webhook, the message's type.
-    pub kind: String,
-    /// `queued`, `sent` or `failed`.
-    pub state: String,
-    /// Who receives it.
-    pub to: String,
-    /// Its subject.
-    pub subject: String,
-    /// Its Message-ID.
-    pub message_id: String,
-    /// The run that sends it.
-    pub run: Option<String>,
-    /// How often it was tried.
-    pub attempts: i64,
-    /// What the server said last.
-    pub answer: Option<String>,
-    /// When it was posted, epoch milliseconds.
-    pub queued_at: i64,
-    /// When it is tried (again), epoch milliseconds.
-    pub due_at: Option<i64>,
-    /// When it was sent or given up, epoch milliseconds.
-    pub ended_at: Option<i64>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form serde asks for")]
-fn as_text<S: serde::Serializer>(id: &i64, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(id)
-}
-
 #[derive(Serialize, Deserialize)]
-struct Envelope {
-    to: String,
-    subject: String,
+pub(super) struct Envelope {
+    pub(super) to: String,
+    pub(super) subject: String,
 }
 
 #[derive(Serialize)]
@@ -377,58 +340,6 @@ impl Store {
         self.mail(id).await
     }
 
-    /// One mail.
-    ///
-    /// # Errors
-    /// When there is none of this number, or the database cannot be read.
-    pub async fn mail(&self, id: i64) -> Result<MailRow, StoreError> {
-        let mut conn = self.reader().await?;
-        let row = sqlx::query("SELECT * FROM mails WHERE id = $1").bind(id).fetch_optional(&mut *conn).await?;
-        let row = row.ok_or_else(|| StoreError::NotFound { kind: "mail", key: id.to_string() })?;
-        self.mail_row(&row)
-    }
-
-    /// Mails, newest first; `state` narrows.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn mails(&self, state: Option<&str>, limit: i64) -> Result<Vec<MailRow>, StoreError> {
-        let mut conn = self.reader().await?;
-        let rows =
-            sqlx::query("SELECT * FROM mails WHERE CAST($1 AS TEXT) IS NULL OR state = $1 ORDER BY id DESC LIMIT $2")
-                .bind(state)
-                .bind(limit)
-                .fetch_all(&mut *conn)
-                .await?;
-        rows.iter().map(|row| self.mail_row(row)).collect()
-    }
-
-    /// The mails of one step, oldest first.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn mails_of_step(&self, run: i64, ordinal: u16) -> Result<Vec<MailRow>, StoreError> {
-        let mut conn = self.reader().await?;
-        let rows = sqlx::query("SELECT * FROM mails WHERE run_id = $1 AND step = $2 ORDER BY id")
-            .bind(run)
-            .bind(i64::from(ordinal))
-            .fetch_all(&mut *conn)
-            .await?;
-        rows.iter().map(|row| self.mail_row(row)).collect()
-    }
-
-    /// How many there are in the outbox by carrier and state.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn mail_census(&self) -> Result<Vec<(Carrier, String, i64)>, StoreError> {
-        let mut conn = self.reader().await?;
-        let rows = sqlx::query("SELECT carrier, state, COUNT(*) FROM mails GROUP BY carrier, state ORDER BY 1, 2")
-            .fetch_all(&mut *conn)
-            .await?;
-        rows.iter().map(|row| Ok((Carrier::of(row.try_get(0)?)?, row.try_get(1)?, row.try_get(2)?))).collect()
-    }
-
     /// How long until the next mail is due that leaves this way and that nobody has in hand: zero when one is due now,
     /// `None` when none waits.
     ///
@@ -452,29 +363,6 @@ impl Store {
     pub async fn mail_posted(&self) {
         self.inner.mail.notified().await;
     }
-
-    fn mail_row(&self, row: &AnyRow) -> Result<MailRow, StoreError> {
-        let id: i64 = row.try_get("id")?;
-        let key = self.inner.keys.unwrap(&key_place(id), row.try_get("data_key")?)?;
-        let envelope = envelope(row, id, &key)?;
-        let answer: Option<String> = row.try_get("answer")?;
-        let run: Option<i64> = row.try_get("run_id")?;
-        Ok(MailRow {
-            id,
-            carrier: Carrier::of(row.try_get("carrier")?)?,
-            kind: row.try_get("kind")?,
-            state: row.try_get("state")?,
-            to: envelope.to,
-            subject: envelope.subject,
-            message_id: row.try_get("message_id")?,
-            run: run.map(public_id),
-            attempts: row.try_get("attempts")?,
-            answer: answer.map(|answer| words(&key, id, "answer", &answer)).transpose()?,
-            queued_at: row.try_get("queued_at")?,
-            due_at: row.try_get("due_at")?,
-            ended_at: row.try_get("ended_at")?,
-        })
-    }
 }
 
 /// Where a mail's wrapped key stands.
@@ -486,11 +374,11 @@ fn place(id: i64, field: &str) -> String {
     format!("mail:{id}:{field}")
 }
 
-fn envelope(row: &AnyRow, id: i64, key: &DataKey) -> Result<Envelope, StoreError> {
+pub(super) fn envelope(row: &AnyRow, id: i64, key: &DataKey) -> Result<Envelope, StoreError> {
     super::books::parse("mail's envelope", &words(key, id, "envelope", row.try_get("envelope")?)?)
 }
 
-fn words(key: &DataKey, id: i64, field: &str, sealed: &str) -> Result<String, StoreError> {
+pub(super) fn words(key: &DataKey, id: i64, field: &str, sealed: &str) -> Result<String, StoreError> {
     let opened = secret::open(key, &place(id, field), sealed)?;
     String::from_utf8(opened.to_vec()).map_err(|why| StoreError::corrupt("sealed mail", why))
 }

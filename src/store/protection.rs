@@ -1,11 +1,13 @@
 //! Whether an account must not be lost, resolved from the inventory in the claim's own transaction.
 
+use serde_json::{Map, Value};
 use sqlx::AnyConnection;
 
 use super::accounts::{account, account_columns};
 use super::desk::Desk;
 use super::{Dialect, Store, StoreError, Tx};
-use crate::run::{Account, AccountStatus, Governing, HoldReason};
+use crate::run::{Account, AccountStatus, Governing, HoldReason, Protects, another_role};
+use crate::workflow::ActionKind;
 
 /// Those who can sign in on a system, have a role, and have no attempt under way that may close them.
 const OTHERS: &str = concat!(
@@ -16,22 +18,21 @@ const OTHERS: &str = concat!(
 );
 
 impl Store {
-    /// Why an account is protected. Two daemons never take each the other's last but one: whoever closes an account
-    /// that governs its system holds a row until the claim is written.
+    /// Why an account is protected from being closed, or from the role that it `becomes`. Two daemons never take each
+    /// the other's last but one: whoever closes an account that governs its system, or takes that role away, holds a row
+    /// until the claim is written.
     pub(super) async fn protection(
         &self,
         tx: &mut Tx,
         account: &Account,
+        becomes: Option<&str>,
         desk: &Desk,
     ) -> Result<Option<String>, StoreError> {
-        let protected = &self.conventions().protected;
-        if let Some(why) = protected.named(account) {
-            return Ok(Some(why));
-        }
-        let kinds = protected.governs(account);
-        if kinds.is_empty() {
-            return Ok(None);
-        }
+        let kinds = match self.conventions().protected.of(account, becomes) {
+            Protects::Nothing => return Ok(None),
+            Protects::Always(why) => return Ok(Some(why)),
+            Protects::LastOf(kinds) => kinds,
+        };
         if self.dialect() == Dialect::Postgres {
             sqlx::query("SELECT value FROM counters WHERE name = 'governing' FOR UPDATE").fetch_one(tx.conn()).await?;
         }
@@ -39,6 +40,21 @@ impl Store {
         // What this turn has just claimed is leased, though the table does not show it yet.
         left.retain(|other| !desk.busy.contains(&other.id));
         Ok(last_of(&kinds, account, &left))
+    }
+
+    /// Why a step must not give an account another role: who governs a system would be lost to it.
+    pub(super) async fn demotion(
+        &self,
+        tx: &mut Tx,
+        action: ActionKind,
+        account: Option<&Account>,
+        with: &Map<String, Value>,
+        desk: &Desk,
+    ) -> Result<Option<String>, StoreError> {
+        match (account, another_role(action, with)) {
+            (Some(account), Some(role)) => self.protection(tx, account, Some(role), desk).await,
+            _ => Ok(None),
+        }
     }
 
     /// Lets steps that were held for a protected account be judged again; answers how many.
@@ -54,14 +70,11 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn why_protected(&self, account: &Account) -> Result<Option<String>, StoreError> {
-        let protected = &self.conventions().protected;
-        if let Some(why) = protected.named(account) {
-            return Ok(Some(why));
-        }
-        let kinds = protected.governs(account);
-        if kinds.is_empty() {
-            return Ok(None);
-        }
+        let kinds = match self.conventions().protected.of(account, None) {
+            Protects::Nothing => return Ok(None),
+            Protects::Always(why) => return Ok(Some(why)),
+            Protects::LastOf(kinds) => kinds,
+        };
         let mut conn = self.reader().await?;
         Ok(last_of(&kinds, account, &others(&mut conn, account).await?))
     }

@@ -217,7 +217,8 @@ impl Store {
 
     /// A run under its lock.
     pub(super) async fn take(&self, tx: &mut Tx, run: i64) -> Result<Loaded, StoreError> {
-        let mut loaded = self.load(tx.conn(), &[run], Hold::Wait).await?;
+        let session = self.session(tx).await?;
+        let mut loaded = self.unhindered(session, self.load(tx.conn(), &[run], Hold::Wait)).await?;
         loaded.pop().ok_or_else(|| StoreError::NotFound { kind: "run", key: public_id(run) })
     }
 

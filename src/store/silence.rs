@@ -33,11 +33,11 @@ impl Store {
     ///
     /// # Errors
     /// Those of `work`, or [`StoreError::Unanswered`].
-    pub async fn unless_silent<T>(
+    pub async fn unless_silent<T, E: From<StoreError>>(
         &self,
         patience: &Patience,
-        work: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
         if self.dialect() == Dialect::Sqlite {
             return work.await;
         }
@@ -46,7 +46,7 @@ impl Store {
             patience.silences.fetch_add(1, Ordering::Relaxed);
             let error = StoreError::Unanswered { reason: format!("no answer within {} s", limit.as_secs()) };
             self.note(Some(&error));
-            return Err(error);
+            return Err(error.into());
         };
         if outcome.is_ok() {
             patience.silences.store(0, Ordering::Relaxed);

@@ -1,5 +1,6 @@
 //! What waits for a person.
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use sqlx::{AnyConnection, Row};
@@ -207,6 +208,9 @@ impl Waiting {
         match (self.state, &self.confirm) {
             ("awaiting_approval" | "done", Some(confirm)) => format!("usher approve {of} --confirm '{confirm}'"),
             ("awaiting_approval" | "done", None) => format!("usher approve {of} --confirm yes"),
+            ("held", confirm) if self.reason == Some("nobody_answered") => {
+                format!("usher approve {of} --confirm '{}'", confirm.as_deref().unwrap_or("yes"))
+            }
             ("awaiting_person", _) => format!("usher task done {of}"),
             ("held", _) if self.trip.is_some() => {
                 format!("usher guard release {} --reason …", self.trip.as_deref().unwrap_or_default())
@@ -219,10 +223,14 @@ impl Waiting {
 
 fn what(book: &Book, step: &Step) -> Option<String> {
     match &step.state {
-        StepState::AwaitingApproval => Some(match held_behind(book, step) {
-            Some(why) => format!("{why}; approve again or deny"),
-            None => "approve or deny".to_owned(),
-        }),
+        StepState::AwaitingApproval => {
+            let why = held_behind(book, step).map(|why| format!("{why}; approve again or deny"));
+            let asked = why.unwrap_or_else(|| "approve or deny".to_owned());
+            Some(match step.decision.answer_by {
+                Some(by) => format!("{asked}, by {}", local(book, by)),
+                None => asked,
+            })
+        }
         StepState::AwaitingPerson { instruction } => Some(instruction.clone()),
         StepState::Held { reason, .. } => Some(format!("{}: {}", reason.code(), reason_words(reason))),
         StepState::Failed { reason, .. } => Some(reason.clone()),
@@ -251,10 +259,15 @@ fn late(book: &Book, step: &Step) -> Option<String> {
     if step.state.is_final() {
         return None;
     }
-    let zone = TimeZone::get(&book.run.zone).unwrap_or(TimeZone::UTC);
-    let since = step.first_due?.to_zoned(zone).strftime("%F %H:%M").to_string();
+    let since = local(book, step.first_due?);
     let why = what(book, step).map(|why| format!(", {why}")).unwrap_or_default();
     Some(format!("overdue since {since}, attempts so far: {}{why}", step.attempts))
+}
+
+/// An instant by the run's own zone.
+fn local(book: &Book, at: Timestamp) -> String {
+    let zone = TimeZone::get(&book.run.zone).unwrap_or(TimeZone::UTC);
+    at.to_zoned(zone).strftime("%F %H:%M").to_string()
 }
 
 /// A hold's own words.
@@ -266,6 +279,7 @@ pub fn reason_words(reason: &HoldReason) -> String {
         R::Freeze(words)
         | R::Missing(words)
         | R::Approval(words)
+        | R::NobodyAnswered(words)
         | R::PersonNotDeparted(words)
         | R::Hr(words)
         | R::LegalHold(words)

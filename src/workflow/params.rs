@@ -171,7 +171,7 @@ mod tests {
         let Ok(Params::Approve(approve)) = read(ActionKind::Approval, &json!({ "role": "approver" })) else {
             panic!("approval")
         };
-        assert_eq!(approve.valid.0.days(), 30.0);
+        assert_eq!((approve.valid.0.days(), approve.answer_within.0.days()), (30.0, 30.0));
         assert_eq!(read(ActionKind::AccountPurge, &json!({})), Ok(Params::None {}));
     }
 

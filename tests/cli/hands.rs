@@ -48,24 +48,7 @@ fn protected_accounts_are_reported_before_anything_happens() {
     drop(daemon);
 }
 
-const LEAVE: &str = "\
-workflow: leave-now
-title: Leave now
-for: person
-on: { manual: true }
-steps:
-  - id: disable
-    action: account.disable
-    systems: mailhost
-  - id: approve
-    action: approval
-    with: { role: approver, confirm: \"{{ person.display_name }}\" }
-  - id: delete
-    action: account.delete
-    systems: mailhost
-    delay: 1 day
-    grace: 30 days
-";
+const LEAVE: &str = include_str!("../workflows/leave-now.yaml");
 
 #[test]
 fn a_batch_is_listed_and_approved_with_its_count() {
@@ -92,5 +75,24 @@ fn a_batch_is_listed_and_approved_with_its_count() {
     house.run(&["approve", "--batch", "batch_0", "--confirm", "DELETE 4"]).ends(4).says("there is no batch batch_0");
     house.run(&["approve", "--batch", id, "--confirm", "DELETE 4"]).ends(0).shows("approved for 2 runs");
     assert_eq!((house.step("run_4", "approve").as_str(), house.step("run_5", "approve").as_str()), ("done", "done"));
+    drop(daemon);
+}
+
+#[test]
+fn a_question_that_nobody_answers_is_held_by_the_daemon_and_may_be_answered_late() {
+    let house = House::with_people();
+    let ask = "workflow: ask\nfor: person\non: { manual: true }\nsteps:\n  - id: ask\n    action: approval\n    \
+               with: { role: approver, answer_within: 1 second }\n";
+    house.write("workflows/ask.yaml", ask);
+    house.run(&["help", "ask"]).ends(0).shows("without an answer within 1 second, it is held");
+    let daemon = house.serve();
+    house.run(&["run", "start", "ask", "--person", "1006", "--now"]).ends(0);
+    let run = house.json(&["run", "list", "--person", "1006"])[0]["id"].as_str().unwrap().to_owned();
+    house.until("the lapse", |house| (house.step(&run, "ask") == "held").then_some(()));
+    house.run(&["run", "show", &run]).ends(0).shows("nobody has answered it by");
+    house.run(&["tasks"]).ends(0).shows("nobody_answered").shows(&format!("usher approve {run} ask --confirm 'yes'"));
+    house.run(&["help", "nobody_answered"]).ends(0).shows("a late answer counts");
+    house.run(&["deny", &run, "ask", "--reason", "too late"]).ends(0);
+    assert_eq!(house.step(&run, "ask"), "failed");
     drop(daemon);
 }

@@ -88,8 +88,10 @@ fn never_early(world: &World, book: &Book, step: &Step, observes: bool, what: &s
         let over = match &need.state {
             StepState::Done { .. } | StepState::Skipped { .. } => true,
             StepState::Failed { .. } => goes_on_after_failure(book, need),
-            // An approval that has become stale is asked for again; the purge that it covers goes on.
-            StepState::AwaitingApproval => step.of.is_some(),
+            // An approval that has become stale is asked for again, perhaps in vain; the purge that it covers goes on.
+            StepState::AwaitingApproval | StepState::Held { reason: HoldReason::NobodyAnswered(_), .. } => {
+                step.of.is_some()
+            }
             _ => false,
         };
         let patience_ends = need.first_due.map(|due| due + PATIENCE);

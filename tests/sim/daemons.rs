@@ -254,6 +254,11 @@ impl World {
             self.tally.count("scheduled run");
             self.say(format!("schedules start {fired}"));
         }
+        let unanswered = engine.store().lapse_unanswered().await.unwrap_or_else(|why| panic!("lapse: {why}"));
+        if unanswered > 0 {
+            self.tally.count("approval that nobody answers");
+            self.say(format!("{unanswered} approvals were not answered in time"));
+        }
         if self.house.posts() {
             let told = engine.remind().await.unwrap_or_else(|why| panic!("remind: {why}"));
             engine.mail().expect("a mail room").deliver_due(engine.store()).await.expect("delivers");

@@ -108,3 +108,36 @@ async fn what_a_lost_answer_has_claimed_does_not_wait_for_its_lease() {
     town.count().await.assert_right();
     daemon.terminate().await;
 }
+
+/// A connection falls silent in the middle of a round, for ever: the round begins anew with another one, long before the
+/// kernel would notice.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_round_on_a_connection_that_fell_silent_begins_anew() {
+    let _turn = turn().await;
+    let server = Server::start().await;
+    let url = server.database().await;
+    let town = Town::quiet(1, 6, &url, "").await;
+    let way = Proxy::to(server.port()).await;
+    let daemon = Daemon::start(&Surroundings::of(&town.folder).database(&way.url(&url)));
+    let started = async |atleast: i64| {
+        let began = std::time::Instant::now();
+        assert!(town.tell_of_departures().await, "somebody leaves");
+        while town.number("SELECT COUNT(*) FROM runs WHERE workflow = 'departure'").await < Some(atleast) {
+            assert!(began.elapsed() < Duration::from_secs(40), "HR is not heard: {}", town.log());
+            clock::pause(Duration::from_millis(50)).await;
+        }
+        began.elapsed()
+    };
+    let undisturbed = started(1).await;
+    for wave in 2..4 {
+        // Every round trip takes a while: the silence comes in the middle of one.
+        way.weather(Weather::Slow(Duration::from_millis(150)));
+        clock::pause(Duration::from_millis(1500)).await;
+        way.weather(Weather::Silent);
+        clock::pause(Duration::from_secs(1)).await;
+        way.weather(Weather::Fair);
+        let heard = started(wave).await;
+        eprintln!("HR is heard after {heard:?} on connections that fell silent, {undisturbed:?} undisturbed");
+    }
+    daemon.terminate().await;
+}

@@ -75,6 +75,15 @@ impl Town {
 
     /// HR tells of the next wave; false once everybody has left.
     pub(crate) async fn more_departures(&self) -> bool {
+        let told = self.tell_of_departures().await;
+        if told {
+            steadily("starts the runs", || events::dispatch(&self.engine)).await;
+        }
+        told
+    }
+
+    /// HR tells of the next wave, and nobody here does anything about it.
+    pub(crate) async fn tell_of_departures(&self) -> bool {
         let first = self.told.fetch_add(self.wave, Ordering::SeqCst);
         let now = steadily("the time", || self.engine.store().now()).await;
         let last_day = now.to_zoned(jiff::tz::TimeZone::UTC).date().saturating_add(jiff::Span::new().days(3));
@@ -85,7 +94,6 @@ impl Town {
             feed::take_in(&self.engine, &read, "csv", |_| ()).await.map_err(|error| error.to_string())
         })
         .await;
-        steadily("starts the runs", || events::dispatch(&self.engine)).await;
         true
     }
 

@@ -133,8 +133,8 @@ async fn three_daemons_share_the_runs_whatever_happens_to_one() {
     storm.report();
 }
 
-/// A daemon that stands still in the middle of a transaction holds what it has locked. PostgreSQL ends that transaction,
-/// and neither the others nor a freeze wait for the daemon to wake up.
+/// A daemon that stands still in the middle of a transaction holds what it has locked. Whoever sets a freeze ends that
+/// transaction, else PostgreSQL does; neither the others nor the freeze wait for the daemon to wake up.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_daemon_that_stands_still_in_a_transaction_holds_nobody_up() {
     let _turn = turn().await;
@@ -163,7 +163,7 @@ async fn a_daemon_that_stands_still_in_a_transaction_holds_nobody_up() {
     let freeze = Freeze { system: None, workflow: None, all: false, reason: "a test".into() };
     town.engine.store().freeze(&freeze, "test:keeper").await.expect("freezes");
     let frozen = began.elapsed();
-    assert!(frozen < Duration::from_secs(7), "a freeze took {frozen:?}");
+    assert!(frozen < Duration::from_secs(3), "a freeze took {frozen:?}"); // 0.9 s where the machine is not busy
     town.engine.store().unfreeze(None, None, "test:keeper").await.expect("lifts it");
     let goes_on = town.until_work_goes_on(Duration::from_secs(10)).await;
     eprintln!("a daemon stood still in a transaction: a freeze after {frozen:?}, then work after {goes_on:?}");

@@ -36,10 +36,17 @@ fn place(systems: &Systems) -> String {
 
 fn approval(step: &StepDef) -> String {
     let role = text(step, "role").unwrap_or_else(|| "approver".to_owned());
-    match text(step, "confirm") {
+    let asks = match text(step, "confirm") {
         Some(words) => format!("Asks for an approval: somebody with the role {role} types {words}"),
         None => format!("Asks for an approval by somebody with the role {role}"),
-    }
+    };
+    let within = text(step, "answer_within").unwrap_or_else(|| "30 days".to_owned());
+    let then = match text(step, "on_lapse").as_deref() {
+        Some("ask_again") => "it is asked for again",
+        Some("skip") => "what waits for it is left out",
+        _ => "it is held and the administrators are told",
+    };
+    format!("{asks}; without an answer within {within}, {then}")
 }
 
 fn checklist(step: &StepDef) -> String {

@@ -297,11 +297,15 @@ impl SandboxSystem {
         super::people::GOVERNING.to_vec()
     }
 
-    /// Whether nobody who governs the system would be left without this account.
+    /// Whether nobody who governs the system would be left without this account, or with another role of it.
     ///
     /// # Errors
     /// When the ledger cannot be read.
-    pub async fn last_of_its_kind(&self, external_id: &str) -> Result<Option<String>, ActionError> {
+    pub async fn last_of_its_kind(
+        &self,
+        external_id: &str,
+        becomes: Option<&str>,
+    ) -> Result<Option<String>, ActionError> {
         self.company.exclusive(|present| {
             let system = self.state(present)?;
             let hand_out = |account: &super::SandboxAccount| account.to_account(&self.name, system.grace_days);
@@ -309,7 +313,7 @@ impl SandboxSystem {
             let others = system.accounts.values().filter(|other| other.id != external_id);
             let left: Vec<Account> =
                 others.filter(|other| other.status == AccountStatus::Enabled).map(hand_out).collect();
-            let mut kinds = super::people::GOVERNING.iter().filter(|kind| kind.has(&own));
+            let mut kinds = super::people::GOVERNING.iter().filter(|kind| kind.gives_up(&own, becomes));
             Ok(kinds.find(|kind| !left.iter().any(|other| kind.has(other))).map(|kind| kind.last_on(&self.name)))
         })
     }

@@ -280,9 +280,10 @@ impl Story {
     }
 
     pub(crate) fn approve(&mut self, label: &str) -> Result<(), Refusal> {
+        let about = self.person.clone();
         self.order(label, |book, ordinal, now| {
             let (by, users) = (person(), Users::default());
-            let approver = orders::Approver { by: &by, users: &users, subject: None, batch: None };
+            let approver = orders::Approver { by: &by, users: &users, subject: about.as_ref(), batch: None };
             orders::approve(book, ordinal, None, "", &approver, now, &Holidays::default())
         })
     }

@@ -53,6 +53,8 @@ pub enum HoldReason {
     Missing(String),
     /// The approval is absent, stale or lapsed.
     Approval(String),
+    /// Nobody has answered the approval in time.
+    NobodyAnswered(String),
     /// The person is employed (again).
     PersonNotDeparted(String),
     /// HR has taken back what the run is about: the person stays, or is back.
@@ -90,6 +92,7 @@ impl HoldReason {
             Self::Freeze(_) => "freeze",
             Self::Missing(_) => "missing",
             Self::Approval(_) => "approval",
+            Self::NobodyAnswered(_) => "nobody_answered",
             Self::PersonNotDeparted(_) => "person_not_departed",
             Self::Hr(_) => "hr",
             Self::LegalHold(_) => "legal_hold",

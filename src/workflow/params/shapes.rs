@@ -43,7 +43,7 @@ macro_rules! words {
 }
 
 words! {
-    /// What becomes of what an approval gates when the approval has lapsed.
+    /// What becomes of what an approval gates when the approval has lapsed, or nobody has answered in time.
     OnLapse {
         /// It is held, administrators are told, and the approval is asked for again.
         Hold,
@@ -306,7 +306,10 @@ shapes! {
         /// How long an approval holds; without it, 30 days.
         #[serde(default = "thirty_days")]
         has valid: Length,
-        /// What becomes of what it gates when it lapses; without it, `hold`.
+        /// How long an answer may take; without it, 30 days.
+        #[serde(default = "thirty_days")]
+        has answer_within: Length,
+        /// What becomes of what it gates when it lapses, or nobody answers; without it, `hold`.
         may on_lapse: OnLapse,
     }
     /// `report.inactive_accounts`

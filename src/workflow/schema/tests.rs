@@ -95,7 +95,7 @@ fn right() -> Vec<String> {
         "action: quota.set\nsystems: all\nwith: { quota: 1024 }",
         "action: groups.add\nsystems: all\nwith: { groups: [a, b] }",
         "action: http.request\nwith: { method: POST, url: \"https://a.example/x\", headers: { x: y }, body: { n: 1 } }",
-        "action: approval\nwith: { role: approver, valid: 2 business days }",
+        "action: approval\nwith: { role: approver, valid: 2 business days, answer_within: 10 days }",
         "action: password.rotate\nsystems: all",
     ] {
         files.push(step(one));
@@ -228,6 +228,7 @@ fn wrong() -> Vec<String> {
         "action: account.disable\nsystems: []",
         "action: account.disable\nsystems: { a: b }",
         "action: approval\nwith: { role: x, valid: for ever }",
+        "action: approval\nwith: { role: x, answer_within: 5 }",
     ] {
         files.push(step(one));
     }

@@ -113,7 +113,11 @@ both! {
         let dispatched = app.import(&leaves_on("2027-12-31")).await;
         let why = dispatched[0].parked.as_deref().expect("parked");
         assert!(why.contains("has closed access already") && why.contains(&format!("usher run undo run_{run}")), "{why}");
-        assert_eq!(dispatched[0].proposes, [format!("usher run undo run_{run} --reason TEXT")]);
+        let event = app.store.events(&EventFilter { state: Some(EventState::Parked), ..EventFilter::default() }).await.unwrap();
+        let event = event[0].public_id();
+        assert!(why.contains(&format!("then `usher events retry {event}`")), "{why}");
+        let proposed = [format!("usher run undo run_{run} --reason TEXT"), format!("usher events retry {event}")];
+        assert_eq!(dispatched[0].proposes, proposed);
         assert_eq!(app.book(run).await.run.inputs["last_day"], "2027-01-29", "the run is as it was");
         let held = app.state(run, "delete@mailhost").await;
         assert!(matches!(&held, StepState::Held { reason: HoldReason::Hr(_), .. }), "{held:?}");
@@ -127,6 +131,20 @@ both! {
         done_by_people(app, run).await;
         app.walk_to(zurich("2027-07-28T09:00")).await;
         assert_eq!(app.account("mailhost", "m-0005").unwrap().status, AccountStatus::Deleted);
+    };
+
+    what_is_proposed_for_a_day_that_has_passed_ends_in_a_departure_on_the_new_day, async |app: &App| {
+        let run = until_the_checklist(app).await;
+        app.import(&leaves_on("2027-12-31")).await;
+        let parked = app.store.events(&EventFilter { state: Some(EventState::Parked), ..EventFilter::default() }).await.unwrap();
+        app.engine.undo(run, "she stays until the end of the year", "os:nils", false).await.unwrap();
+        app.drain().await;
+        app.store.retry_event(parked[0].id, "os:nils").await.unwrap();
+        let dispatched = usher::intake::events::dispatch(&app.engine).await.unwrap();
+        let again = usher::run::book::parse_public_id(&dispatched[0].runs[0]).unwrap();
+        assert_ne!(again, run);
+        assert_eq!(app.book(again).await.run.inputs["last_day"], "2027-12-31");
+        assert_eq!(app.store.event(parked[0].id).await.unwrap().state, EventState::Started);
     };
 
     a_leave_that_hr_moves_takes_its_end_along, async |app: &App| {

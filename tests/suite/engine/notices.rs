@@ -312,7 +312,8 @@ both! {
             runs.push(start(&engine, "failing", &person.employee_number).await);
             later(app, &engine, 0).await;
         }
-        let failed = app.number("SELECT COUNT(*) FROM steps WHERE state = 'failed'").await;
+        // The one step that would take the last legal representative's role is held instead.
+        let failed = app.number("SELECT COUNT(*) FROM steps WHERE state IN ('failed', 'held')").await;
         assert!(failed >= 50, "{failed}");
         later(app, &engine, 5).await;
         assert!(alerts(&engine).is_empty(), "it is waited for more");

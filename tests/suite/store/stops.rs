@@ -1,6 +1,8 @@
 //! Freezes, pauses and cancellations: nothing starts once they return.
 
+use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use sqlx::AnyConnection;
 use tokio::task::JoinHandle;
@@ -88,7 +90,7 @@ pub async fn until_blocked(app: &App, query: &str, over: impl Fn() -> bool) {
 
 /// Somebody keeps the journal from being written until they commit: a turn stands still between its guards and its
 /// commit.
-pub async fn standing_still(app: &App) -> (AnyConnection, JoinHandle<Result<TurnReport, StoreError>>) {
+pub async fn claiming_stands_still(app: &App) -> (AnyConnection, JoinHandle<Result<TurnReport, StoreError>>) {
     let mut wall = app.home.connect().await;
     sqlx::query("BEGIN").execute(&mut wall).await.unwrap();
     sqlx::query("LOCK TABLE journal IN SHARE MODE").execute(&mut wall).await.unwrap();
@@ -104,7 +106,7 @@ pub async fn standing_still(app: &App) -> (AnyConnection, JoinHandle<Result<Turn
 async fn a_freeze_waits_for_the_claims_that_are_being_written() {
     play(Db::Postgres, async |app: &App| {
         let run = small_run_due(app).await;
-        let (mut wall, turn) = standing_still(app).await;
+        let (mut wall, turn) = claiming_stands_still(app).await;
 
         let store = app.another_store().await;
         let freezing = tokio::spawn(async move { store.freeze(&freeze_of(None, None), "os:helene").await });
@@ -126,6 +128,79 @@ async fn a_freeze_waits_for_the_claims_that_are_being_written() {
     .await;
 }
 
+/// A session of usher's that holds locks and then says nothing, as a process does that is stopped.
+async fn standing_still(app: &App, holds: &'static str) -> sqlx::AnyConnection {
+    let mut stopped = app.home.connect().await;
+    sqlx::query("SET application_name = 'usher'").execute(&mut stopped).await.unwrap();
+    sqlx::query("SET idle_in_transaction_session_timeout = '20s'").execute(&mut stopped).await.unwrap();
+    sqlx::query("BEGIN").execute(&mut stopped).await.unwrap();
+    sqlx::query(holds).execute(&mut stopped).await.unwrap();
+    stopped
+}
+
+const CLAIMING: &str = "SELECT value FROM counters WHERE name = 'freeze' FOR SHARE";
+
+/// PostgreSQL alone, by real time: what people order does not wait for a daemon that stands still in a transaction.
+#[tokio::test]
+async fn no_order_waits_for_a_process_that_stands_still_in_a_transaction() {
+    play(Db::Postgres, async |app: &App| {
+        let run = small_run_due(app).await;
+        let soon = async |what: &str, order: &mut (dyn Future<Output = ()> + Unpin)| {
+            let began = std::time::Instant::now();
+            order.await;
+            let took = began.elapsed();
+            eprintln!("{what} beside a process that stands still: {took:?}");
+            assert!(took < Duration::from_secs(4), "{what} took {took:?}");
+        };
+        let stopped = standing_still(app, CLAIMING).await;
+        soon(
+            "a freeze",
+            &mut Box::pin(async { app.store.freeze(&freeze_of(None, None), "os:helene").await.map(|_| ()).unwrap() }),
+        )
+        .await;
+        drop(stopped);
+
+        // Somebody who is at work waits for the one who stands still, and the order for both.
+        app.store.unfreeze(None, None, "os:helene").await.unwrap();
+        let stopped = standing_still(app, "LOCK TABLE journal IN SHARE MODE").await;
+        let (store, systems) = (app.another_store().await, app.engine.system_names());
+        let turn = tokio::spawn(async move { turn_of(&store, "test", &systems, Vec::new(), 8).await });
+        until_blocked(app, "INSERT INTO journal", || turn.is_finished()).await;
+        soon("a pause", &mut Box::pin(async { drop(app.engine.pause(run, "wait", "os:nils").await.unwrap()) })).await;
+        drop(stopped);
+        turn.await.unwrap().unwrap();
+        app.store.recover(true).await.unwrap();
+    })
+    .await;
+}
+
+/// Who is at work is waited for, and so is whoever is no process of usher's.
+#[tokio::test]
+async fn nobody_who_is_at_work_or_a_stranger_is_ended() {
+    play(Db::Postgres, async |app: &App| {
+        let mut stranger = standing_still(app, CLAIMING).await;
+        sqlx::query("SET application_name = 'psql'").execute(&mut stranger).await.unwrap();
+        let freezing = async |which: usize| {
+            let store = app.another_store().await;
+            let name = ["one", "two"][which];
+            tokio::spawn(async move { store.freeze(&freeze_of(Some(name), None), "os:helene").await })
+        };
+        let waits = freezing(0).await;
+        usher::clock::pause(Duration::from_millis(1500)).await;
+        assert!(!waits.is_finished(), "the freeze returned, though somebody holds its row");
+        sqlx::query("COMMIT").execute(&mut stranger).await.expect("nobody has ended it");
+        waits.await.unwrap().unwrap();
+
+        let mut busy = standing_still(app, CLAIMING).await;
+        let waits = freezing(1).await;
+        sqlx::query("SELECT CAST(pg_sleep(1.5) AS TEXT)").execute(&mut busy).await.expect("it is at work");
+        assert!(!waits.is_finished(), "the freeze returned, though somebody holds its row");
+        sqlx::query("COMMIT").execute(&mut busy).await.expect("nobody has ended it");
+        waits.await.unwrap().unwrap();
+    })
+    .await;
+}
+
 /// PostgreSQL alone: a deletion that is being claimed while HR takes the departure back. The file is taken in after the
 /// claim is written, and then the deletion is in flight; or before it, and then the deletion is held.
 #[tokio::test]
@@ -134,7 +209,7 @@ async fn a_rehire_waits_for_the_deletion_that_is_being_claimed() {
         app.staffed().await;
         let run = crate::engine::schedules::deleted_into_grace(app).await;
         app.clock.set(crate::harness::zurich("2027-08-27T09:00"));
-        let (mut wall, turn) = standing_still(app).await;
+        let (mut wall, turn) = claiming_stands_still(app).await;
 
         let other = app.another_store().await;
         let ada = other.person("1005").await.unwrap().unwrap();
@@ -167,7 +242,7 @@ async fn a_legal_hold_waits_for_the_deletion_that_is_being_claimed() {
         app.staffed().await;
         let run = crate::engine::schedules::deleted_into_grace(app).await;
         app.clock.set(crate::harness::zurich("2027-08-27T09:00"));
-        let (mut wall, turn) = standing_still(app).await;
+        let (mut wall, turn) = claiming_stands_still(app).await;
 
         let other = app.another_store().await;
         let ada = other.person("1005").await.unwrap().unwrap();

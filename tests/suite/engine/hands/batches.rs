@@ -6,23 +6,7 @@ use usher::store::StoreError;
 use super::*;
 use crate::harness::request;
 
-const LEAVE: &str = "\
-workflow: leave-now
-for: person
-on: { manual: true }
-steps:
-  - id: disable
-    action: account.disable
-    systems: mailhost
-  - id: approve
-    action: approval
-    with: { role: approver, confirm: \"{{ person.display_name }}\" }
-  - id: delete
-    action: account.delete
-    systems: mailhost
-    delay: 1 day
-    grace: 30 days
-";
+const LEAVE: &str = include_str!("../../../workflows/leave-now.yaml");
 
 /// Three people whose deletion waits for the same approval.
 async fn three(app: &App) -> (Engine, Vec<i64>) {
@@ -37,6 +21,20 @@ async fn three(app: &App) -> (Engine, Vec<i64>) {
 }
 
 both! {
+    a_batch_that_nobody_has_answered_in_time_may_still_be_approved, async |app: &App| {
+        let (engine, runs) = three(app).await;
+        app.clock.set(app.now() + jiff::SignedDuration::from_hours(30 * 24));
+        drain(&engine).await;
+        for run in &runs {
+            assert_eq!(held_by(app, *run, "approve").await, "nobody_answered");
+        }
+        let [batch] = engine.store().batches().await.unwrap().try_into().unwrap();
+        engine.store().approve_batch(&batch.id, "DELETE 6", "os:helene").await.unwrap();
+        for run in &runs {
+            assert_eq!(app.state(*run, "approve").await.as_str(), "done");
+        }
+    };
+
     a_batch_is_approved_whole_by_typing_how_much_it_deletes, async |app: &App| {
         let (engine, runs) = three(app).await;
         let [batch] = engine.store().batches().await.unwrap().try_into().unwrap();

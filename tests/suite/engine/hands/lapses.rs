@@ -77,6 +77,84 @@ both! {
     };
 }
 
+/// A deletion on 1 March behind an approval that may be waited for ten days, and that has been asked for on 1 February.
+async fn asked(app: &App, on_lapse: &str) -> (Engine, i64) {
+    app.staffed().await;
+    let text = leave(on_lapse).replace("valid: 2 days", "valid: 30 days, answer_within: 10 days");
+    let engine = app.restarted(app.systems(), &[("leave.yaml", &text)]).await;
+    app.clock.set(zurich("2027-02-01T09:00"));
+    let run = engine.start(request("leave-late", "1005", &[("day", "2027-02-28")])).await.unwrap().id();
+    drain(&engine).await;
+    assert_eq!(app.state(run, "approve").await.as_str(), "awaiting_approval");
+    app.clock.set(zurich("2027-02-11T08:59"));
+    drain(&engine).await;
+    assert_eq!(app.state(run, "approve").await.as_str(), "awaiting_approval", "not a minute before its time");
+    (engine, run)
+}
+
+both! {
+    what_nobody_approves_in_time_is_held_and_a_late_answer_counts, async |app: &App| {
+        let (engine, run) = asked(app, "").await;
+        app.clock.set(zurich("2027-02-11T09:00"));
+        drain(&engine).await;
+        assert_eq!(held_by(app, run, "approve").await, "nobody_answered");
+        assert!(why_held(app, run, "approve").await.contains("nobody has answered it by 2027-02-11"));
+        assert_eq!(app.run_state(run).await, RunState::NeedsAttention, "the administrators are told");
+        assert_eq!(app.state(run, "delete@mailhost").await.as_str(), "blocked");
+        let waiting = engine.store().waiting(10).await.unwrap();
+        let way_on = waiting.iter().find(|waiting| waiting.step == "approve").unwrap().way_on();
+        assert!(way_on.starts_with("usher approve run_"), "{way_on}");
+        app.clock.set(zurich("2027-02-27T09:00"));
+        engine.approve(run, "approve", "", "os:helene").await.unwrap();
+        app.clock.set(zurich("2027-03-01T09:00"));
+        drain(&engine).await;
+        assert_eq!(app.state(run, "delete@mailhost").await.as_str(), "done");
+    };
+
+    what_nobody_approves_in_time_may_be_asked_again_in_peace, async |app: &App| {
+        let (engine, run) = asked(app, ", on_lapse: ask_again").await;
+        app.clock.set(zurich("2027-02-11T09:00"));
+        drain(&engine).await;
+        assert_eq!(app.state(run, "approve").await.as_str(), "awaiting_approval");
+        assert_eq!(app.run_state(run).await, RunState::Open, "nobody is alerted");
+        let asked = app.store.audit(run).await.unwrap();
+        let asked = asked.iter().filter(|entry| entry.fact.to_string().contains("approval_asked")).count();
+        assert_eq!(asked, 2);
+        app.clock.set(zurich("2027-03-01T09:00"));
+        drain(&engine).await;
+        assert_eq!(app.account("mailhost", "m-0005").unwrap().status, DISABLED, "nobody has approved it");
+    };
+
+    what_nobody_approves_in_time_may_be_left_out, async |app: &App| {
+        let (engine, run) = asked(app, ", on_lapse: skip").await;
+        app.clock.set(zurich("2027-02-11T09:00"));
+        drain(&engine).await;
+        for step in ["approve", "delete@mailhost", "delete.purge@mailhost"] {
+            assert_eq!(app.state(run, step).await.as_str(), "skipped", "{step}");
+        }
+        assert_eq!(app.run_state(run).await, RunState::ClosedWithExceptions);
+        app.clock.set(zurich("2027-12-01T09:00"));
+        drain(&engine).await;
+        assert_eq!(app.account("mailhost", "m-0005").unwrap().status, DISABLED);
+    };
+
+    nothing_lapses_unanswered_in_a_paused_run_or_by_a_clock_that_jumped, async |app: &App| {
+        let (engine, run) = asked(app, ", on_lapse: skip").await;
+        engine.pause(run, "who is this?", "os:nils").await.unwrap();
+        app.clock.set(zurich("2027-02-12T09:00"));
+        drain(&engine).await;
+        assert_eq!(app.state(run, "approve").await.as_str(), "awaiting_approval", "the run is paused");
+        // The clock has jumped, says the guard, and nobody has looked yet.
+        app.sql("INSERT INTO trips (id, kind, system, stops, words, tripped_at) VALUES (7, 'clock', NULL, 'destructive', 'it jumped', 1)").await.unwrap();
+        engine.resume(run, "Ada", "os:nils").await.unwrap();
+        drain(&engine).await;
+        assert_eq!(app.state(run, "approve").await.as_str(), "awaiting_approval", "nobody knows how late it is");
+        engine.store().release_trip(7, "it was right", "os:nils").await.unwrap();
+        drain(&engine).await;
+        assert_eq!(app.state(run, "approve").await.as_str(), "skipped");
+    };
+}
+
 both_posting! {
     an_approval_that_has_lapsed_is_one_alert_whatever_it_holds, async |app: &App| {
         app.staffed().await;
@@ -147,6 +225,24 @@ both_posting! {
             assert_eq!(app.number(open).await, reminded, "after {days} days");
         }
         assert_eq!(app.state(run, "approve").await.as_str(), "done", "the deletion is to come, and asks for it again");
+    };
+
+    who_is_asked_is_reminded_and_the_administrators_are_told_that_nobody_has_answered, async |app: &App| {
+        let (engine, run) = asked(app, "").await;
+        let said = |words: &str| {
+            let kept = engine.mail().unwrap().transport().kept();
+            let plain = kept.into_iter().map(|mail| mail.replace("=\r\n", "").replace("\r\n", " "));
+            plain.filter(|mail| mail.contains(words)).count()
+        };
+        drain(&engine).await;
+        assert!(said("approve or deny, by 2027-02-11 09:00") > 0, "{:?}", engine.mail().unwrap().transport().kept());
+        app.clock.set(zurich("2027-02-11T09:00"));
+        drain(&engine).await;
+        app.clock.set(zurich("2027-02-11T09:11"));
+        drain(&engine).await;
+        assert_eq!(said("nobody has answered it by"), 1);
+        engine.deny(run, "approve", "she stays", "os:helene").await.expect("a late no counts");
+        assert_eq!(app.state(run, "approve").await.as_str(), "failed");
     };
 
     before_an_approval_lapses_somebody_is_reminded_and_may_give_it_again, async |app: &App| {

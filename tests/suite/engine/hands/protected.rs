@@ -62,6 +62,53 @@ both! {
         assert_eq!(app.account("directory", &id).unwrap().status, AccountStatus::Enabled);
     };
 
+    the_last_administrator_is_not_demoted_either, async |app: &App| {
+        app.staffed().await;
+        let (boss, admins) = governors(app);
+        let [first, second] = admins.as_slice() else { panic!("{admins:?}") };
+        let role = |person: &str| app.account("directory", &account_of(app, person, "directory")).unwrap().role;
+        let demoted = async |person: &str, role: &str| {
+            let run = app.start("role-change", person, &[("role", role)]).await;
+            app.drain().await;
+            run
+        };
+        let one = demoted(first, "user").await;
+        assert_eq!(app.state(one, "role@directory").await.as_str(), "done", "one of two may go");
+        let known = app.store.accounts(Some("directory"), None, None).await.unwrap();
+        let id = account_of(app, first, "directory");
+        let known = known.iter().find(|account| account.external_id == id).unwrap();
+        assert_eq!(known.attributes["role"], "user", "the inventory knows it at once");
+        let other = demoted(second, "user").await;
+        assert_eq!(held_by(app, other, "role@directory").await, "protected");
+        assert_eq!(why_held(app, other, "role@directory").await, "it is the last administrator of directory");
+        assert_eq!(role(second).as_deref(), Some("administrator"));
+        let through = app.engine.override_protection(other, Some("role@directory"), "hurry", "os:nils").await.unwrap_err();
+        assert!(through.to_string().contains("make somebody else administrator"), "{through}");
+        let third = demoted(&boss, "administrator").await;
+        assert_eq!(why_held(app, third, "role@directory").await, "it is the last legal representative of directory");
+
+        // Once there is another, it goes through.
+        let successor = demoted("1006", "administrator").await;
+        assert_eq!(app.state(successor, "role@directory").await.as_str(), "done");
+        app.sync().await;
+        app.drain().await;
+        assert_eq!(app.state(other, "role@directory").await.as_str(), "done");
+        assert_eq!(role(second).as_deref(), Some("user"));
+        assert_eq!(held_by(app, third, "role@directory").await, "protected", "nobody else represents the company");
+    };
+
+    the_system_is_asked_before_a_demotion_whatever_the_inventory_says, async |app: &App| {
+        app.staffed().await;
+        let (boss, _) = governors(app);
+        let lie = "UPDATE accounts SET attributes = REPLACE(attributes, '\"role\":\"user\"', '\"role\":\"legal_representative\"')";
+        assert!(app.sql(lie).await.unwrap() > 0);
+        let run = app.start("role-change", &boss, &[("role", "user")]).await;
+        app.drain().await;
+        assert_eq!(why_held(app, run, "role@directory").await, "it is the last legal representative of directory");
+        let id = account_of(app, &boss, "directory");
+        assert_eq!(app.account("directory", &id).unwrap().role.as_deref(), Some("legal_representative"));
+    };
+
     what_the_configuration_names_is_not_deleted, async |app: &App| {
         let run = on_the_day(app).await;
         let engine = app.configured(|house| {
@@ -113,13 +160,12 @@ fn account_of(app: &App, person: &str, system: &str) -> String {
     holder.and_then(|holder| holder.on.get(system)).expect("an account").id.clone()
 }
 
-const CLOSE: &str = "\
-workflow: close-one
+const LOSE: &str = "\
+workflow: lose-one
 for: person
 on: { manual: true }
 steps:
-  - id: disable
-    action: account.disable
+  - id: lose
     systems: directory
 ";
 
@@ -128,9 +174,10 @@ async fn both_in_one_turn(app: &App) {
     app.staffed().await;
     let (_, admins) = governors(app);
     app.drain().await;
-    let engine = app.restarted(app.systems(), &[("close.yaml", CLOSE)]).await;
+    let text = format!("{LOSE}    action: account.disable\n");
+    let engine = app.restarted(app.systems(), &[("lose.yaml", &text)]).await;
     for person in &admins {
-        engine.start(request("close-one", person, &[])).await.unwrap();
+        engine.start(request("lose-one", person, &[])).await.unwrap();
     }
     let claims = turn_of(engine.store(), "one", &app.engine.system_names(), Vec::new(), 8).await.unwrap().claims;
     assert_eq!(claims.len(), 1, "one of two may go");
@@ -144,16 +191,17 @@ async fn one_turn_never_closes_the_last_two_administrators() {
     }
 }
 
-/// Two daemons, two administrators who go at the same moment: each must not take the other for the one who stays. On
-/// PostgreSQL the first turn stands still before it is written, and the second one has to wait for it.
-async fn two_at_once(app: &App) {
+/// Two daemons, two administrators who go, or lose their role, at the same moment: each must not take the other for the
+/// one who stays. On PostgreSQL the first turn stands still before it is written, and the second one has to wait for it.
+async fn two_at_once(app: &App, how: &str) {
     app.staffed().await;
     let (_, admins) = governors(app);
     // Nothing else is due.
     app.drain().await;
-    let engine = app.restarted(app.systems(), &[("close.yaml", CLOSE)]).await;
+    let text = format!("{LOSE}    {how}\n");
+    let engine = app.restarted(app.systems(), &[("lose.yaml", &text)]).await;
     for person in &admins {
-        engine.start(request("close-one", person, &[])).await.unwrap();
+        engine.start(request("lose-one", person, &[])).await.unwrap();
     }
     let (one, two) = (engine.store().clone(), app.configured(|_| {}).await.store().clone());
     let systems = app.engine.system_names();
@@ -191,13 +239,21 @@ async fn two_at_once(app: &App) {
     app.complete(&claims[0], crate::harness::done()).await;
     drain(&engine).await;
     let held = "SELECT COUNT(*) FROM steps s JOIN runs r ON r.id = s.run_id
-         WHERE r.workflow = 'close-one' AND s.state = 'held'";
+         WHERE r.workflow = 'lose-one' AND s.state = 'held'";
     assert_eq!(app.number(held).await, 1);
 }
 
 #[tokio::test]
 async fn two_daemons_never_close_the_last_two_administrators_at_once() {
     for db in [crate::database::Db::Sqlite, crate::database::Db::Postgres] {
-        crate::harness::play(db, two_at_once).await;
+        crate::harness::play(db, async |app| two_at_once(app, "action: account.disable").await).await;
+    }
+}
+
+#[tokio::test]
+async fn two_daemons_never_demote_the_last_two_administrators_at_once() {
+    for db in [crate::database::Db::Sqlite, crate::database::Db::Postgres] {
+        let how = "action: role.set\n    with: { role: user }";
+        crate::harness::play(db, async |app| two_at_once(app, how).await).await;
     }
 }
