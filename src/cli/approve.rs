@@ -3,6 +3,7 @@
 use clap::{ArgGroup, Args};
 use serde_json::{Value, json};
 
+use super::counted::counted;
 use super::finding::{run_key, step_label};
 use super::house::House;
 use super::table::{Cell, Table, Tone};
@@ -95,10 +96,9 @@ async fn whole(context: &mut Context, id: &str, confirm: &str) -> Result<Exit, C
     if context.out.is_json() {
         context.out.document(&document(&batch), false)?;
     } else {
-        let (runs, steps) = (batch.approvals.len(), batch.destructive);
-        context
-            .out
-            .line(format!("{} is approved for {runs} runs; {steps} destructive steps may start.", batch.step))?;
+        let runs = counted(batch.approvals.len(), "run", "runs");
+        let steps = counted(batch.destructive, "destructive step", "destructive steps");
+        context.out.line(format!("{} is approved for {runs}; {steps} may start.", batch.step))?;
     }
     Ok(Exit::Done)
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::counted::counted;
 use super::{CliError, Context, Exit, Tone};
 use crate::config::{self, Config, Problem, SandboxSettings, SystemKind, WorkflowFile};
 use crate::connectors::sandbox::Company;
@@ -166,10 +167,10 @@ impl Findings {
         }
         let summary = format!(
             "{} and {} checked: {}, {}",
-            count(self.workflows, "workflow"),
-            count(self.systems, "system"),
-            count(self.errors(), "mistake"),
-            count(self.warnings(), "warning"),
+            counted(self.workflows, "workflow", "workflows"),
+            counted(self.systems, "system", "systems"),
+            counted(self.errors(), "mistake", "mistakes"),
+            counted(self.warnings(), "warning", "warnings"),
         );
         let tone = if self.errors() > 0 { Tone::Bad } else { Tone::Good };
         let summary = out.paint(tone, &summary);
@@ -222,8 +223,4 @@ fn sandbox(settings: &SandboxSettings) -> Result<(), String> {
 fn split_place(place: &str) -> (&str, Option<u64>) {
     let split = place.rsplit_once(':').and_then(|(file, line)| Some((file, line.parse().ok()?)));
     split.map_or((place, None), |(file, line)| (file, Some(line)))
-}
-
-fn count(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::counted::counted;
 use super::house::House;
 use super::table::Table;
 use super::{CliError, Context, Exit, moment};
@@ -139,7 +140,10 @@ impl Unfreeze {
         if context.out.is_json() {
             context.out.document(&json!({ "lifted": lifted, "released": released }), false)?;
         } else {
-            context.out.line(format!("Lifted {lifted}; {released} steps that had been held go on."))?;
+            context.out.line(format!(
+                "Lifted {lifted}; {}.",
+                counted(released, "step that had been held goes on", "steps that had been held go on")
+            ))?;
         }
         Ok(Exit::Done)
     }

@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::counted::counted;
 use super::finding::trip_key;
 use super::house::House;
 use super::table::{Cell, Table, Tone};
@@ -119,7 +120,10 @@ impl Release {
             context.out.document(&answer, false)?;
         } else {
             let (id, scope) = (row.trip.public_id(), row.trip.scope());
-            context.out.line(format!("Released {id} on {scope}; {released} steps that it had held go on."))?;
+            context.out.line(format!(
+                "Released {id} on {scope}; {}.",
+                counted(released, "step that it had held goes on", "steps that it had held go on")
+            ))?;
             house.warn_without_daemon(context).await?;
         }
         Ok(Exit::Done)

@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::counted::counted;
 use super::house::House;
 use super::table::{Cell, Table, Tone};
 use super::{CliError, Context, Exit, moment};
@@ -153,7 +154,10 @@ impl ReleaseHold {
         if context.out.is_json() {
             context.out.document(&json!({ "released": holds, "steps": steps }), false)?;
         } else {
-            context.out.line(format!("Released {holds}; {steps} steps that had been held are judged again."))?;
+            context.out.line(format!(
+                "Released {holds}; {} judged again.",
+                counted(steps, "step that had been held is", "steps that had been held are")
+            ))?;
         }
         Ok(Exit::Done)
     }

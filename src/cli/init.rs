@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
+use super::counted::counted;
 use super::{CliError, Context, Exit, Tone};
 use crate::config::{self, EXAMPLE};
 use crate::connectors::sandbox::shipped::{COMPANY, PEOPLE};
@@ -82,7 +83,7 @@ fn write_new(path: &Path, text: &str) -> Result<(), CliError> {
 
 fn say(context: &mut Context, folder: &Path, files: &[(String, Cow<'static, str>)]) -> Result<(), CliError> {
     let out = &mut context.out;
-    out.line(format!("Wrote {} files into {}:", files.len(), folder.display()))?;
+    out.line(format!("Wrote {} into {}:", counted(files.len(), "file", "files"), folder.display()))?;
     for (name, _) in files {
         let line = format!("  {}", out.paint(Tone::Good, name));
         out.line(line)?;

@@ -6,6 +6,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::{Value, json};
 
+use super::counted::counted;
 use super::{CliError, Context};
 use crate::report::{Draft, Format, ReportError, Sheet};
 
@@ -72,7 +73,7 @@ impl Listing {
             Some(out) if context.out.is_json() => {
                 context.out.document(&json!({ "file": out.display().to_string(), "rows": rows }), false)
             }
-            Some(out) => context.out.line(format!("{} holds {rows} rows.", out.display())),
+            Some(out) => context.out.line(format!("{} holds {}.", out.display(), counted(rows, "row", "rows"))),
         }
     }
 }

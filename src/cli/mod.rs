@@ -16,6 +16,7 @@ mod check;
 mod completions;
 mod confirm;
 mod context;
+mod counted;
 mod credentials;
 mod demo;
 mod doctor;

@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::counted::counted;
 use super::table::{Cell, Table, Tone};
 use super::{CliError, Context, Exit};
 use crate::connectors::Connector;
@@ -78,7 +79,7 @@ async fn list(context: &mut Context) -> Result<Exit, CliError> {
             kind.into(),
             facets.join(", ").into(),
             Cell::number(known),
-            format!("{} actions", does.len()).into(),
+            counted(does.len(), "action", "actions").into(),
             manual.join(", ").into(),
         ]);
         let degraded = actions(connector, |c| matches!(c, Capability::Degraded(_)));

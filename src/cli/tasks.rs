@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::counted::counted;
 use super::finding::{run_key, step_label};
 use super::table::{Cell, Table, Tone};
 use super::{CliError, Context, Exit, tones};
@@ -140,7 +141,10 @@ impl Task {
         } else if open == 0 {
             context.out.line(format!("{label} of {run} is done."))?;
         } else {
-            context.out.line(format!("Ticked; {open} points of {label} are open."))?;
+            context.out.line(format!(
+                "Ticked; {} open.",
+                counted(open, &format!("point of {label} is"), &format!("points of {label} are"))
+            ))?;
         }
         Ok(Exit::Done)
     }

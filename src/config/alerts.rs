@@ -43,15 +43,7 @@ impl Judge<'_> {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::{Config, Surroundings};
-
-    fn judged(text: &str) -> (Config, Vec<String>) {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("usher.toml"), text).unwrap();
-        let around = Surroundings { folder: folder.path().to_owned(), ..Surroundings::default() };
-        let (config, problems) = Config::inspect(&[], None, &around);
-        (config, problems.into_iter().map(|problem| problem.message).collect())
-    }
+    use crate::config::tests::judged;
 
     #[test]
     fn a_webhook_has_an_address_and_a_secret() {

@@ -67,16 +67,8 @@ impl Judge<'_> {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::{Config, Surroundings};
+    use crate::config::tests::judged;
     use crate::secret::{PasswordPolicy, SignClass};
-
-    fn judged(text: &str) -> (Config, Vec<String>) {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("usher.toml"), text).unwrap();
-        let around = Surroundings { folder: folder.path().to_owned(), ..Surroundings::default() };
-        let (config, problems) = Config::inspect(&[], None, &around);
-        (config, problems.into_iter().map(|problem| problem.message).collect())
-    }
 
     #[test]
     fn a_system_may_differ_and_takes_over_what_it_does_not_say() {

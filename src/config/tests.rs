@@ -43,6 +43,13 @@ impl Place {
     }
 }
 
+/// What a file is read as, and what is wrong with it.
+pub(super) fn judged(text: &str) -> (Config, Vec<String>) {
+    let place = Place::new().file("usher.toml", text);
+    let (config, problems) = Config::inspect(&[], None, &place.around);
+    (config, problems.into_iter().map(|problem| problem.message).collect())
+}
+
 #[test]
 fn no_configuration_at_all_works() {
     let place = Place::new();

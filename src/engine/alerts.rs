@@ -206,6 +206,7 @@ fn kind(wait: &Wait) -> &'static str {
     match &wait.about {
         About::Cut(..) => "cut_overdue",
         About::Step(_, _, state) if state == "failed" => "step_failed",
+        About::Step(_, _, state) if state == "lapsed" => "approval_lapsed",
         About::Step(..) => "step_held",
         About::Trip(_) => "guard_tripped",
         About::Event(_) => "event_parked",

@@ -193,7 +193,12 @@ fn client(settings: &WebhookSettings) -> Result<Client, String> {
     let further = match &settings.ca {
         Some(path) => {
             let pem = std::fs::read(path).map_err(|why| format!("{}: {why}", path.display()))?;
-            Certificate::from_pem_bundle(&pem).map_err(|why| format!("{}: {}", path.display(), chain(&why)))?
+            let found = Certificate::from_pem_bundle(&pem);
+            let found = found.map_err(|why| format!("{}: {}", path.display(), chain(&why)))?;
+            if found.is_empty() {
+                return Err(format!("{}: there is no certificate (PEM) in it", path.display()));
+            }
+            found
         }
         None => Vec::new(),
     };
@@ -205,7 +210,10 @@ fn client(settings: &WebhookSettings) -> Result<Client, String> {
         .tls_certs_merge(further)
         // Alerts are rare: a connection that is kept would be stale.
         .pool_max_idle_per_host(0);
-    client.build().map_err(|why| chain(&why))
+    client.build().map_err(|why| match &settings.ca {
+        Some(path) => format!("{}: {}", path.display(), chain(&why)),
+        None => chain(&why),
+    })
 }
 
 /// An error with its causes: the outermost words say little.
@@ -271,7 +279,8 @@ mod tests {
             key(&SecretRef::File(path).resolve().unwrap())
         };
         assert_eq!(judged("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n").unwrap().len(), 24);
-        for bad in ["MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_MfKQ9r8G", "whsec_***", "whsec_"] {
+        let long = format!("whsec_{}", STANDARD.encode([7; 65]));
+        for bad in ["MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_MfKQ9r8G", "whsec_***", "whsec_", &long] {
             let why = judged(bad).unwrap_err();
             assert!(!why.contains("MfKQ9r8G") && !why.contains("***"), "{why}");
         }

@@ -172,6 +172,21 @@ mod tests {
         assert_eq!(Tree::of(3, vec![[0; 32]]), None);
     }
 
+    /// The leaves and roots that the reference implementation of RFC 6962 is tested with.
+    #[test]
+    fn the_roots_are_those_of_others() {
+        let leaves =
+            ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"];
+        let mut tree = Tree::default();
+        let mut roots = Vec::new();
+        for leaf in leaves {
+            tree.push(Sha256::new().chain_update([0]).chain_update(hex::decode(leaf).unwrap()).finalize().into());
+            roots.push(hex::encode(tree.root()));
+        }
+        assert_eq!(roots[2], "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77");
+        assert_eq!(roots[7], "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328");
+    }
+
     /// The leaf and the root of one leaf, as another program computes them: printf '\0usher.head.v1 12 34 …' | sha256sum.
     #[test]
     fn a_leaf_is_what_is_documented() {

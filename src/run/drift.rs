@@ -31,9 +31,11 @@ impl Look {
         outside(gone, self.steady.0.saturating_sub(earlier.steady.1), self.steady.1.saturating_sub(earlier.steady.0))
     }
 
-    /// How far the record's clock is ahead of the machine's; negative where it is behind.
+    /// How far the record's clock is ahead of the machine's; negative where it is behind. Where the machine's was set back
+    /// between its two readings, nobody knows when the record was asked: what lies between them is no skew.
     pub fn ahead(&self) -> i64 {
-        outside(self.real, self.machine.0, self.machine.1)
+        let (before, after) = self.machine;
+        outside(self.real, before.min(after), before.max(after))
     }
 }
 
@@ -140,6 +142,31 @@ mod tests {
         let slow = Look { real: 1_000_000, machine: (1_000_000, 1_000_000 + hour), steady: (0, hour) };
         assert_eq!((slow.ahead(), after(look(1_000_000, 0)).judge(&slow)), (0, None));
         assert_eq!(after(slow).judge(&look(1_000_000 + hour, hour)), None);
+        // The record was asked at the end of that hour, as far as anybody knows.
+        assert_eq!(after(slow).judge(&look(1_001_000, hour + 1_000)), None);
+    }
+
+    /// A SQLite file has the machine's own clock: somebody who sets it during a look makes a jump, not a skew.
+    #[test]
+    fn a_clock_that_is_set_during_a_look_has_jumped_and_is_not_skewed() {
+        let before = 1_000_000_000;
+        for (by, words) in [
+            (-5 * 60_000, None),
+            (5 * 60_000, None),
+            (-11 * 60_000, Some("the clock fell back by 11 min")),
+            (11 * 60_000, Some("the clock jumped ahead by 11 min")),
+        ] {
+            let now = before + by;
+            // It is set before, or after, the record is asked between the two readings of the machine's clock.
+            let early = Look { real: now, machine: (before, now), steady: (0, 0) };
+            let late = Look { real: before, machine: (before, now), steady: (0, 0) };
+            assert_eq!((early.ahead(), late.ahead()), (0, 0), "{by}");
+            assert_eq!(after(look(before, 0)).judge(&early).as_deref(), words);
+            let mut clocks = after(look(before, 0));
+            assert_eq!(clocks.judge(&late), None, "the record has not seen it yet");
+            clocks.believe(&late);
+            assert_eq!(clocks.judge(&look(now, 0)).as_deref(), words, "the next look has");
+        }
     }
 
     #[test]

@@ -161,3 +161,17 @@ pub fn public_id(id: i64) -> String {
 pub fn parse_public_id(text: &str) -> Option<i64> {
     text.strip_prefix("trip_").unwrap_or(text).parse().ok().filter(|id| *id > 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trip_holds_what_names_it_whole() {
+        let trip = |id| Trip { id, kind: TripKind::Clock, system: None, stops: Stops::Destructive, words: "x".into() };
+        assert!(trip(1).holds(&trip(1).hold()) && trip(12).holds(&trip(12).hold()));
+        assert!(!trip(1).holds(&trip(12).hold()) && !trip(12).holds(&trip(1).hold()));
+        let other = Trip { kind: TripKind::Restore, ..trip(1) };
+        assert!(!other.holds(&trip(1).hold()));
+    }
+}

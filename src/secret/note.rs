@@ -207,6 +207,25 @@ mod tests {
     }
 
     #[test]
+    fn a_text_with_control_signs_is_no_note_whoever_signs_it() {
+        let signer = signer(7);
+        for text in ["a\tb\n", "a\r\n", "a\0\n"] {
+            assert_eq!(open_note(&signer.sign(text), &[signer.verifier()]), Err(NoteError::Form), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_first_signatures_are_looked_at() {
+        let (ours, text) = (signer(7), "usher/x\n3\nabc=\n");
+        let one = ours.sign(text);
+        let (theirs, line) = (signer(8).sign(text), one.strip_prefix(&format!("{text}\n")).unwrap());
+        let their_line = theirs.strip_prefix(&format!("{text}\n")).unwrap();
+        let behind = |others: usize| format!("{text}\n{}{line}", their_line.repeat(others));
+        assert_eq!(open_note(&behind(MOST_SIGNATURES - 1), &[ours.verifier()]), Ok(text));
+        assert_eq!(open_note(&behind(MOST_SIGNATURES), &[ours.verifier()]), Err(NoteError::Unknown));
+    }
+
+    #[test]
     fn keys_are_read_strictly_and_never_shown() {
         let verifier = signer(7).verifier();
         assert_eq!(verifier.to_string().parse::<NoteVerifier>().unwrap(), verifier);

@@ -238,5 +238,12 @@ mod tests {
         std::fs::write(&path, "\n").unwrap();
         assert!(matches!(SecretRef::File(path).resolve(), Err(SecretError::Empty(_))));
         assert!(matches!(SecretRef::Stored("x".into()).resolve(), Err(SecretError::NeedsStore(_))));
+        for (length, fits) in [(LONGEST, true), (LONGEST + 1, false)] {
+            let path = folder.path().join("long");
+            std::fs::write(&path, "x".repeat(length as usize)).unwrap();
+            let read = SecretRef::File(path).resolve();
+            assert_eq!(read.is_ok(), fits, "{length}");
+            assert!(fits || matches!(read, Err(SecretError::TooLong(_))));
+        }
     }
 }

@@ -355,7 +355,41 @@ mod tests {
         let secret = Secret::new("not a key");
         let message = KeyRing::from_secret(&secret).unwrap_err().to_string();
         assert!(message.contains("64 hexadecimal digits") && !message.contains("not a key"), "{message}");
-        assert!(KeyRing::from_secret(&Secret::new(format!("{}\n", "ab".repeat(32)))).is_ok());
+        let keys = |text: &str| KeyRing::from_secret(&Secret::new(text.replace('x', &"ab".repeat(32))));
+        assert!(keys("x\n").is_ok() && keys("# kept by Nils\n3 x\n1 x\n").is_ok());
+        for wrong in ["0 x", "1 x\n1 x", "x\nx", "one x", "1 xab", "", "# x"] {
+            assert!(keys(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    /// Two who change the key file at once come one after the other, and no key is lost.
+    #[test]
+    fn many_new_keys_at_once_are_all_kept() {
+        let (folder, _ring) = ring();
+        let path = folder.path().join("usher.key");
+        let mut made: Vec<u32> = std::thread::scope(|scope| {
+            let adds: Vec<_> =
+                (0..8).map(|_| scope.spawn(|| KeyRing::open(&path).unwrap().add_key().unwrap())).collect();
+            adds.into_iter().map(|add| add.join().unwrap()).collect()
+        });
+        made.sort_unstable();
+        assert_eq!(made, (2..=9).collect::<Vec<_>>());
+        assert_eq!(KeyRing::open(&path).unwrap().versions(), (1..=9).collect::<Vec<_>>());
+    }
+
+    /// Somebody has put another file in its place: the key that wraps is not forgotten, nor is the file emptied.
+    #[test]
+    fn the_key_that_wraps_stays_though_the_file_has_lost_it() {
+        let (folder, ring) = ring();
+        let path = folder.path().join("usher.key");
+        let (_, wrapped) = ring.new_data_key("people:1").unwrap();
+        let other = format!("2 {}\n", "cd".repeat(32));
+        std::fs::write(&path, &other).unwrap();
+        ring.reload().unwrap();
+        assert_eq!(ring.versions(), [1, 2]);
+        assert!(ring.unwrap("people:1", &wrapped).is_ok() && ring.new_data_key("people:2").is_ok());
+        assert!(ring.drop_old_keys().unwrap_err().to_string().contains("does not hold a key"));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), other);
     }
 
     #[test]

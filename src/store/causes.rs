@@ -249,15 +249,22 @@ fn at(key: i64) -> Result<(i64, u16), StoreError> {
     Ok((key / STEPS_PER_RUN, ordinal))
 }
 
-/// What a trip holds is told by the trip.
+/// What a trip holds is told by the trip. What waits, held, for an approval that no longer counts is told by that
+/// approval, as `lapsed`: once, whatever the number of systems, and instead of asking for it in peace.
 async fn stopped(conn: &mut AnyConnection) -> Result<Vec<(i64, String)>, StoreError> {
     let rows = sqlx::query(
-        "SELECT s.id, s.state FROM steps s JOIN runs r ON r.id = s.run_id
+        "SELECT s.id, CASE WHEN s.state = 'awaiting_approval' AND s.lapses_at IS NOT NULL AND r.state <> 'paused'
+                AND EXISTS (SELECT 1 FROM steps h WHERE h.id >= r.id * 1024 AND h.id < r.id * 1024 + 1024
+                    AND h.state = 'held' AND h.data LIKE '%\"guard\":\"approval\"%') THEN 'lapsed' ELSE s.state END
+         FROM steps s JOIN runs r ON r.id = s.run_id
          WHERE s.state IN ('held', 'failed', 'awaiting_approval', 'awaiting_person') AND r.ended_at IS NULL
            AND (s.state <> 'held' OR r.state <> 'paused')
            AND NOT (s.state = 'held' AND EXISTS (
                 SELECT 1 FROM trips t WHERE t.released_at IS NULL
                    AND s.data LIKE '%\"guard\":\"guard\"%' AND s.data LIKE '%\"trip_' || CAST(t.id AS TEXT) || ':%'))
+           AND NOT (s.state = 'held' AND s.data LIKE '%\"guard\":\"approval\"%' AND EXISTS (
+                SELECT 1 FROM steps a WHERE a.id >= r.id * 1024 AND a.id < r.id * 1024 + 1024
+                   AND a.state = 'awaiting_approval' AND a.lapses_at IS NOT NULL))
          ORDER BY s.id LIMIT $1",
     )
     .bind(MOST)

@@ -29,7 +29,8 @@ pub struct Erased {
 
 /// What is written over or taken out, each with the person's key in `$1`. What runs and accounts are called by
 /// themselves stays.
-const OVER: [&str; 10] = [
+const OVER: [&str; 11] = [
+    "DELETE FROM waits WHERE cause LIKE 'event:%' AND about IN (SELECT id FROM hr_events WHERE person_id = $1)",
     "UPDATE people SET manager_number = NULL
      WHERE manager_number = (SELECT p.employee_number FROM people p WHERE p.id = $1)",
     "UPDATE people SET employee_number = 'erased-' || CAST(id AS TEXT), given_name = '', family_name = '',
@@ -56,7 +57,8 @@ const ACCOUNTS: &str = "SELECT system, external_id, status FROM accounts WHERE p
 const EVENTS: &str = "SELECT COUNT(*) FROM hr_events WHERE person_id = $1 AND state IN ('accepted', 'parked')";
 
 const CREDENTIALS: Text = keys!("DELETE FROM credentials WHERE step_id / 1024", "");
-const STEP_WAITS: Text = keys!("DELETE FROM waits WHERE cause LIKE 'step:%' AND about / 1024", "");
+const STEP_WAITS: Text =
+    keys!("DELETE FROM waits WHERE (cause LIKE 'step:%' OR cause LIKE 'cut:%') AND about / 1024", "");
 
 const PERSON: Text = Text {
     sqlite: "SELECT display_name, status, erased_at, last_day FROM people WHERE id = $1",

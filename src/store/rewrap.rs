@@ -336,3 +336,14 @@ impl Store {
 fn has(label: &str, version: u32) -> bool {
     label.split_whitespace().any(|word| word.parse() == Ok(version))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_daemon_has_the_keys_that_it_names_and_no_others() {
+        assert!(has("usher keys 1 12", 1) && has("usher keys 1 12", 12));
+        assert!(!has("usher keys 1 12", 2) && !has("usher keys 12", 1) && !has("", 1));
+    }
+}

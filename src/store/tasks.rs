@@ -10,7 +10,7 @@ use super::people::with_manager;
 use super::{Store, StoreError};
 use crate::run::advance::goes_on_after_failure;
 use crate::run::book::{Book, Step};
-use crate::run::{Account, Person, StepState, asking, trip};
+use crate::run::{Account, HoldReason, Person, StepState, asking, guard, trip};
 use crate::workflow::Scope;
 use crate::workflow::params::Recipient;
 
@@ -223,10 +223,14 @@ impl Waiting {
 
 fn what(book: &Book, step: &Step) -> Option<String> {
     match &step.state {
-        StepState::AwaitingApproval => Some(match step.decision.answer_by {
-            Some(by) => format!("approve or deny, by {}", local(book, by)),
-            None => "approve or deny".to_owned(),
-        }),
+        StepState::AwaitingApproval => {
+            let why = held_behind(book, step).map(|why| format!("{why}; approve again or deny"));
+            let asked = why.unwrap_or_else(|| "approve or deny".to_owned());
+            Some(match step.decision.answer_by {
+                Some(by) => format!("{asked}, by {}", local(book, by)),
+                None => asked,
+            })
+        }
         StepState::AwaitingPerson { instruction } => Some(instruction.clone()),
         StepState::Held { reason, .. } => Some(format!("{}: {}", reason.code(), reason_words(reason))),
         StepState::Failed { reason, .. } => Some(reason.clone()),
@@ -237,6 +241,19 @@ fn what(book: &Book, step: &Step) -> Option<String> {
     }
 }
 
+/// Why an approval that was given is asked for again, and what waits for it. Steps that came after the first one were
+/// held because it is asked for again: that is no reason of its own.
+fn held_behind(book: &Book, approval: &Step) -> Option<String> {
+    let again = format!("{} is {}", approval.label(), approval.state.as_str());
+    let held = guard::gated(book, approval.ordinal).into_iter().filter_map(|step| match &step.state {
+        StepState::Held { reason: HoldReason::Approval(why), .. } => Some((why, step.label())),
+        _ => None,
+    });
+    let (reasons, labels): (Vec<&String>, Vec<String>) = held.unzip();
+    let why = reasons.iter().find(|why| ***why != again).or(reasons.first())?;
+    Some(format!("{why}, and held for it: {}", labels.join(", ")))
+}
+
 /// Since when a cut is due by its run's own zone, how often it was tried, and what keeps it.
 fn late(book: &Book, step: &Step) -> Option<String> {
     if step.state.is_final() {
@@ -244,7 +261,7 @@ fn late(book: &Book, step: &Step) -> Option<String> {
     }
     let since = local(book, step.first_due?);
     let why = what(book, step).map(|why| format!(", {why}")).unwrap_or_default();
-    Some(format!("overdue since {since}, {} attempts{why}", step.attempts))
+    Some(format!("overdue since {since}, attempts so far: {}{why}", step.attempts))
 }
 
 /// An instant by the run's own zone.
@@ -254,8 +271,8 @@ fn local(book: &Book, at: Timestamp) -> String {
 }
 
 /// A hold's own words.
-pub fn reason_words(reason: &crate::run::HoldReason) -> String {
-    use crate::run::HoldReason as R;
+pub fn reason_words(reason: &HoldReason) -> String {
+    use HoldReason as R;
     match reason {
         R::Paused => "the run is paused".into(),
         R::Late => "its time had passed when the run started".into(),

@@ -260,9 +260,6 @@ impl Store {
             tracing::error!(error, mark = place, "how far the database has come cannot be written down outside it");
         }
         vigil.mark_failing = failure.is_some();
-        if let (true, Some((_, _, shown))) = (failure.is_some(), &mut vigil.mark) {
-            *shown = 0;
-        }
     }
 
     /// Whether the mark could not be written when that was tried last.

@@ -134,7 +134,7 @@ fn verify_compares_with_checkpoints_that_were_kept_elsewhere() {
     assert_eq!(house.json(&["audit", "key"])["key"], key.as_str());
     house.run(&["audit", "export", "--out", "journal.jsonl"]).ends(0);
     let answer = house.run(&["audit", "verify"]).ends(0).shows("every chain holds");
-    answer.shows("1 checkpoints over 3 heads: every one fits");
+    answer.shows("1 checkpoint over 3 heads: every one fits");
     for file in ["journal.jsonl", "checkpoints"] {
         let told = house.json(&["audit", "verify", "--checkpoints", file, "--key", &key]);
         assert_eq!((told["ok"].as_bool(), told["checkpoints"]["outside"].as_i64()), (Some(true), Some(1)), "{told}");

@@ -66,7 +66,7 @@ fn approvals_and_checklists_are_answered_as_they_ask() {
     house.run(&["approve", "run_4", "ask", "--confirm", "Zoë Lindqvist"]).ends(0);
     house.until("the list", |house| (house.step("run_4", "points") == "awaiting_person").then_some(()));
     house.run(&["task", "done", "run_4", "points", "--item", "3"]).ends(4).says("there is no point 3");
-    house.run(&["task", "done", "run_4", "points", "--item", "1"]).ends(0).shows("1 points of points are open");
+    house.run(&["task", "done", "run_4", "points", "--item", "1"]).ends(0).shows("1 point of points is open");
     house.run(&["tasks"]).ends(0).shows("[x] 1. First").shows("[ ] 2. Second");
     house.run(&["task", "done", "run_4", "points", "--item", "2"]).ends(0).shows("points of run_4 is done");
     assert_eq!(house.json(&["run", "show", "run_4"])["state"], "completed");

@@ -36,7 +36,7 @@ fn a_file_with_mistakes_is_refused_whole_or_taken_without_them() {
     house.write("hr.csv", "employee_number,name,email\n1,Ada,ada@x.org\n2,Bob,bob\n3,Cy,\n3,Cy,\n");
     let import = ["people", "import", "hr.csv", "--results", "results.csv"];
     let refused = house.run(&import).ends(1).says("3 mistakes; nothing was changed").says("hr.csv:3: email: `bob`");
-    refused.says("--skip-bad-rows takes the other 1 rows");
+    refused.says("--skip-bad-rows takes the other 1 row");
     let results = house.read("results.csv");
     assert!(results.contains("\n3,2,error,email: `bob` is no mail address,\n"), "{results}");
     house.run(&["people", "show", "1"]).ends(3);
@@ -174,7 +174,7 @@ fn ambiguous_accounts_are_named_everywhere_and_solved_by_hand() {
         .ends(0)
         .shows("is that of 1005, 1006")
         .shows("usher accounts bind mailhost:m-0005");
-    house.run(&["doctor"]).shows("1 accounts match several people");
+    house.run(&["doctor"]).shows("1 account matches several people");
     house.run(&["accounts", "bind", "mailhost:m-0005", "1005"]).ends(0);
     house.run(&["accounts", "sync", "mailhost"]).ends(0);
     assert_eq!(house.json(&["accounts", "list", "--unbound"]).as_array().unwrap().len(), 0);

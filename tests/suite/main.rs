@@ -18,6 +18,8 @@ mod queue;
 mod receiver;
 mod smtp;
 mod store;
+mod tls;
 mod upgrades;
 mod vault;
 mod web;
+mod webhook;

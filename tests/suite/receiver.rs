@@ -2,6 +2,7 @@
 //! that is not signed, or is older than five minutes, and knows what it has seen by the id.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,12 +12,15 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use axum::serve::Listener;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha2::Sha256;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 pub const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
@@ -50,11 +54,21 @@ struct Orders {
 #[derive(Clone)]
 pub struct Receiver {
     pub port: u16,
+    scheme: &'static str,
     orders: Arc<Mutex<Orders>>,
 }
 
 impl Receiver {
     pub async fn start() -> Self {
+        Self::listen("http", |listener| listener).await
+    }
+
+    /// One that speaks TLS and nothing else.
+    pub async fn over_tls(acceptor: TlsAcceptor) -> Self {
+        Self::listen("https", |listener| TlsListener { listener, acceptor }).await
+    }
+
+    async fn listen<L: Listener<Addr = SocketAddr>>(scheme: &'static str, on: impl FnOnce(TcpListener) -> L) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let orders: Arc<Mutex<Orders>> = Arc::default();
@@ -62,12 +76,13 @@ impl Receiver {
             .route("/hook", post(take))
             .route("/elsewhere", post(elsewhere))
             .with_state(Arc::clone(&orders));
+        let listener = on(listener);
         tokio::spawn(async move { axum::serve(listener, routes).await });
-        Self { port, orders }
+        Self { port, scheme, orders }
     }
 
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/hook", self.port)
+        format!("{}://127.0.0.1:{}/hook", self.scheme, self.port)
     }
 
     pub fn answer_next(&self, answer: Answer) {
@@ -81,6 +96,30 @@ impl Receiver {
     /// How many messages followed a redirect.
     pub fn elsewhere(&self) -> usize {
         self.orders.lock().unwrap().elsewhere
+    }
+}
+
+struct TlsListener {
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+}
+
+impl Listener for TlsListener {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    /// Whoever does not like the certificate is not waited for.
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            let Ok((stream, from)) = self.listener.accept().await else { continue };
+            if let Ok(stream) = self.acceptor.accept(stream).await {
+                return (stream, from);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<Self::Addr> {
+        self.listener.local_addr()
     }
 }
 

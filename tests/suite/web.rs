@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use usher::queue::Counts;
 use usher::run::trip::TripKind;
+use usher::store::MarkPlace;
 use usher::web::{Door, serve};
 
 use crate::harness::App;
@@ -55,6 +56,7 @@ both! {
         assert!(steps("done") == done && done > 0, "{text}");
         assert_eq!(steps("unknown"), 0, "a state that nothing is in is told too");
         assert_eq!(value(&text, "usher_guards_tripped{guard=\"clock\"}"), 1);
+        assert_eq!(value(&text, "usher_guards_tripped{guard=\"restore\"}"), 0);
         assert_eq!(value(&text, "usher_cuts_overdue"), 0);
         assert_eq!((value(&text, "usher_tide"), value(&text, "usher_database_up")), (1, 1));
         assert!(text.ends_with("# EOF\n"), "{text}");
@@ -64,6 +66,31 @@ both! {
         let told: BTreeSet<String> =
             text.lines().filter_map(|line| Some(line.strip_prefix("# TYPE ")?.split(' ').next()?.to_owned())).collect();
         assert_eq!(told, documented(), "what is told (left) and what docs/ALERTS.md lists (right)");
+    };
+
+    a_write_or_a_mark_that_fails_shows_until_the_next_one_succeeds, async |app: &App| {
+        let port = open(app).await;
+        let figures = async || {
+            let text = get(port, "/metrics").await.1;
+            (value(&text, "usher_database_up"), value(&text, "usher_database_writes_failing"), value(&text, "usher_mark_failing"))
+        };
+        let folder = app.folder.path().join("marks");
+        std::fs::write(&folder, "in the way").unwrap();
+        app.store.keep_mark(&MarkPlace::In(folder.clone())).await.unwrap();
+        app.store.post(&[]).await.unwrap();
+        app.store.show_life().await.unwrap();
+        assert_eq!(figures().await, (1, 0, 1));
+        std::fs::remove_file(&folder).unwrap();
+        app.sql("ALTER TABLE counters RENAME TO gone").await.unwrap();
+        app.store.post(&[]).await.unwrap_err();
+        app.sql("ALTER TABLE gone RENAME TO counters").await.unwrap();
+        assert_eq!(figures().await, (1, 1, 1), "it can be read, and was not written");
+        let (head, body) = get(port, "/health/ready").await;
+        assert!(head.starts_with("HTTP/1.0 503") && body.contains("counters"), "{head} {body}");
+        app.store.post(&[]).await.unwrap();
+        app.store.show_life().await.unwrap();
+        assert_eq!(figures().await, (1, 0, 0));
+        assert!(get(port, "/health/ready").await.0.starts_with("HTTP/1.0 200"));
     };
 
     without_its_database_the_door_still_answers, async |app: &App| {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::super::counted::counted;
 use super::super::finding::run_key;
 use super::super::house::House;
 use super::super::{CliError, Context, Exit};
@@ -62,7 +63,8 @@ impl Export {
         if context.out.is_json() {
             context.out.document(&json!({ "file": out, "runs": runs.len(), "lines": lines }), false)?;
         } else {
-            context.out.line(format!("Wrote {} ({} runs, {lines} lines).", out.display(), runs.len()))?;
+            let (runs, lines) = (counted(runs.len(), "run", "runs"), counted(lines, "line", "lines"));
+            context.out.line(format!("Wrote {} ({runs}, {lines}).", out.display()))?;
         }
         Ok(Exit::Done)
     }

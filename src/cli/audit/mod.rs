@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
+use super::counted::counted;
 use super::finding::run_key;
 use super::house::House;
 use super::table::{Cell, Table, Tone};
@@ -105,8 +106,8 @@ fn words(fact: &Value, zone: &TimeZone) -> String {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let name = fact["fact"].as_str().unwrap_or_default();
     if name == "started" {
-        let steps = fact["steps"].as_array().map_or(0, Vec::len);
-        return format!("started {} ({}), {steps} steps", text(&fact["workflow"]), text(&fact["trigger"]));
+        let steps = counted(fact["steps"].as_array().map_or(0, Vec::len), "step", "steps");
+        return format!("started {} ({}), {steps}", text(&fact["workflow"]), text(&fact["trigger"]));
     }
     let (head, fields) = match fact["change"].as_object() {
         Some(change) => (text(&fact["change"]["event"]), Some(change)),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::super::counted::counted;
 use super::super::finding::run_key;
 use super::super::table::Tone;
 use super::super::{CliError, Context, Exit};
@@ -118,14 +119,16 @@ fn say(context: &mut Context, runs: usize, entries: usize, broken: &[Verified], 
     }
     let verdict = match broken.len() {
         0 => out.paint(Tone::Good, "every chain holds"),
-        count => out.paint(Tone::Bad, &format!("{count} do not hold")),
+        count => out.paint(Tone::Bad, &counted(count, "does not hold", "do not hold")),
     };
-    out.line(format!("{runs} runs, {entries} entries: {verdict}."))?;
+    let (runs, entries) = (counted(runs, "run", "runs"), counted(entries, "entry", "entries"));
+    out.line(format!("{runs}, {entries}: {verdict}."))?;
     let kept = if proof.outside > 0 { format!(" and {} kept elsewhere", proof.outside) } else { String::new() };
     let verdict = match (proof.doubts.len(), proof.checkpoints + proof.outside) {
         (0, 0) => return Ok(()),
         (0, _) => out.paint(Tone::Good, "every one fits"),
-        (count, _) => out.paint(Tone::Bad, &format!("{count} contradictions")),
+        (count, _) => out.paint(Tone::Bad, &counted(count, "contradiction", "contradictions")),
     };
-    out.line(format!("{} checkpoints{kept} over {} heads: {verdict}.", proof.checkpoints, proof.heads))
+    let checkpoints = counted(proof.checkpoints, "checkpoint", "checkpoints");
+    out.line(format!("{checkpoints}{kept} over {}: {verdict}.", counted(proof.heads, "head", "heads")))
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::super::counted::counted;
 use super::super::{CliError, Context, Exit, Tone, instant};
 use super::stage::{Stage, Told};
 use super::words;
@@ -87,7 +88,7 @@ impl Ending {
         let changes = stage.company.snapshot().map_err(sandbox)?.changes_since(&stage.before);
         let sent = stage.store().mail_census().await?;
         if let Some((_, state, count)) = sent.iter().find(|(_, state, _)| state != "sent") {
-            problems.push(format!("{count} mails are {state}"));
+            problems.push(format!("{} {state}", counted(count, "mail is", "mails are")));
         }
         let mails = sent.iter().map(|(_, _, count)| count).sum();
         let days = stage.store().now().await?.duration_since(stage.start.timestamp()).as_hours() / 24;

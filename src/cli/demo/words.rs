@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::super::counted::counted;
 use crate::connectors::sandbox::Difference;
 
 /// The most of a value that is shown as it is.
@@ -25,8 +26,8 @@ pub(super) fn sentences(changes: &[&Difference], name: impl Fn(&str) -> String) 
         let number = |field: &str| fields.get(field).and_then(|value| value.as_u64()).unwrap_or(0);
         let bytes = size(number("bytes"));
         match group {
-            "folder" => format!("has the folder “{of}” with {} mails ({bytes})", number("mails")),
-            _ => format!("received {} files from {} ({bytes})", number("count"), name(of)),
+            "folder" => format!("has the folder “{of}” with {} ({bytes})", counted(number("mails"), "mail", "mails")),
+            _ => format!("received {} from {} ({bytes})", counted(number("count"), "file", "files"), name(of)),
         }
     }));
     found
@@ -54,7 +55,7 @@ fn plain(change: &Difference) -> String {
 }
 
 fn more(count: usize) -> String {
-    if count == 1 { "1 calendar more".to_owned() } else { format!("{count} calendars more") }
+    counted(count, "calendar more", "calendars more")
 }
 
 fn shown(value: &Value) -> String {
@@ -74,7 +75,7 @@ fn size(bytes: u64) -> String {
     let units = [(1_000_000_000_000, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
     match units.into_iter().find(|(factor, _)| bytes >= *factor) {
         Some((factor, unit)) => format!("{}.{} {unit}", bytes / factor, bytes % factor * 10 / factor),
-        None => format!("{bytes} bytes"),
+        None => counted(bytes, "byte", "bytes"),
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::super::CliError;
+use super::super::counted::counted;
 use super::Check;
 use crate::clock::Clock;
 use crate::config::{Config, DatabasePlace};
@@ -82,7 +83,8 @@ async fn clock(store: &Store) -> Result<Check, CliError> {
         return Ok(Check::ok("clock", "the record's and this machine's agree"));
     }
     let direction = if record > machine { "ahead of" } else { "behind" };
-    let span = if apart > 172_800_000 { format!("{} days", apart / 86_400_000) } else { format!("{} s", apart / 1000) };
+    let span =
+        if apart > 172_800_000 { counted(apart / 86_400_000, "day", "days") } else { format!("{} s", apart / 1000) };
     Ok(Check::warn("clock", format!("the record's clock is {span} {direction} this machine's"))
         .help("right for a sandbox whose time was moved; else set this machine's clock (NTP)"))
 }
@@ -105,7 +107,10 @@ async fn inventory(config: &Config, store: &Store) -> Result<Check, CliError> {
         config.systems.keys().filter(|name| !known.contains_key(*name)).map(String::as_str).collect();
     let accounts: i64 = known.values().sum();
     Ok(match unread.as_slice() {
-        [] => Check::ok("inventory", format!("{accounts} accounts, {} people", store.count_people().await?)),
+        [] => {
+            let people = counted(store.count_people().await?, "person", "people");
+            Check::ok("inventory", format!("{}, {people}", counted(accounts, "account", "accounts")))
+        }
         names => Check::warn("inventory", format!("the accounts of {} have never been read", names.join(", ")))
             .help("`usher accounts sync`"),
     })
@@ -114,10 +119,14 @@ async fn inventory(config: &Config, store: &Store) -> Result<Check, CliError> {
 async fn bindings(store: &Store) -> Result<Check, CliError> {
     Ok(match store.unbound_count().await? {
         (0, _) => Check::ok("bindings", "every account has its person"),
-        (unbound, 0) => Check::ok("bindings", format!("{unbound} accounts belong to nobody known"))
-            .help("`usher accounts list --unbound` shows why; `usher accounts bind` says whose they are"),
+        (unbound, 0) => Check::ok(
+            "bindings",
+            counted(unbound, "account belongs to nobody known", "accounts belong to nobody known"),
+        )
+        .help("`usher accounts list --unbound` shows why; `usher accounts bind` says whose they are"),
         (_, several) => {
-            Check::warn("bindings", format!("{several} accounts match several people, or one who has another"))
+            let matching = counted(several, "account matches", "accounts match");
+            Check::warn("bindings", format!("{matching} several people, or one who has another"))
                 .help("`usher accounts list --unbound` names the candidates; `usher accounts bind` says whose they are")
         }
     })
@@ -143,16 +152,20 @@ async fn steps(store: &Store) -> Result<Vec<Check>, CliError> {
         _ => Check::warn("stopped steps", stopped.join(", ")).help("`usher tasks` shows why, and what to do"),
     });
     let asked = count("step", "awaiting_person") + count("step", "awaiting_approval");
-    checks.push(Check::ok("tasks", format!("{asked} wait for a person")));
+    checks.push(Check::ok("tasks", counted(asked, "waits for a person", "wait for a person")));
     checks.push(match count("run", "needs_attention") {
         0 => Check::ok("runs", format!("{} open, {} paused", count("run", "open"), count("run", "paused"))),
-        runs => Check::warn("runs", format!("{runs} need attention")).help("`usher run list --state needs_attention`"),
+        runs => Check::warn("runs", counted(runs, "needs attention", "need attention"))
+            .help("`usher run list --state needs_attention`"),
     });
     let parked = EventFilter { state: Some(EventState::Parked), ..EventFilter::default() };
     checks.push(match store.events(&parked).await?.len() {
         0 => Check::ok("events", "none is parked"),
-        parked => Check::warn("events", format!("{parked} that HR said are parked for a person"))
-            .help("`usher events list --state parked`"),
+        parked => Check::warn(
+            "events",
+            counted(parked, "that HR said is parked for a person", "that HR said are parked for a person"),
+        )
+        .help("`usher events list --state parked`"),
     });
     let frozen: Vec<String> = store.freezes().await?.iter().map(|row| row.freeze.scope()).collect();
     if !frozen.is_empty() {

@@ -1,6 +1,7 @@
 //! What can be looked at without the record: configuration, workflows, key, systems.
 
 use super::super::Context;
+use super::super::counted::counted;
 use super::Check;
 use crate::clock::Clock;
 use crate::config::{Config, DatabasePlace, KeySettings};
@@ -36,12 +37,14 @@ pub(super) fn workflows(config: &Config) -> Check {
     let usable = library.workflows.len();
     match (count(Severity::Error), count(Severity::Warning)) {
         (0, 0) => Check::ok("workflows", format!("{usable}, without a mistake")),
-        (0, warnings) => {
-            Check::warn("workflows", format!("{usable}, {warnings} warnings")).help("`usher check` shows them")
-        }
-        (errors, _) => Check::bad("workflows", format!("{errors} mistakes: the daemon does not start with them"))
-            .help("`usher check` shows each with its place"),
+        (0, warnings) => Check::warn("workflows", format!("{usable}, {}", counted(warnings, "warning", "warnings")))
+            .help("`usher check` shows them"),
+        (errors, _) => Check::bad("workflows", refusing(errors)).help("`usher check` shows each with its place"),
     }
+}
+
+fn refusing(mistakes: usize) -> String {
+    format!("{}: the daemon does not start with them", counted(mistakes, "mistake", "mistakes"))
 }
 
 /// The master key.
@@ -97,8 +100,9 @@ pub(super) async fn mail(config: &Config) -> Vec<Check> {
         Err(why) => Check::bad("mail", why).help("see [mail] in usher.toml; `usher mail test --to ADDRESS` tries it"),
     }];
     if !mistakes.is_empty() {
-        let found = format!("{} mistakes: the daemon does not start with them", mistakes.len());
-        checks.push(Check::bad("mail templates", found).help("`usher check` shows each with its place"));
+        checks.push(
+            Check::bad("mail templates", refusing(mistakes.len())).help("`usher check` shows each with its place"),
+        );
     }
     if room.settings().administrators.is_empty() {
         let found = "nobody is told what has stopped, nor asked for approvals";

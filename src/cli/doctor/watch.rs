@@ -1,6 +1,7 @@
 //! What is watched: overdue cuts, silent sources, systems that cannot be read, the mark outside the database, the webhook.
 
 use super::super::CliError;
+use super::super::counted::counted;
 use super::Check;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -26,8 +27,11 @@ pub(super) async fn webhook(config: &Config) -> Option<Check> {
 pub(super) async fn watched(config: &Config, store: &Store) -> Result<Vec<Check>, CliError> {
     let mut checks = vec![match store.late_cuts().await? {
         0 => Check::ok("access cuts", "none is overdue"),
-        late => Check::bad("access cuts", format!("{late} are not done five minutes after their time"))
-            .help("`usher alerts list` names them"),
+        late => Check::bad(
+            "access cuts",
+            counted(late, "is not done five minutes after its time", "are not done five minutes after their time"),
+        )
+        .help("`usher alerts list` names them"),
     }];
     if let Some(after) = config.silent_after {
         let silent = store.silent_sources(after).await?;

@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
+use super::super::counted::counted;
 use super::super::{CliError, Context, Exit};
 
 /// Erases what is known of a person who has left
@@ -36,14 +37,15 @@ impl Erase {
             context.out.document(&json!(erased), false)?;
             return Ok(Exit::Done);
         }
-        let (runs, accounts) = (erased.runs, erased.accounts);
+        let (runs, accounts) = (counted(erased.runs, "run", "runs"), counted(erased.accounts, "account", "accounts"));
         context.out.line(format!(
-            "{} is erased; {} stands in their place ({runs} runs, {accounts} accounts).",
+            "{} is erased; {} stands in their place ({runs}, {accounts}).",
             self.person, erased.number
         ))?;
         if erased.reserved > 0 {
-            let words = "addresses that were theirs stay reserved until their time is over, without saying whose";
-            context.out.aside(format!("{} {words}.", erased.reserved));
+            let addresses =
+                counted(erased.reserved, "address that was theirs stays", "addresses that were theirs stay");
+            context.out.aside(format!("{addresses} reserved for a time, without saying whose."));
         }
         context.out.aside("Copies of the database from before still hold what was erased, until you delete them.");
         Ok(Exit::Done)

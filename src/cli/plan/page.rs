@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::super::counted::counted;
 use super::super::table::{Cell, Table, Tone};
 use super::super::{CliError, Context, moment};
 use super::{View, notes};
@@ -139,10 +140,9 @@ impl View<'_> {
     fn foot(&self, context: &mut Context) -> Result<(), CliError> {
         let planned = self.plan.steps.iter().filter(|step| step.skip.is_none()).count();
         let left_out = self.plan.steps.len() - planned;
+        let planned = counted(planned, "step", "steps");
         let manual = self.plan.steps.iter().filter(|step| matches!(step.capability, Capability::Manual(_))).count();
         context.out.line("")?;
-        context
-            .out
-            .line(format!("{planned} steps, {manual} of them by a person; {left_out} left out. Nothing was changed."))
+        context.out.line(format!("{planned}, {manual} of them by a person; {left_out} left out. Nothing was changed."))
     }
 }

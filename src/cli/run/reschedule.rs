@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::super::about::inputs;
+use super::super::counted::counted;
 use super::super::finding::run_key;
 use super::super::house::House;
 use super::super::table::Table;
@@ -56,10 +57,10 @@ impl Reschedule {
         if !moved.shifts.is_empty() {
             context.out.table(&table(&house, &moved))?;
         }
-        let count = moved.shifts.len();
+        let steps = counted(moved.shifts.len(), "step", "steps");
         context.out.line(match self.dry_run {
-            true => format!("{count} steps of {run} would move. Nothing was changed."),
-            false => format!("{count} steps of {run} moved; what is done stays."),
+            true => format!("{steps} of {run} would move. Nothing was changed."),
+            false => format!("{steps} of {run} moved; what is done stays."),
         })?;
         Ok(Exit::Done)
     }

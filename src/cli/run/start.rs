@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::super::about::About;
+use super::super::counted::counted;
 use super::super::house::House;
 use super::super::inventory::read_unread;
 use super::super::outlook::Outlook;
@@ -164,8 +165,9 @@ pub(in crate::cli) async fn say_started(
     let run = public_id(started.id());
     let start = format!("{} {}", moment::day(book.run.start, &house.zone), moment::time(book.run.start, &house.zone));
     if new {
+        let steps = counted(book.steps.len(), "step", "steps");
         let verb = if book.run.start > house.store().now().await? { "starts on" } else { "started on" };
-        context.out.line(format!("{run}: {} {verb} {start}, {} steps.", book.run.name, book.steps.len()))?;
+        context.out.line(format!("{run}: {} {verb} {start}, {steps}.", book.run.name))?;
     } else {
         context
             .out

@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::super::counted::counted;
 use super::super::finding::run_key;
 use super::super::table::{Cell, Table, Tone};
 use super::super::{CliError, Context, Exit};
@@ -52,12 +53,11 @@ impl Undo {
 
 fn say(context: &mut Context, run: &str, undone: &Undone) -> Result<(), CliError> {
     let count = undone.steps.len();
+    let steps = counted(count, "step", "steps");
     let out = &mut context.out;
     match &undone.run {
-        Some(new) => out.line(format!("{run} is cancelled; {new} takes {count} steps of it back."))?,
-        None => {
-            out.line(format!("{run} would be cancelled, and {count} steps of it taken back. Nothing was changed."))?
-        }
+        Some(new) => out.line(format!("{run} is cancelled; {new} takes {steps} of it back."))?,
+        None => out.line(format!("{run} would be cancelled, and {steps} of it taken back. Nothing was changed."))?,
     }
     if count > 0 {
         let mut table = Table::new(["takes back", "by", "remarks"]);

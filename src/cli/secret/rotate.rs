@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde_json::json;
 
+use super::super::counted::counted;
 use super::super::house::House;
 use super::super::{CliError, Context, Exit};
 use crate::clock;
@@ -60,7 +61,8 @@ impl RotateKey {
             context.out.line(format!("Master key {now} is the only one now ({gone})."))?;
         } else {
             context.out.line(format!(
-                "Master key {now} has taken the place of {before}: {rewrapped} data keys are wrapped anew."
+                "Master key {now} has taken the place of {before}: {} wrapped anew.",
+                counted(rewrapped, "data key is", "data keys are")
             ))?;
             context.out.aside("Copy the key file to a safe place. The old key opens older copies of the database; `usher secret rotate-key --drop-old` takes it out.");
         }
@@ -82,7 +84,10 @@ async fn begin(house: &House) -> Result<(), CliError> {
             break;
         }
         if began.elapsed() > PATIENCE {
-            let message = format!("{without} daemons do not have master key {version} yet; nothing is sealed by it");
+            let message = format!(
+                "{} not have master key {version} yet; nothing is sealed by it",
+                counted(without, "daemon does", "daemons do")
+            );
             return Err(CliError::refused("key_missing", message)
                 .help("copy the key file to their machines (they read it by themselves), or give them the new [keys] secret and start them again")
                 .help("then run `usher secret rotate-key` again: it goes on with this key"));

@@ -185,6 +185,60 @@ both! {
         next.close().await;
     };
 
+    a_mark_that_cannot_be_read_counts_as_none, async |app: &App| {
+        let place = place(app.home.db, app.folder.path());
+        app.store.keep_mark(&place).await.unwrap();
+        app.store.post(&[]).await.unwrap();
+        app.store.show_life().await.unwrap();
+        let (path, standing) = app.store.mark_standing(&place).await.unwrap();
+        assert_eq!(standing, MarkStanding::Fits);
+        std::fs::write(&path, "{").unwrap();
+        let store = app.another_store().await;
+        store.keep_mark(&place).await.unwrap();
+        store.show_life().await.unwrap();
+        let found = tripped(&store).await;
+        match app.home.db {
+            Db::Sqlite => assert!(matches!(found.as_slice(), [(TripKind::Restore, words)] if words.contains("cannot be read")), "{found:?}"),
+            Db::Postgres => assert!(found.is_empty(), "{found:?}"),
+        }
+        store.close().await;
+    };
+
+    a_mark_that_cannot_be_written_is_said_and_written_later, async |app: &App| {
+        let folder = app.folder.path().join("marks");
+        std::fs::write(&folder, "in the way").unwrap();
+        let place = MarkPlace::In(folder.clone());
+        app.store.keep_mark(&place).await.unwrap();
+        app.store.post(&[]).await.unwrap();
+        app.store.show_life().await.unwrap();
+        assert!(app.store.mark_fails() && app.store.trouble().is_none(), "it stops nothing");
+        std::fs::remove_file(&folder).unwrap();
+        app.store.post(&[]).await.unwrap();
+        app.store.show_life().await.unwrap();
+        assert!(!app.store.mark_fails());
+        assert_eq!(app.store.mark_standing(&place).await.unwrap().1, MarkStanding::Fits);
+    };
+
+    every_copy_of_a_database_that_was_at_work_before_there_were_marks_has_one_name, async |app: &App| {
+        app.staffed().await;
+        let place = place(app.home.db, app.folder.path());
+        let mut paths = Vec::new();
+        for _ in 0..2 {
+            // As an older version has left it.
+            app.sql("DELETE FROM meta WHERE name = 'database_id'").await.unwrap();
+            let store = app.another_store().await;
+            store.keep_mark(&place).await.unwrap();
+            store.post(&[]).await.unwrap();
+            store.show_life().await.unwrap();
+            let (path, standing) = store.mark_standing(&place).await.unwrap();
+            assert_eq!(standing, MarkStanding::Fits);
+            paths.push((path.clone(), std::fs::read_to_string(path).unwrap().split(',').next().unwrap().to_owned()));
+            release(&store).await;
+            store.close().await;
+        }
+        assert_eq!(paths[0], paths[1]);
+    };
+
     without_a_mark_a_file_that_was_at_work_counts_as_restored_and_a_server_does_not, async |app: &App| {
         let place = place(app.home.db, app.folder.path());
         app.store.show_life().await.unwrap();

@@ -366,6 +366,7 @@ both! {
         assert_eq!(out.len(), 4, "{out:#?}");
         let again = out[2..].iter().find(|mail| to(mail).contains(SOREN)).expect("a reminder");
         assert_eq!(subject(again), "3 tasks wait for you");
+        assert!(again.matches("Keys").count() < again.matches("Phone").count(), "what is ticked is done: {again}");
         assert!(again.contains("reminder") && !again.contains("laptop@") && !again.contains("- Keys\n\n    usher task done run_4"), "{again}");
     };
 

@@ -120,6 +120,8 @@ both! {
             feed::take(&beside, &other, &taking, |_| {}),
         );
         let (first, second) = (first.unwrap(), second.unwrap());
+        // Whichever began comes first.
+        let (first, second) = if first.import.id <= second.import.id { (first, second) } else { (second, first) };
         assert!(first.complete && second.complete);
         // The second one joins in, or comes when all is done.
         assert_eq!(left(app, &first).await.outcomes, [RowOutcome::New; 60]);

@@ -4,8 +4,11 @@ use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use sqlx::AnyConnection;
+use tokio::task::JoinHandle;
 use usher::run::guard::Freeze;
 use usher::run::{HoldReason, RunState, StepState};
+use usher::store::{StoreError, TurnReport};
 
 use super::small_run_due;
 use crate::database::Db;
@@ -85,19 +88,25 @@ pub async fn until_blocked(app: &App, query: &str, over: impl Fn() -> bool) {
     }
 }
 
+/// Somebody keeps the journal from being written until they commit: a turn stands still between its guards and its
+/// commit.
+pub async fn claiming_stands_still(app: &App) -> (AnyConnection, JoinHandle<Result<TurnReport, StoreError>>) {
+    let mut wall = app.home.connect().await;
+    sqlx::query("BEGIN").execute(&mut wall).await.unwrap();
+    sqlx::query("LOCK TABLE journal IN SHARE MODE").execute(&mut wall).await.unwrap();
+    let (store, systems) = (app.store.clone(), app.engine.system_names());
+    let turn = tokio::spawn(async move { turn_of(&store, "test", &systems, Vec::new(), 8).await });
+    until_blocked(app, "INSERT INTO journal", || turn.is_finished()).await;
+    (wall, turn)
+}
+
 /// PostgreSQL alone: a claim that is being written when a freeze is set is either seen by it (the freeze waits) or sees
 /// it. SQLite has one writer.
 #[tokio::test]
 async fn a_freeze_waits_for_the_claims_that_are_being_written() {
     play(Db::Postgres, async |app: &App| {
         let run = small_run_due(app).await;
-        // Somebody keeps the journal from being written: the turn stands still between its guards and its commit.
-        let mut wall = app.home.connect().await;
-        sqlx::query("BEGIN").execute(&mut wall).await.unwrap();
-        sqlx::query("LOCK TABLE journal IN SHARE MODE").execute(&mut wall).await.unwrap();
-        let (store, systems) = (app.store.clone(), app.engine.system_names());
-        let turn = tokio::spawn(async move { turn_of(&store, "test", &systems, Vec::new(), 8).await });
-        until_blocked(app, "INSERT INTO journal", || turn.is_finished()).await;
+        let (mut wall, turn) = claiming_stands_still(app).await;
 
         let store = app.another_store().await;
         let freezing = tokio::spawn(async move { store.freeze(&freeze_of(None, None), "os:helene").await });
@@ -197,12 +206,7 @@ async fn a_rehire_waits_for_the_deletion_that_is_being_claimed() {
         app.staffed().await;
         let run = crate::engine::schedules::deleted_into_grace(app).await;
         app.clock.set(crate::harness::zurich("2027-08-27T09:00"));
-        let mut wall = app.home.connect().await;
-        sqlx::query("BEGIN").execute(&mut wall).await.unwrap();
-        sqlx::query("LOCK TABLE journal IN SHARE MODE").execute(&mut wall).await.unwrap();
-        let (store, systems) = (app.store.clone(), app.engine.system_names());
-        let turn = tokio::spawn(async move { turn_of(&store, "test", &systems, Vec::new(), 8).await });
-        until_blocked(app, "INSERT INTO journal", || turn.is_finished()).await;
+        let (mut wall, turn) = claiming_stands_still(app).await;
 
         let other = app.another_store().await;
         let ada = other.person("1005").await.unwrap().unwrap();
@@ -235,12 +239,7 @@ async fn a_legal_hold_waits_for_the_deletion_that_is_being_claimed() {
         app.staffed().await;
         let run = crate::engine::schedules::deleted_into_grace(app).await;
         app.clock.set(crate::harness::zurich("2027-08-27T09:00"));
-        let mut wall = app.home.connect().await;
-        sqlx::query("BEGIN").execute(&mut wall).await.unwrap();
-        sqlx::query("LOCK TABLE journal IN SHARE MODE").execute(&mut wall).await.unwrap();
-        let (store, systems) = (app.store.clone(), app.engine.system_names());
-        let turn = tokio::spawn(async move { turn_of(&store, "test", &systems, Vec::new(), 8).await });
-        until_blocked(app, "INSERT INTO journal", || turn.is_finished()).await;
+        let (mut wall, turn) = claiming_stands_still(app).await;
 
         let other = app.another_store().await;
         let ada = other.person("1005").await.unwrap().unwrap();

@@ -38,6 +38,41 @@ both_posting! {
         app.store.checkpoint(Duration::ZERO).await.unwrap();
         let before = app.store.audit(run).await.unwrap();
         let person = id(app, "1005").await;
+        // Alerts about her that are over, and whose end nobody has heard of yet.
+        let told = |id: i64, cause: &str, about: i64| {
+            format!("INSERT INTO waits (id, cause, kind, about, since, told, told_at, over_at, data_key, urgent) \
+                     VALUES ({id}, '{cause}', 'alert', {about}, 0, 1, 0, {}, '', 0)", i64::MAX)
+        };
+        let event = app.number(&format!("SELECT MIN(id) FROM hr_events WHERE person_id = {person}")).await;
+        let step = run * 1024;
+        for (number, cause, about) in [
+            (9001, format!("cut:{step}"), step),
+            (9002, format!("step:{step}:held"), step),
+            (9003, format!("event:{event}"), event),
+            (9004, format!("cut:{}", step + 1024), step + 1024),
+        ] {
+            app.sql(&told(number, &cause, about)).await.unwrap();
+        }
+        app.sql("UPDATE people SET manager_number = '1005' WHERE employee_number = '1006'").await.unwrap();
+        let first = format!("INSERT INTO sealed_secrets (person_id, purpose, sealed, created_at) VALUES ({person}, 'first_password', 'x', 0)");
+        app.sql(&first).await.unwrap();
+        let step = app.number(&format!("SELECT MIN(s.id) FROM steps s JOIN runs r ON r.id = s.run_id WHERE r.person_id = {person}")).await;
+        app.sql(&format!("INSERT INTO credentials (step_id, data_key, sealed, sealed_at) VALUES ({step}, '', 'x', 0)")).await.unwrap();
+        let of_hers = async || {
+            let mut found = Vec::new();
+            for rows in [
+                format!("people WHERE id <> {person} AND manager_number = '1005'"),
+                format!("runs WHERE person_id = {person} AND (inputs <> '{{}}' OR trigger_key IS NOT NULL)"),
+                format!("sealed_secrets WHERE person_id = {person}"),
+                format!("mails WHERE run_id IN (SELECT id FROM runs WHERE person_id = {person})"),
+                format!("credentials WHERE step_id / 1024 IN (SELECT id FROM runs WHERE person_id = {person})"),
+                format!("hr_events WHERE person_id = {person} AND event_key NOT LIKE 'erased-%'"),
+            ] {
+                found.push(app.number(&format!("SELECT COUNT(*) FROM {rows}")).await > 0);
+            }
+            found
+        };
+        assert_eq!(of_hers().await, [true; 6]);
         let words = ["Keller", "ada.keller", "u-0005", "m-0005", "Ada Keller"];
         let found = record(app).await;
         assert!(words.iter().all(|word| found.contains(word)), "this looks where she is");
@@ -45,6 +80,10 @@ both_posting! {
         let erased = app.store.erase(person, "Ada Keller", "request of 3 March", "os:nils").await.unwrap();
         assert_eq!((erased.number.as_str(), erased.reserved), (format!("erased-{person}").as_str(), 0));
         assert!(erased.runs >= 1 && erased.accounts >= 4, "{erased:?}");
+        assert_eq!(of_hers().await, [false; 6]);
+        let left = async |ids: &str| app.number(&format!("SELECT COUNT(*) FROM waits WHERE id IN ({ids})")).await;
+        assert_eq!((left("9001, 9002, 9003").await, left("9004").await), (0, 1), "nobody hears of her, only of others");
+        app.sql("DELETE FROM waits WHERE id = 9004").await.unwrap();
         let found = record(app).await;
         for word in words {
             assert!(!found.contains(word), "`{word}` is still there: {}", around(&found, word));

@@ -149,6 +149,19 @@ both_posting! {
         app.drain().await;
     };
 
+    a_key_that_others_have_agreed_on_meanwhile_is_not_overruled, async |app: &App| {
+        let store = as_another_process(app).await;
+        begin(&store).await;
+        let agreed = "UPDATE meta SET value = 'theirs' WHERE name = 'key_ring'";
+        app.sql("CREATE TABLE kept AS SELECT * FROM meta WHERE name = 'key_ring'").await.unwrap();
+        assert_eq!(app.sql(agreed).await.unwrap(), 1);
+        let refused = store.wrap_with_newest().await;
+        assert!(matches!(refused, Err(usher::store::StoreError::Conflict(_))), "{refused:?}");
+        assert_eq!(store.keys().wrapping(), 1);
+        app.sql("UPDATE meta SET value = (SELECT value FROM kept) WHERE name = 'key_ring'").await.unwrap();
+        store.close().await;
+    };
+
     two_who_wrap_anew_at_once_beside_a_daemon_at_work_lose_nothing, async |app: &App| {
         app.staffed().await;
         app.store.set_secret("mail-password", &Secret::new("s3cret"), "os:nils").await.unwrap();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
+use super::super::super::counted::counted;
 use super::super::super::house::House;
 use super::super::super::inventory::{self, Reading};
 use super::super::super::table::{Cell, Table, Tone};
@@ -95,7 +96,9 @@ pub(super) async fn say(
     }
     for ((kind, state), count) in &outcome.counts {
         if *state == EventState::Dropped {
-            context.out.line(format!("{count} times `{kind}`, which no workflow listens for."))?;
+            context
+                .out
+                .line(format!("{} `{kind}`, which no workflow listens for.", counted(count, "time", "times")))?;
         }
     }
     if outcome.counts.keys().any(|(_, state)| *state == EventState::Started) {
@@ -111,7 +114,8 @@ fn say_readings(context: &mut Context, outcome: &Consequences) -> Result<(), Cli
                 context.out.aside(format!("warning: {system} cannot be read: {error}; its accounts are as last seen"));
             }
             Reading::Read(found) if found.matched.bound > 0 => {
-                context.out.line(format!("{}: {} accounts found their person.", found.system, found.matched.bound))?;
+                let bound = counted(found.matched.bound, "account found its person", "accounts found their person");
+                context.out.line(format!("{}: {bound}.", found.system))?;
             }
             Reading::Read(_) => {}
         }

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
 
+use super::super::counted::counted;
 use super::super::house::House;
 use super::super::{CliError, Context, Exit};
 use crate::intake::feed::{self, Taken, Taking};
@@ -119,7 +120,7 @@ impl Import {
             return Ok(taken);
         }
         let done = taken.new + taken.changed + taken.unchanged + taken.wrong;
-        Err(stopped(&format!("stopped after {done} of {} rows; they are taken in", file.rows))
+        Err(stopped(&format!("stopped after {done} of {}; they are taken in", counted(file.rows, "row", "rows")))
             .help("the same command goes on where it stopped, and then starts what follows from the file"))
     }
 
@@ -167,7 +168,11 @@ impl Import {
         let count = file.tally.wrong.max(file.tally.mistakes.len() as u64);
         let error = refusal(&self.file.display().to_string(), &file.tally.mistakes, count);
         let rest = file.rows - file.tally.wrong;
-        let error = if rest > 0 { error.help(format!("--skip-bad-rows takes the other {rest} rows")) } else { error };
+        let error = if rest > 0 {
+            error.help(format!("--skip-bad-rows takes the other {}", counted(rest, "row", "rows")))
+        } else {
+            error
+        };
         if written { error } else { error.help("--results FILE.csv lists all of them") }
     }
 }
@@ -180,7 +185,8 @@ fn say_taken(context: &mut Context, taken: &Taken) -> Result<(), CliError> {
         return Ok(());
     }
     let wrong = if taken.wrong > 0 { format!(", {} left out for a mistake", taken.wrong) } else { String::new() };
-    context.out.line(format!("{} people: {} new, {} changed{wrong}.", taken.people, taken.new, taken.changed))
+    let people = counted(taken.people, "person", "people");
+    context.out.line(format!("{people}: {} new, {} changed{wrong}.", taken.new, taken.changed))
 }
 
 fn stopped(message: &str) -> CliError {

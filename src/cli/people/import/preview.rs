@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::super::super::counted::counted;
 use super::super::super::house::House;
 use super::super::super::table::Table;
 use super::super::super::{CliError, Context, Exit, listing};
@@ -89,7 +90,8 @@ fn written(
 /// How the file is read, as a person checks it.
 fn mapping(context: &mut Context, file: &PeopleFile) -> Result<(), CliError> {
     let delimiter = if file.delimiter == '\t' { "tabs".to_owned() } else { format!("`{}`", file.delimiter) };
-    context.out.line(format!("{} rows, {}, separated by {delimiter}.", file.rows, file.encoding()))?;
+    let rows = counted(file.rows, "row", "rows");
+    context.out.line(format!("{rows}, {}, separated by {delimiter}.", file.encoding()))?;
     let mut table = Table::new(["column", "holds", "dates"]);
     for (field, heading) in &file.columns {
         let order = file.dates().find(|(dated, _)| dated == field).map(|(_, order)| order.as_str());
@@ -134,9 +136,8 @@ fn say(
         context.out.line(format!("And {more} more; --results FILE.csv lists all."))?;
     }
     if file.tally.wrong > 0 {
-        context
-            .out
-            .line(format!("{} rows have a mistake: without --skip-bad-rows nothing is taken in.", file.tally.wrong))?;
+        let wrong = counted(file.tally.wrong, "row has a mistake", "rows have a mistake");
+        context.out.line(format!("{wrong}: without --skip-bad-rows nothing is taken in."))?;
     }
     context.out.line(format!("{count} of {} people would change. Nothing was changed.", file.rows))
 }

@@ -156,6 +156,60 @@ both! {
 }
 
 both_posting! {
+    an_approval_that_has_lapsed_is_one_alert_whatever_it_holds, async |app: &App| {
+        app.staffed().await;
+        let files = "action: account.disable\n    systems: files\n  - id: approve";
+        let text = leave("").replace("  - id: approve", &format!("  - id: disable-files\n    {files}"))
+            + "  - id: delete-files\n    action: account.delete\n    systems: files\n    after: approve\n    at: day + 1 day\n    grace: 30 days\n";
+        let engine = app.restarted(app.systems(), &[("leave.yaml", &text)]).await;
+        let run = engine.start(request("leave-late", "1005", &[("day", "2027-02-28")])).await.unwrap().id();
+        drain(&engine).await;
+        engine.approve(run, "approve", "", "os:helene").await.unwrap();
+        app.clock.set(zurich("2027-03-01T09:00"));
+        drain(&engine).await;
+        assert_eq!(held_by(app, run, "delete@mailhost").await, "approval");
+        assert_eq!(held_by(app, run, "delete-files@files").await, "approval");
+        let later = async || {
+            app.clock.set(app.now() + SignedDuration::from_mins(11));
+            drain(&engine).await;
+        };
+        let before = engine.mail().unwrap().transport().kept().len();
+        later().await;
+        later().await;
+        let open = engine.open_alerts().await.unwrap();
+        assert_eq!(open.iter().map(|alert| alert.kind).collect::<Vec<_>>(), ["approval_lapsed"], "{open:#?}");
+        assert!(open[0].what.contains("approve lapsed on 2027-") && !open[0].urgent, "{}", open[0].what);
+        assert!(["delete-files@files", "delete@mailhost"].iter().all(|step| open[0].what.contains(step)), "{}", open[0].what);
+        assert_eq!(open[0].command, format!("usher approve run_{run} approve --confirm yes"));
+        let kept = engine.mail().unwrap().transport().kept();
+        assert_eq!(kept.len(), before + 1, "one mail, and no task beside it: {:#?}", &kept[before..]);
+        engine.approve(run, "approve", "", "os:helene").await.unwrap();
+        drain(&engine).await;
+        assert_eq!(app.state(run, "delete-files@files").await.as_str(), "done");
+        later().await;
+        assert!(engine.open_alerts().await.unwrap().is_empty());
+        assert!(engine.mail().unwrap().transport().kept()[before + 1].contains("all clear"));
+    };
+
+    what_lapses_in_a_paused_run_is_a_task, async |app: &App| {
+        let (engine, run) = lapsed(app, ", on_lapse: hold").await;
+        let kinds = async || engine.open_alerts().await.unwrap().into_iter().map(|alert| alert.kind).collect::<Vec<_>>();
+        engine.remind().await.unwrap();
+        assert_eq!(kinds().await, ["approval_lapsed"]);
+        engine.pause(run, "I look at it myself", "os:nils").await.unwrap();
+        engine.remind().await.unwrap();
+        assert_eq!(kinds().await, [""; 0]);
+    };
+
+    what_lapses_in_peace_is_a_task, async |app: &App| {
+        let (engine, run) = lapsed(app, ", on_lapse: ask_again").await;
+        let kinds = async || engine.open_alerts().await.unwrap().into_iter().map(|alert| alert.kind).collect::<Vec<_>>();
+        engine.remind().await.unwrap();
+        assert_eq!(kinds().await, [""; 0], "it is asked for again in peace");
+        let tasks = format!("SELECT COUNT(*) FROM waits WHERE kind = 'task' AND cause LIKE 'step:%:awaiting_approval' AND about / 1024 = {run}");
+        assert_eq!(app.number(&tasks).await, 1);
+    };
+
     nobody_is_reminded_of_what_has_lapsed_already, async |app: &App| {
         app.staffed().await;
         let text = leave("").replace("2 days", "30 days");

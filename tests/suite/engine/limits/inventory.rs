@@ -41,6 +41,18 @@ both_with! { 3:
         engine.store().close().await;
     };
 
+    accounts_that_are_on_their_way_out_do_not_make_a_limit_larger, async |app: &App| {
+        let engine = crowd(app, wide()).await;
+        let accounts = async || app.number("SELECT population FROM systems WHERE name = 'mailhost'").await;
+        let before = accounts().await;
+        let runs = [remove(&engine, 1).await];
+        engine.work_off(8).await.unwrap();
+        assert_eq!(deleted(app, &runs).await, 1);
+        engine.sync("mailhost").await.unwrap();
+        assert_eq!(accounts().await, before - 1, "in its grace it is still read, and not counted");
+        engine.store().close().await;
+    };
+
     a_daemon_reads_again_what_grows_old_and_one_daemon_is_enough, async |app: &App| {
         let engine = crowd(app, Limits { inventory_age: Duration::from_secs(48 * 3600), ..wide() }).await;
         assert_eq!(engine.keep_inventory().await.unwrap(), 0, "it is fresh");

@@ -1,5 +1,8 @@
 //! What goes wrong is told: what is urgent at once, to people by mail and to a program by the webhook.
 
+mod outside;
+mod telling;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +18,7 @@ use usher::run::Holidays;
 use usher::run::guard::Freeze;
 use usher::run::trip::TripKind;
 use usher::secret::SecretRef;
-use usher::store::StoreError;
+use usher::store::{Store, StoreError, Told, Wait};
 use usher::workflow::Workflow;
 
 use crate::database::Db;
@@ -35,25 +38,34 @@ fn webhook(app: &App, receiver: &Receiver) -> Webhook {
 }
 
 fn watched(app: &App, mail: bool, hook: Option<Webhook>) -> Engine {
-    watched_on(app, systems_of(&app.company), mail, hook)
+    let administrators: &[&str] = if mail { &[ADMIN] } else { &[] };
+    watched_on(&app.store, systems_of(&app.company), administrators, hook)
 }
 
-fn watched_on(app: &App, systems: BTreeMap<String, Connector>, mail: bool, hook: Option<Webhook>) -> Engine {
+/// Without administrators there is no mail.
+fn watched_on(
+    store: &Store,
+    systems: BTreeMap<String, Connector>,
+    administrators: &[&str],
+    hook: Option<Webhook>,
+) -> Engine {
     let mut library: BTreeMap<String, Arc<Workflow>> = Library::shipped().workflows;
-    for (name, system) in [("cuts", "mailhost"), ("badge", "badges")] {
-        let text = CUTS.replace("NAME", name).replace("SYSTEM", system);
+    for (name, text) in [("cuts", CUTS.replace("SYSTEM", "mailhost")), ("badge", CUTS.replace("SYSTEM", "badges"))] {
+        let text = text.replace("NAME", name);
         let (workflow, _) = usher::workflow::parse(name, &text).unwrap_or_else(|why| panic!("{why:?}"));
         library.insert(workflow.name.clone(), Arc::new(workflow));
     }
     let from = "usher <usher@alpine-instruments.example>";
-    let settings = MailSettings { administrators: vec![ADMIN.to_owned()], ..MailSettings::of(Means::Memory, from) };
+    let administrators: Vec<String> = administrators.iter().map(|to| (*to).to_owned()).collect();
+    let mail = !administrators.is_empty();
+    let settings = MailSettings { administrators, ..MailSettings::of(Means::Memory, from) };
     let fittings = Fittings {
         mail: mail.then(|| MailRoom::open(settings).0),
         webhook: hook,
         silent_after: Some(Duration::from_secs(3 * 24 * 3600)),
         ..Fittings::default()
     };
-    Engine::with(app.store.clone(), systems, library, "Europe/Zurich", Holidays::default(), fittings)
+    Engine::with(store.clone(), systems, library, "Europe/Zurich", Holidays::default(), fittings)
 }
 
 fn kept(engine: &Engine) -> Vec<String> {
@@ -153,6 +165,10 @@ both! {
         assert!(out[before].contains(&format!("usher task done run_{run} disable@badges")), "{}", out[before]);
         later(app, &engine, 600).await;
         assert_eq!(kept(&engine).len(), before + 1, "a task, told once");
+        engine.task_done(run, "disable@badges", &Default::default(), None, "os:nils").await.unwrap();
+        engine.remind().await.unwrap();
+        let left = format!("SELECT COUNT(*) FROM waits WHERE cause LIKE 'step:%' AND about / 1024 = {run}");
+        assert_eq!(app.number(&left).await, 0, "a task that is done needs no all-clear");
     };
 
     hr_that_says_nothing_is_told_per_source, async |app: &App| {
@@ -171,13 +187,18 @@ both! {
         later(app, &engine, 600).await;
         let out = mails(&engine);
         assert!(out[before..].iter().any(|mail| mail.contains("# Over") || mail.contains("Over\n")), "{out:#?}");
-        assert_eq!(app.number("SELECT COUNT(*) FROM waits WHERE cause LIKE 'silent:%'").await, 0);
+        let silent = async || app.number("SELECT COUNT(*) FROM waits WHERE cause LIKE 'silent:%' AND over_at IS NULL").await;
+        assert_eq!(silent().await, 0);
+        // Where nobody says how long is too long, nothing is.
+        app.clock.set(app.now() + SignedDuration::from_hours(24 * 365));
+        app.store.watch_waits(&Default::default()).await.unwrap();
+        assert_eq!(silent().await, 0);
     };
 
     a_system_that_cannot_be_read_is_told, async |app: &App| {
         let ledger = app.folder.path().join("other.jsonl");
         let company = SandboxCompany::from_text(shipped::COMPANY, &ledger).unwrap();
-        let engine = watched_on(app, systems_of(&company), true, None);
+        let engine = watched_on(&app.store, systems_of(&company), &[ADMIN], None);
         engine.sync("files").await.unwrap();
         let whole = std::fs::read(&ledger).unwrap();
         std::fs::write(&ledger, [&whole[..], b"this is no entry\n"].concat()).unwrap();
@@ -196,6 +217,29 @@ both! {
         assert_eq!(subject(&mails(&engine)[1]), "usher: all clear for 1");
     };
 
+    what_a_person_has_paused_waits_for_that_person, async |app: &App| {
+        app.staffed().await;
+        let engine = watched(app, true, None);
+        engine.work_off(8).await.unwrap();
+        let freeze = Freeze { system: None, workflow: None, all: true, reason: "an upgrade".into() };
+        app.store.freeze(&freeze, "os:test").await.unwrap();
+        let run = start(&engine, "cuts", "1005").await;
+        engine.work_off(8).await.unwrap();
+        let told = async || {
+            engine.remind().await.unwrap();
+            let open = engine.open_alerts().await.unwrap();
+            open.into_iter().filter(|alert| alert.what.contains(&format!("run_{run} "))).map(|alert| alert.kind).collect::<Vec<_>>()
+        };
+        assert_eq!(told().await, ["step_held"]);
+        engine.pause(run, "I look at it myself", "os:nils").await.unwrap();
+        assert_eq!(told().await, [""; 0]);
+        engine.resume(run, "looked at", "os:nils").await.unwrap();
+        assert_eq!(told().await, ["step_held"]);
+        app.clock.set(app.now() + SignedDuration::from_secs(300));
+        engine.pause(run, "and again", "os:nils").await.unwrap();
+        assert_eq!(told().await, ["cut_overdue"], "the access is open, whoever wanted it so");
+    };
+
     a_guard_that_trips_is_told_at_once_and_once_for_all_that_it_holds, async |app: &App| {
         app.staffed().await;
         let engine = watched(app, true, None);
@@ -205,100 +249,6 @@ both! {
         assert_eq!((out.len(), subject(&out[0])), (1, "usher: urgent, 1 to look at now"));
         assert!(out[0].contains("the clock jumped ahead by 3 h") && out[0].contains(&format!("usher guard release {}", trip.public_id())));
         assert_eq!(engine.open_alerts().await.unwrap()[0].kind, "guard_tripped");
-    };
-
-    the_webhook_tells_what_mail_tells_signed_and_under_one_id, async |app: &App| {
-        app.staffed().await;
-        let receiver = Receiver::start().await;
-        let engine = watched(app, false, Some(webhook(app, &receiver)));
-        engine.work_off(8).await.unwrap();
-        app.misbehave(&Knobs { error_rate: 1.0, ..Knobs::default() });
-        let run = start(&engine, "cuts", "1005").await;
-        engine.work_off(8).await.unwrap();
-        // Refused, not answered, sent elsewhere: tried again each time, under the same id, signed anew.
-        for answer in [Answer::Status(500), Answer::Hang, Answer::Redirect] {
-            receiver.answer_next(answer);
-        }
-        later(app, &engine, 300).await;
-        for minutes in [2, 3, 5, 9] {
-            later(app, &engine, minutes * 60).await;
-        }
-        let got = receiver.received();
-        assert_eq!(got.len(), 4, "{got:#?}");
-        assert_eq!(receiver.elsewhere(), 0, "redirects are not followed");
-        assert!(got.iter().all(|it| it.genuine && it.id == got[0].id && it.body == got[0].body), "{got:#?}");
-        assert!(got[0].id.starts_with("msg_") && !got[0].id.contains('.') && got[0].agent.starts_with("usher/"), "{got:#?}");
-        assert!(got.windows(2).all(|pair| pair[0].seconds < pair[1].seconds), "each attempt has its own time: {got:#?}");
-        let body = &got[0].body;
-        assert_eq!(body["type"], "alert.opened");
-        assert_eq!(body["data"]["kind"], "cut_overdue");
-        assert_eq!((&body["data"]["step"], &body["data"]["run"]), (&"disable@mailhost".into(), &format!("run_{run}").into()));
-        assert_eq!(body["data"]["urgent"], true);
-        assert!(!body.to_string().contains("Ada") && !body.to_string().contains("Keller"), "no names: {body}");
-        // The end is told under the same alert, with an id of its own.
-        app.misbehave(&Knobs::default());
-        later(app, &engine, 3600).await;
-        later(app, &engine, 600).await;
-        let got = receiver.received();
-        assert_eq!(got.len(), 5, "{got:#?}");
-        assert_eq!((&got[4].body["type"], &got[4].body["data"]["alert"]), (&"alert.closed".into(), &body["data"]["alert"]));
-        assert_ne!(got[4].id, got[0].id);
-        let sent = app.number("SELECT COUNT(*) FROM mails WHERE carrier = 'webhook' AND state = 'sent' AND body IS NULL").await;
-        assert_eq!(sent, 2);
-    };
-
-    a_record_that_cannot_be_written_is_told_past_the_outbox_once, async |app: &App| {
-        let receiver = Receiver::start().await;
-        let engine = watched(app, true, Some(webhook(app, &receiver)));
-        let (mut outage, full) = (Outage::default(), StoreError::Refused("database or disk is full".into()));
-        receiver.answer_next(Answer::Status(500));
-        for steady in [0, 30_000, 59_999] {
-            engine.watch_record(&mut outage, Some(&full), steady).await;
-        }
-        assert!(mails(&engine).is_empty() && receiver.received().is_empty(), "a restart of the database is no alarm");
-        for steady in [60_000, 61_000, 119_999, 120_000, 180_000, 600_000] {
-            engine.watch_record(&mut outage, Some(&full), steady).await;
-        }
-        let out = mails(&engine);
-        assert_eq!((out.len(), subject(&out[0])), (1, "usher: urgent, 1 to look at now"));
-        assert!(out[0].contains("the record cannot be written") && out[0].contains("database or disk is full"), "{}", out[0]);
-        let got = receiver.received();
-        assert_eq!(got.len(), 2, "refused once, and tried again a minute later: {got:#?}");
-        assert!(got[0].id == got[1].id && got.iter().all(|it| it.genuine && it.body["data"]["kind"] == "record_unwritable"));
-        assert_eq!(app.number("SELECT COUNT(*) FROM mails").await, 0, "nothing of it was in the outbox");
-        // It is over: told through the outbox, under the same alert.
-        engine.watch_record(&mut outage, None, 700_000).await;
-        engine.watch_record(&mut outage, None, 701_000).await;
-        engine.deliver_due().await.unwrap();
-        let (out, got) = (mails(&engine), receiver.received());
-        assert_eq!((out.len(), subject(&out[1])), (2, "usher: all clear for 1"));
-        assert_eq!((got.len(), &got[2].body["type"]), (3, &"alert.closed".into()));
-        assert_eq!(got[2].body["data"]["alert"], got[0].body["data"]["alert"]);
-        // A short one is never told, and neither is its end.
-        engine.watch_record(&mut outage, Some(&full), 800_000).await;
-        engine.watch_record(&mut outage, None, 830_000).await;
-        engine.deliver_due().await.unwrap();
-        assert_eq!((mails(&engine).len(), receiver.received().len()), (2, 3));
-    };
-
-    a_receiver_that_is_gone_is_not_asked_again, async |app: &App| {
-        app.staffed().await;
-        let receiver = Receiver::start().await;
-        let engine = watched(app, true, Some(webhook(app, &receiver)));
-        engine.work_off(8).await.unwrap();
-        app.misbehave(&Knobs { error_rate: 1.0, ..Knobs::default() });
-        start(&engine, "cuts", "1005").await;
-        engine.work_off(8).await.unwrap();
-        receiver.answer_next(Answer::Status(410));
-        later(app, &engine, 300).await;
-        for _ in 0..5 {
-            later(app, &engine, 3600).await;
-        }
-        assert_eq!(receiver.received().len(), 1);
-        assert_eq!(mails(&engine).len(), 1, "mail goes its own way");
-        let row = app.store.mails(Some("failed"), 10).await.unwrap().remove(0);
-        assert_eq!(row.answer.as_deref(), Some("HTTP 410 Gone"));
-        assert_eq!(row.to, format!("http://127.0.0.1:{}", receiver.port), "without its path, which may be a secret");
     };
 }
 
