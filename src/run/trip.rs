@@ -76,11 +76,6 @@ impl Stops {
         }
     }
 
-    /// Whether there may be a trip that stops this step.
-    pub fn may(book: &Book, step: &Step) -> bool {
-        !book.run.workflow.urgent || Self::of(book, step).is_some()
-    }
-
     /// What kind of step this is to the guards that count; `None` where they have no say. What is urgent goes ahead of
     /// everything, and a cut that a person asked for is that person's word.
     pub fn of(book: &Book, step: &Step) -> Option<Self> {

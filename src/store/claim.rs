@@ -97,9 +97,8 @@ impl Store {
         }
         let stops = Stops::of(&loaded.book, step);
         let tally = step.system.as_ref().and_then(|system| desk.tallies.of(system));
-        let uncounted = stops.is_some() && step.system.is_some() && tally.is_none();
-        if uncounted || (desk.trips.is_none() && Stops::may(&loaded.book, step)) {
-            // It became due in this very turn, and what may stop it has not been read: the next turn looks at it.
+        if stops.is_some() && step.system.is_some() && tally.is_none() {
+            // It became due in this very turn, and what has started there was not counted: the next turn looks at it.
             return Ok(());
         }
         if let Some(event) = without_account(&loaded.book, step, tx.now) {
@@ -134,7 +133,7 @@ impl Store {
             person,
             account,
             freezes: &desk.freezes,
-            trips: desk.trips.as_deref().unwrap_or_default(),
+            trips: &desk.trips,
             limits: &self.rules().limits,
             tally,
             counted: stops.map_or_else(Counted::default, |stops| {
@@ -171,7 +170,7 @@ impl Store {
             Verdict::Trip { kind, stops, words } => {
                 let trip = self.open_trip(tx, kind, step.system.as_deref(), stops, &words).await?.0;
                 let reason = trip.hold();
-                desk.trips.get_or_insert_default().push(trip);
+                desk.trips.push(trip);
                 StepEvent::Held { reason }
             }
             Verdict::Later => {

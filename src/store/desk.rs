@@ -6,13 +6,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use sqlx::Row;
 
 use super::books::{Loaded, STEPS_PER_RUN, json};
-use super::claim::is_due;
 use super::limits::Tallies;
 use super::sql::{Text, keys};
 use super::{Dialect, Store, StoreError, Tx};
 use crate::run::book::{Book, public_id};
 use crate::run::guard::Freeze;
-use crate::run::trip::{Stops, Trip};
+use crate::run::trip::Trip;
 use crate::run::{Account, Person, StepState};
 
 const LEASED: Text =
@@ -36,8 +35,8 @@ pub(super) struct Desk {
     pub(super) freezes: Vec<Freeze>,
     /// Legal holds in words, by person.
     pub(super) holds: BTreeMap<i64, String>,
-    /// Guards that have tripped; not read where nothing is due that they could stop.
-    pub(super) trips: Option<Vec<Trip>>,
+    /// Guards that have tripped.
+    pub(super) trips: Vec<Trip>,
     /// What has started on the systems on which something counts.
     pub(super) tallies: Tallies,
 }
@@ -52,7 +51,7 @@ impl Store {
         let mut desk = Desk {
             people: self.people_with_managers(tx.conn(), &people).await?,
             freezes: self.freezes_on(tx.conn()).await?.into_iter().map(|row| row.freeze).collect(),
-            trips: self.trips_for(tx, books).await?,
+            trips: self.trips_open(tx.conn()).await?.into_iter().map(|row| row.trip).collect(),
             ..Desk::default()
         };
         desk.holds = self.holds_on(tx, &people).await?;
@@ -78,15 +77,6 @@ impl Store {
             }
         }
         Ok(desk)
-    }
-
-    /// Guards that have tripped, where something is due that they could stop.
-    async fn trips_for(&self, tx: &mut Tx, books: &[Loaded]) -> Result<Option<Vec<Trip>>, StoreError> {
-        let stoppable = |book: &Book| book.steps.iter().any(|step| is_due(step, tx.now) && Stops::may(book, step));
-        if !books.iter().any(|loaded| stoppable(&loaded.book)) {
-            return Ok(None);
-        }
-        Ok(Some(self.trips_open(tx.conn()).await?.into_iter().map(|row| row.trip).collect()))
     }
 
     /// Whoever sets a freeze or a legal hold changes this row: it waits for the claims that are being written, and the claims after it

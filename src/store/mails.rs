@@ -263,7 +263,16 @@ impl Store {
         let until = plus(tx.real, LEASE).as_millisecond();
         sqlx::query(TAKE.of(self.dialect())).bind(&list).bind(until).execute(tx.conn()).await?;
         let rows = sqlx::query(TAKEN.of(self.dialect())).bind(&list).fetch_all(tx.conn()).await?;
-        rows.iter().map(|row| self.taken_mail(row, now, real)).collect()
+        // One that cannot be read stays where it is, and stops no other; it is looked at again when its lease is over.
+        let readable = |row: &AnyRow| match self.taken_mail(row, now, real) {
+            Ok(mail) => Some(mail),
+            Err(error) => {
+                let id: Option<i64> = row.try_get("id").ok();
+                tracing::error!(mail.id = id, %error, "this mail cannot be read and is not sent");
+                None
+            }
+        };
+        Ok(rows.iter().filter_map(readable).collect())
     }
 
     fn taken_mail(&self, row: &AnyRow, now: Timestamp, real: Timestamp) -> Result<TakenMail, StoreError> {

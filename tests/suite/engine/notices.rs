@@ -239,6 +239,23 @@ both! {
         beside.close().await;
     };
 
+    a_mail_that_cannot_be_read_stops_no_other, async |app: &App| {
+        app.staffed().await;
+        let engine = in_memory(app, &[]);
+        let room = engine.mail().unwrap();
+        let letter = room.write_words(&usher::mail::Addressee::unknown("x@example.org"), "Hi", "words").unwrap();
+        app.store.post(&[room.mail("broken".into(), "message", &letter, None)]).await.unwrap();
+        app.sql("UPDATE mails SET body = 'not what was sealed'").await.unwrap();
+        app.store.post(&[room.mail("whole".into(), "message", &letter, None)]).await.unwrap();
+        assert_eq!(room.deliver_due(&app.store).await.unwrap(), 1);
+        assert_eq!(app.number("SELECT COUNT(*) FROM mails WHERE state = 'queued' AND mail_key = 'broken'").await, 1);
+        // Nor does it later, when its lease is over.
+        app.clock.set(app.now() + SignedDuration::from_secs(121));
+        app.store.post(&[room.mail("next".into(), "message", &letter, None)]).await.unwrap();
+        assert_eq!((room.deliver_due(&app.store).await.unwrap(), mails(&engine).len()), (1, 2));
+        app.sql("DELETE FROM mails WHERE mail_key = 'broken'").await.unwrap();
+    };
+
     a_setup_link_goes_to_the_private_address_and_never_into_the_record, async |app: &App| {
         app.staffed().await;
         let own = send("setup_link");

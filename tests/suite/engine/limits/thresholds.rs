@@ -5,7 +5,7 @@ use usher::run::AccountStatus;
 use usher::run::limits::{Limits, SystemLimits};
 use usher::run::trip::{Stops, TripKind};
 
-use super::{both_with, crowd, deleted, held_by, house, remove, wide};
+use super::{both_with, crowd, deleted, held_by, house, remove, remove_by, wide};
 use crate::harness::{App, request};
 
 const HOUR: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
@@ -65,6 +65,18 @@ both_with! { 14:
         assert_eq!(deleted(app, &runs).await, 10);
         assert_ne!(the_trip(app).await.id, trip.id);
         other.store().close().await;
+        engine.store().close().await;
+    };
+
+    what_becomes_due_within_a_turn_is_counted_too, async |app: &App| {
+        let engine = crowd(app, standard()).await;
+        let mut runs = Vec::new();
+        for number in 1..=8 {
+            runs.push(remove_by(&engine, "remove-at-once", number).await);
+        }
+        engine.work_off(8).await.unwrap();
+        assert_eq!(deleted(app, &runs).await, 5);
+        the_trip(app).await;
         engine.store().close().await;
     };
 
