@@ -48,6 +48,13 @@ both! {
         app.drain().await;
         app.store.show_life().await.unwrap();
         app.store.trip(TripKind::Clock, None, "the clock jumped").await.unwrap();
+        for (id, over) in [(9001, "NULL"), (9002, "1")] {
+            let wait = format!(
+                "INSERT INTO waits (id, cause, kind, about, since, told, told_at, over_at, data_key)
+                 VALUES ({id}, 'unread:{id}', 'alert', 0, 0, 1, 1, {over}, '')"
+            );
+            app.sql(&wait).await.unwrap();
+        }
         let port = open(app).await;
         let (head, text) = get(port, "/metrics").await;
         assert!(head.starts_with("HTTP/1.0 200") && head.contains("openmetrics-text"), "{head}");
@@ -55,6 +62,8 @@ both! {
         let done = app.number("SELECT COUNT(*) FROM steps WHERE state = 'done'").await;
         assert!(steps("done") == done && done > 0, "{text}");
         assert_eq!(steps("unknown"), 0, "a state that nothing is in is told too");
+        let alerts = app.number("SELECT COUNT(*) FROM waits WHERE kind = 'alert' AND over_at IS NULL").await;
+        assert_eq!(value(&text, "usher_waits{kind=\"alert\"}"), alerts, "what is over waits no more");
         assert_eq!(value(&text, "usher_guards_tripped{guard=\"clock\"}"), 1);
         assert_eq!(value(&text, "usher_guards_tripped{guard=\"restore\"}"), 0);
         assert_eq!(value(&text, "usher_cuts_overdue"), 0);
@@ -63,6 +72,7 @@ both! {
         for word in ["Ada", "Keller", "1005", "alpine", "run_", "mailhost"] {
             assert!(!text.contains(word), "{word} in\n{text}");
         }
+        app.sql("DELETE FROM waits WHERE id > 9000").await.unwrap();
         let told: BTreeSet<String> =
             text.lines().filter_map(|line| Some(line.strip_prefix("# TYPE ")?.split(' ').next()?.to_owned())).collect();
         assert_eq!(told, documented(), "what is told (left) and what docs/ALERTS.md lists (right)");

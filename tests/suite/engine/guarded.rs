@@ -185,6 +185,19 @@ both! {
         next.close().await;
     };
 
+    an_idle_daemon_shows_once_a_minute_that_it_is_alive, async |app: &App| {
+        let after = async |seconds: i64| {
+            app.clock.set(app.now() + SignedDuration::from_secs(seconds));
+            app.store.show_life().await.unwrap().is_some()
+        };
+        let shown = "SELECT CAST(value AS BIGINT) FROM meta WHERE name = 'alive'";
+        assert!(after(0).await, "the first time");
+        assert!(!after(59).await);
+        assert!(after(1).await);
+        assert_eq!(app.number(shown).await, app.now().as_millisecond());
+        assert!(!after(59).await);
+    };
+
     a_mark_that_cannot_be_read_counts_as_none, async |app: &App| {
         let place = place(app.home.db, app.folder.path());
         app.store.keep_mark(&place).await.unwrap();

@@ -22,6 +22,34 @@ both! {
         assert_eq!((mails(&engine).len(), subject(&mails(&engine)[2])), (3, "usher: all clear for 1"));
     };
 
+    what_is_over_for_a_moment_is_not_told_twice, async |app: &App| {
+        let engine = watched(app, true, None);
+        let files = async || {
+            let unread = app.store.unread_systems().await.unwrap();
+            unread.into_iter().find(|row| row.system == "files").unwrap()
+        };
+        app.store.note_reading("files", Some("no answer")).await.unwrap();
+        app.store.note_reading("a system of last year", Some("gone")).await.unwrap();
+        later(app, &engine, 1).await;
+        let since = files().await.since;
+        later(app, &engine, 600).await;
+        assert_eq!(mails(&engine).len(), 1, "{:#?}", mails(&engine));
+        assert!(!mails(&engine)[0].contains("last year"), "systems that are not configured are of no interest");
+        // It is read once, and then not again: nobody heard of the end, and nobody needs to.
+        app.store.note_reading("files", None).await.unwrap();
+        later(app, &engine, 300).await;
+        app.store.note_reading("files", Some("a wrong password")).await.unwrap();
+        later(app, &engine, 1).await;
+        later(app, &engine, 1200).await;
+        assert_eq!(mails(&engine).len(), 1, "{:#?}", mails(&engine));
+        let again = files().await;
+        assert!(again.since > since && again.why == "a wrong password", "{again:?}");
+        app.clock.set(app.now() + SignedDuration::from_secs(60));
+        app.store.note_reading("files", Some("no answer")).await.unwrap();
+        let now = files().await;
+        assert_eq!((now.since, now.why.as_str()), (again.since, "no answer"), "since the first failure, in the last words");
+    };
+
     fifty_are_told_one_by_one_and_the_others_are_counted, async |app: &App| {
         let receiver = Receiver::start().await;
         let engine = watched(app, true, Some(webhook(app, &receiver)));
