@@ -5,7 +5,6 @@ use std::time::Instant;
 use super::ground::{Ground, Site};
 use super::{BenchError, Measured, Size, Workload, accept, figure, machine, rate, until_recorded, workflows};
 use crate::run::RunState;
-use crate::store::RunFilter;
 
 const FLOW_RUNS: usize = 2000;
 const BURST_RUNS: usize = 20_000;
@@ -64,9 +63,10 @@ pub(super) async fn burst(site: &Site, size: Size) -> Result<Measured, BenchErro
 
 /// A figure counts only if everything has ended as it must.
 async fn all_completed(ground: &Ground, runs: usize) -> Result<(), BenchError> {
-    let filter = RunFilter { state: Some(RunState::Completed), limit: Some(i64::MAX), ..RunFilter::default() };
-    let completed = ground.store().runs(&filter).await?.len();
-    if completed == runs {
+    let census = ground.store().census().await?;
+    let is_completed = |kind: &str, state: &str| kind == "run" && state == RunState::Completed.as_str();
+    let completed = census.iter().find(|(kind, state, _)| is_completed(kind, state)).map_or(0, |(.., count)| *count);
+    if usize::try_from(completed) == Ok(runs) {
         Ok(())
     } else {
         Err(BenchError::Unexpected(format!("{completed} of {runs} runs are completed")))

@@ -105,11 +105,9 @@ impl Ground {
     }
 
     async fn populate(&self, count: usize) -> Result<(), BenchError> {
-        if count > 0 {
-            let file = read_people(people(count).as_bytes(), &Mapping::default())?;
-            feed::take_in(&self.engine, &file, "bench", |_| ()).await?;
-            self.engine.sync(SYSTEM).await.map_err(BenchError::Unexpected)?;
-        }
+        let file = read_people(people(count).as_bytes(), &Mapping::default())?;
+        feed::take_in(&self.engine, &file, "bench", |_| ()).await?;
+        self.engine.sync(SYSTEM).await.map_err(BenchError::Unexpected)?;
         Ok(())
     }
 
@@ -164,7 +162,7 @@ fn company(people: usize) -> String {
 }
 
 /// The same people, as HR has them.
-pub(super) fn people(count: usize) -> String {
+fn people(count: usize) -> String {
     let mut text = "employee_number,given_name,family_name,email,start_date,status\n".to_owned();
     for number in 1..=count {
         let n = person(number);
