@@ -24,10 +24,7 @@ impl Store {
         books: &mut [Loaded],
         lease: Option<&Lease<'_>>,
     ) -> Result<(), StoreError> {
-        let mut changes = Changes::default();
-        for loaded in books.iter_mut().filter(|loaded| loaded.book.changed()) {
-            changes.take(loaded, lease, tx.now.as_millisecond())?;
-        }
+        let changes = Changes::of(books, lease, tx)?;
         if changes.runs.is_empty() {
             return Ok(());
         }
@@ -38,6 +35,12 @@ impl Store {
                 changes.runs.iter().map(|r| public_id(r.id)).collect::<Vec<_>>().join(", "),
             ));
         }
+        self.write(tx, &changes).await
+    }
+
+    /// Writes the steps and the journal of runs whose rows are there.
+    pub(super) async fn write(&self, tx: &mut Tx, changes: &Changes) -> Result<(), StoreError> {
+        let dialect = self.dialect();
         // Leases that end are written before leases that begin: one account has one at a time.
         for updated in [&changes.settled, &changes.leased].into_iter().filter(|rows| !rows.is_empty()) {
             sqlx::query(UPDATE_STEPS.of(dialect)).bind(json(updated)).execute(tx.conn()).await?;
@@ -102,8 +105,9 @@ const INSERT_JOURNAL: Text = rows!(
     ""
 );
 
+/// What has changed in some books.
 #[derive(Default)]
-struct Changes {
+pub(super) struct Changes {
     runs: Vec<RunChange>,
     settled: Vec<StepColumns>,
     leased: Vec<StepColumns>,
@@ -113,6 +117,15 @@ struct Changes {
 }
 
 impl Changes {
+    /// Takes from the books what is to be written.
+    pub(super) fn of(books: &mut [Loaded], lease: Option<&Lease<'_>>, tx: &Tx) -> Result<Self, StoreError> {
+        let mut changes = Self::default();
+        for loaded in books.iter_mut().filter(|loaded| loaded.book.changed()) {
+            changes.take(loaded, lease, tx.now.as_millisecond())?;
+        }
+        Ok(changes)
+    }
+
     fn take(&mut self, loaded: &mut Loaded, lease: Option<&Lease<'_>>, now: i64) -> Result<(), StoreError> {
         let (key, urgent) = (&loaded.key, loaded.urgent);
         let book = &mut loaded.book;
