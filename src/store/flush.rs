@@ -24,14 +24,22 @@ impl Store {
         books: &mut [Loaded],
         lease: Option<&Lease<'_>>,
     ) -> Result<(), StoreError> {
-        let mut changes = Changes::default();
-        for loaded in books.iter_mut().filter(|loaded| loaded.book.changed()) {
-            changes.take(loaded, lease, tx.now.as_millisecond())?;
-        }
+        let changes = Changes::of(books, lease, tx)?;
         if changes.runs.is_empty() {
             return Ok(());
         }
         self.write(tx, &changes).await?;
+        if changes.due {
+            self.notify(tx).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes the steps and the journal of runs whose rows are new, and as they are to be.
+    pub(super) async fn write_new(&self, tx: &mut Tx, changes: &Changes) -> Result<(), StoreError> {
+        let dialect = self.dialect();
+        sqlx::query(INSERT_STEPS.of(dialect)).bind(json(&changes.inserted)).execute(tx.conn()).await?;
+        sqlx::query(INSERT_JOURNAL.of(dialect)).bind(json(&changes.entries)).execute(tx.conn()).await?;
         if changes.due {
             self.notify(tx).await?;
         }
@@ -124,6 +132,8 @@ macro_rules! insert_journal {
     };
 }
 
+const INSERT_JOURNAL: Text = Text { sqlite: insert_journal!(sqlite, "$1"), postgres: insert_journal!(postgres, "$1") };
+
 /// All of it in one message to the connection: runs, steps whose leases end, the journal, steps whose leases begin. Leases
 /// that end are written before leases that begin, because one account has one at a time.
 const WRITE: &str = concat!(
@@ -192,8 +202,9 @@ impl From<&StepColumns> for Replanned {
     }
 }
 
+/// What has changed in some books.
 #[derive(Default)]
-struct Changes {
+pub(super) struct Changes {
     runs: Vec<RunChange>,
     settled: Vec<StepColumns>,
     leased: Vec<StepColumns>,
@@ -204,6 +215,15 @@ struct Changes {
 }
 
 impl Changes {
+    /// Takes from the books what is to be written.
+    pub(super) fn of(books: &mut [Loaded], lease: Option<&Lease<'_>>, tx: &Tx) -> Result<Self, StoreError> {
+        let mut changes = Self::default();
+        for loaded in books.iter_mut().filter(|loaded| loaded.book.changed()) {
+            changes.take(loaded, lease, tx.now.as_millisecond())?;
+        }
+        Ok(changes)
+    }
+
     fn take(&mut self, loaded: &mut Loaded, lease: Option<&Lease<'_>>, now: i64) -> Result<(), StoreError> {
         let (key, urgent) = (&loaded.key, loaded.urgent);
         let book = &mut loaded.book;
