@@ -8,9 +8,10 @@ use serde_json::Value;
 use sqlx::AnyConnection;
 use sqlx::{FromRow, Row};
 
+use super::archive::STEPS_ANYWHERE;
 use super::shelf::Shelf;
 use super::sql::{Text, keys};
-use super::{Dialect, Store, StoreError, columns};
+use super::{Store, StoreError, columns};
 use crate::clock::from_millis;
 use crate::run::RunState;
 use crate::run::book::{Book, Run, Step};
@@ -35,6 +36,8 @@ pub(super) struct Loaded {
     pub(super) seq: i64,
     pub(super) head: String,
     pub(super) urgent: bool,
+    /// Its steps and its journal are in the archive.
+    pub(super) archived: bool,
 }
 
 /// Under what a run's personal words are sealed.
@@ -65,12 +68,13 @@ struct RunColumns {
     lane: i64,
     seq: i64,
     head: String,
+    archived_at: Option<i64>,
     data_key: Option<String>,
 }
 
 const RUNS: Text = keys!(
     "SELECT r.id, r.workflow, r.undoes, r.version_id, r.subject, r.person_id, r.account_id, r.state, r.inputs, r.zone, r.started_at,
-            r.started_by, r.asked_by, r.lane, r.seq, r.head, p.data_key
+            r.started_by, r.asked_by, r.lane, r.seq, r.head, r.archived_at, p.data_key
      FROM runs r LEFT JOIN people p ON p.id = r.person_id WHERE r.id",
     "ORDER BY r.id"
 );
@@ -168,7 +172,11 @@ impl Store {
         }
         let runs: Vec<RunColumns> =
             sqlx::query_as(RUNS.of(self.dialect())).bind(json(&ids)).fetch_all(&mut *conn).await?;
-        let mut by_run = read_steps(conn, self.dialect(), ids).await?;
+        let is_over = |row: &&RunColumns| RunState::from_name(&row.state).is_some_and(RunState::is_over);
+        let over: Vec<i64> = runs.iter().filter(is_over).map(|row| row.id).collect();
+        let live: Vec<i64> = runs.iter().filter(|row| !is_over(row)).map(|row| row.id).collect();
+        let mut by_run = read_steps(conn, STEPS.of(self.dialect()), &live).await?;
+        by_run.append(&mut read_steps(conn, STEPS_ANYWHERE.of(self.dialect()), &over).await?);
         for columns in runs {
             let id = columns.id;
             let steps: Result<Vec<Step>, StoreError> = by_run.remove(&id).unwrap_or_default().into_iter().collect();
@@ -224,8 +232,8 @@ impl Store {
             seq: row.seq,
             head: row.head.clone(),
         };
-        let (seq, head, urgent) = (row.seq, row.head, row.lane == 0);
-        Ok(Loaded { seq, head, key, data_key: row.data_key, urgent, book: Book::new(run, steps) })
+        let (seq, head, urgent, archived) = (row.seq, row.head, row.lane == 0, row.archived_at.is_some());
+        Ok(Loaded { seq, head, key, data_key: row.data_key, urgent, archived, book: Book::new(run, steps) })
     }
 
     pub(super) fn key_of(&self, person: Option<i64>, wrapped: Option<&str>) -> Result<Key, StoreError> {
@@ -240,14 +248,14 @@ impl Store {
 /// The steps of runs, by run.
 async fn read_steps(
     conn: &mut AnyConnection,
-    dialect: Dialect,
+    text: &'static str,
     runs: &[i64],
 ) -> Result<BTreeMap<i64, Vec<Result<Step, StoreError>>>, StoreError> {
     let mut by_run: BTreeMap<i64, Vec<Result<Step, StoreError>>> = BTreeMap::new();
     if runs.is_empty() {
         return Ok(by_run);
     }
-    for row in &sqlx::query(STEPS.of(dialect)).bind(json(&runs)).fetch_all(&mut *conn).await? {
+    for row in &sqlx::query(text).bind(json(&runs)).fetch_all(&mut *conn).await? {
         by_run.entry(row.try_get("run_id")?).or_default().push(columns::step(row));
     }
     Ok(by_run)

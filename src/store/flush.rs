@@ -24,6 +24,7 @@ impl Store {
         books: &mut [Loaded],
         lease: Option<&Lease<'_>>,
     ) -> Result<(), StoreError> {
+        self.bring_back(tx, books).await?;
         let mut changes = Changes::default();
         for loaded in books.iter_mut().filter(|loaded| loaded.book.changed()) {
             changes.take(loaded, lease, tx.now.as_millisecond())?;
