@@ -182,6 +182,7 @@ pub fn assemble(config: &Config, store: Store, systems: BTreeMap<String, Connect
         checkpoint_file: config.audit.checkpoint_file.clone(),
         webhook,
         silent_after: config.silent_after,
+        finished_runs: config.finished_runs,
     };
     Engine::with(store, systems, library.workflows, config.time.zone_name(), config.rules.clone(), fittings)
 }

@@ -4,6 +4,8 @@
 
 #[path = "cli/alerts.rs"]
 mod alerts;
+#[path = "cli/archive.rs"]
+mod archive;
 #[path = "cli/audit.rs"]
 mod audit;
 #[path = "cli/bench.rs"]

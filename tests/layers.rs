@@ -77,7 +77,8 @@ const EVERYWHERE: &[&str] =
     &["futures", "hex", "jiff", "rand", "serde", "serde_json", "sha2", "thiserror", "tokio", "tracing"];
 
 /// Tests may use these besides.
-const IN_TESTS: &[&str] = &["assert_cmd", "calamine", "jsonschema", "proptest", "rcgen", "tempfile", "tokio-rustls"];
+const IN_TESTS: &[&str] =
+    &["assert_cmd", "calamine", "criterion", "jsonschema", "proptest", "rcgen", "tempfile", "tokio-rustls"];
 
 /// A broken rule.
 #[derive(Debug, PartialEq, Eq)]

@@ -98,6 +98,7 @@ pub(super) const SECTIONS: &[(&str, &[Key])] = &[
     ("access", &[("administrators", Kind::Texts), ("people", Kind::Named)]),
     ("protected", &[("accounts", Kind::Texts), ("logins", Kind::Texts)]),
     ("audit", &[("checkpoint_file", Kind::Path)]),
+    ("retention", &[("finished_runs", Kind::Text)]),
     ("passwords", &[("length", Kind::Number), ("classes", Kind::Texts)]),
 ];
 

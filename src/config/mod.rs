@@ -15,6 +15,7 @@ mod mail;
 mod passwords;
 mod problem;
 mod raw;
+mod retention;
 mod rules;
 mod schema;
 mod settings;
@@ -28,6 +29,7 @@ use std::time::Duration;
 
 pub use database::{DatabasePlace, DatabaseSettings};
 pub use problem::{ConfigError, Problem};
+pub use retention::retention;
 pub use schema::schema;
 pub use settings::{
     AuditSettings, KeySettings, SandboxSettings, ServeSettings, SystemKind, SystemSettings, TimeSettings,
@@ -78,6 +80,8 @@ pub struct Config {
     pub webhook: Option<WebhookSettings>,
     /// How long a source of HR's may say nothing before the administrators are told.
     pub silent_after: Option<Duration>,
+    /// How long runs that are over stay among the others before they are archived; `None` is for ever.
+    pub finished_runs: Option<Duration>,
     /// Where data lives by default.
     pub data_dir: PathBuf,
     sources: Vec<Source>,
@@ -118,6 +122,7 @@ impl Config {
             mail: judge.mail(),
             webhook: judge.webhook(),
             silent_after: judge.silent_after(),
+            finished_runs: judge.finished_runs(),
             data_dir: around.data_dir(),
             sources: merged.sources.clone(),
         };

@@ -23,6 +23,7 @@ pub(super) struct Raw {
     pub(super) access: RawAccess,
     pub(super) protected: RawProtected,
     pub(super) audit: RawAudit,
+    pub(super) retention: RawRetention,
     pub(super) passwords: RawPasswords,
     pub(super) mail: Option<RawMail>,
     pub(super) alerts: BTreeMap<String, RawWebhook>,
@@ -134,6 +135,12 @@ pub(super) struct RawPasswords {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawAudit {
     pub(super) checkpoint_file: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRetention {
+    pub(super) finished_runs: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -70,6 +70,12 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
     ("systems.password_classes", "Of which classes they are there, where that is not [passwords]."),
     ("audit", "Checkpoints of the journal."),
     ("audit.checkpoint_file", "A file elsewhere that each checkpoint is also written to, at its end."),
+    ("retention", "How long what is over stays among the rest."),
+    (
+        "retention.finished_runs",
+        "How long after its end a run's steps and journal go into the archive: `30 days` to `30 years`, or `for ever`; \
+         default `2 years`.",
+    ),
     ("departments", "What people of a department get."),
     ("departments.groups", "Their groups."),
     ("departments.role", "Their role."),
@@ -281,6 +287,7 @@ mod tests {
             "[limits]\ncuts_per_hour = \"-5\"",
             "[limits]\ncuts_per_hour = 5",
             "[systems.a]\nkind = \"sandbox\"\ncompany = \"c\"\ndestructive_per_hour = \"1 %\"",
+            "[retention]\nfinished_runs = 730",
             "[alerts.pager]\nurl = \"https://x/\"\nsecret = { env = \"X\" }",
             "[alerts.webhook]\nurl = \"https://x/\"\nsecret = \"whsec_x\"",
             "[systems.a]\nkind = \"ldpa\"",

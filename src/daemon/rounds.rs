@@ -81,7 +81,7 @@ pub(super) async fn keep_watch(engine: Engine, shutdown: watch::Receiver<bool>) 
 }
 
 /// Once in a while: events that were accepted and not dealt with, schedules, secrets that nobody used, legal holds whose
-/// time is over, approvals that nobody has answered, reminders, checkpoints. What fails stops none of the others, and is
+/// time is over, approvals that nobody has answered, reminders, checkpoints, the archive. What fails stops none of the others, and is
 /// tried again after a longer while: a system that does not answer is not to be hammered.
 pub(super) async fn go_round(engine: Engine, shutdown: watch::Receiver<bool>) {
     let mut round = Round::of(engine);
@@ -114,6 +114,7 @@ struct Patiences {
     keys: Patience,
     rewrapping: Patience,
     checkpoints: Patience,
+    archive: Patience,
 }
 
 struct Round {
@@ -140,6 +141,8 @@ impl Round {
         failures.extend(part(store, &patience.keys, store.follow_keys()).await);
         failures.extend(part(store, &patience.rewrapping, store.rewrap_in_passing()).await);
         failures.extend(part(store, &patience.checkpoints, engine.checkpoint()).await);
+        // One small batch a round: whoever is waiting for the database waits for that at most.
+        failures.extend(part(store, &patience.archive, engine.archive_some()).await);
     }
 }
 

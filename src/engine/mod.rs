@@ -30,7 +30,7 @@ use crate::mail::{MailRoom, Webhook};
 use crate::run::book::Book;
 use crate::run::{MatchRules, Rules};
 use crate::secret::PasswordPolicy;
-use crate::store::{Carrier, Completion, Store, StoreError, TurnRequest};
+use crate::store::{Carrier, Completion, PutAway, Store, StoreError, TurnRequest};
 use crate::workflow::Workflow;
 
 /// Everything a run needs to happen: the record, the systems, the workflows.
@@ -67,6 +67,8 @@ pub struct Fittings {
     pub webhook: Option<Webhook>,
     /// How long a source of HR's may say nothing before somebody is told; for ever without.
     pub silent_after: Option<Duration>,
+    /// How long runs that are over stay among the others before they are archived; for ever without.
+    pub finished_runs: Option<Duration>,
 }
 
 /// What new passwords are like.
@@ -131,6 +133,17 @@ impl Engine {
     /// How long a source of HR's may say nothing.
     pub fn silent_after(&self) -> Option<Duration> {
         self.inner.fittings.silent_after
+    }
+
+    /// Archives a batch of the runs that have been over for longer than `[retention]` keeps them among the others.
+    ///
+    /// # Errors
+    /// When the database cannot be used. Then nothing has moved.
+    pub async fn archive_some(&self) -> Result<PutAway, StoreError> {
+        match self.inner.fittings.finished_runs {
+            Some(age) => self.store().archive_some(age).await,
+            None => Ok(PutAway::default()),
+        }
     }
 
     /// Sends what is due in the outbox; how long until something is due again.

@@ -35,6 +35,8 @@ pub(super) struct Loaded {
     pub(super) seq: i64,
     pub(super) head: String,
     pub(super) urgent: bool,
+    /// Its steps and its journal are in the archive.
+    pub(super) archived: bool,
 }
 
 /// Under what a run's personal words are sealed.
@@ -65,6 +67,7 @@ struct RunColumns {
     lane: i64,
     seq: i64,
     head: String,
+    archived_at: Option<i64>,
     data_key: Option<String>,
 }
 
@@ -89,7 +92,7 @@ macro_rules! locked {
 
 const LOCKED: Text = Text { sqlite: locked!(sqlite, ""), postgres: locked!(postgres, " FOR UPDATE OF r") };
 
-/// Runs and their steps. Steps lie side by side under their key. Both databases have to be told to look for each run's,
+/// Runs and their steps, in the archive or not: one statement, because they may move between two. Steps lie side by side under their key. Both databases have to be told to look for each run's,
 /// because they would read all steps there are instead: SQLite to have them in order (`CROSS JOIN` keeps the runs
 /// outside), PostgreSQL thinking of a hundred runs (`OFFSET 0` keeps it from folding the inner query in).
 macro_rules! runs_and_steps {
@@ -99,10 +102,10 @@ macro_rules! runs_and_steps {
             gathered!(
                 $dialect,
                 [id, workflow, undoes, version_id, subject, person_id, account_id, state, inputs, zone, started_at,
-                 started_by, asked_by, lane, seq, head, data_key],
+                 started_by, asked_by, lane, seq, head, archived_at, data_key],
                 concat!(
                     "SELECT r.id, r.workflow, r.undoes, r.version_id, r.subject, r.person_id, r.account_id, r.state,
-                            r.inputs, r.zone, r.started_at, r.started_by, r.asked_by, r.lane, r.seq, r.head, p.data_key
+                            r.inputs, r.zone, r.started_at, r.started_by, r.asked_by, r.lane, r.seq, r.head, r.archived_at, p.data_key
                      FROM runs r LEFT JOIN people p ON p.id = r.person_id WHERE r.id IN ",
                     listed!($dialect, "$1"),
                     " ORDER BY r.id"
@@ -123,13 +126,17 @@ const RUNS_AND_STEPS: Text = Text {
     sqlite: runs_and_steps!(
         sqlite,
         "SELECT s.* FROM json_each($1) AS k CROSS JOIN steps s
-         ON s.id >= k.value * 1024 AND s.id < k.value * 1024 + 1024 ORDER BY s.id"
+             ON s.id >= k.value * 1024 AND s.id < k.value * 1024 + 1024
+         UNION ALL SELECT s.* FROM json_each($1) AS k CROSS JOIN archived_steps s
+             ON s.id >= k.value * 1024 AND s.id < k.value * 1024 + 1024"
     ),
     postgres: runs_and_steps!(
         postgres,
         "SELECT s.* FROM (SELECT CAST(value AS BIGINT) AS value FROM json_array_elements_text(CAST($1 AS json))) AS k
-               CROSS JOIN LATERAL (SELECT * FROM steps
-                    WHERE steps.id >= k.value * 1024 AND steps.id < k.value * 1024 + 1024 OFFSET 0) AS s ORDER BY s.id"
+             CROSS JOIN LATERAL (SELECT * FROM (SELECT * FROM steps
+                    WHERE steps.id >= k.value * 1024 AND steps.id < k.value * 1024 + 1024 OFFSET 0) AS live
+                UNION ALL SELECT * FROM (SELECT * FROM archived_steps a
+                    WHERE a.id >= k.value * 1024 AND a.id < k.value * 1024 + 1024 OFFSET 0) AS old) AS s"
     ),
 };
 
@@ -252,8 +259,8 @@ impl Store {
             seq: row.seq,
             head: row.head.clone(),
         };
-        let (seq, head, urgent) = (row.seq, row.head, row.lane == 0);
-        Ok(Loaded { seq, head, key, data_key: row.data_key, urgent, book: Book::new(run, steps) })
+        let (seq, head, urgent, archived) = (row.seq, row.head, row.lane == 0, row.archived_at.is_some());
+        Ok(Loaded { seq, head, key, data_key: row.data_key, urgent, archived, book: Book::new(run, steps) })
     }
 
     pub(super) fn key_of(&self, person: Option<i64>, wrapped: Option<&str>) -> Result<Key, StoreError> {

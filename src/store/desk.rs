@@ -73,6 +73,47 @@ macro_rules! leased {
 
 const LEASED: Text = Text { sqlite: leased!(sqlite), postgres: leased!(postgres) };
 
+/// Whether a later step of the person's, in one of the two tables of steps, has opened the account.
+macro_rules! opened_since {
+    ($steps:literal) => {
+        concat!(
+            "EXISTS (SELECT 1 FROM runs o JOIN ",
+            $steps,
+            " e ON e.id >= o.id * 1024 AND e.id < o.id * 1024 + 1024
+                    WHERE o.person_id = $1 AND e.account_id = $4 AND e.id > s.id
+                      AND e.action IN ('account.enable', 'account.restore') AND e.state = 'done')"
+        )
+    };
+}
+
+/// Cuts of runs that are over, in one of the two tables of steps, that nobody has lifted.
+macro_rules! cuts_that_stand {
+    ($steps:literal) => {
+        concat!(
+            "SELECT r.id AS run FROM runs r JOIN ",
+            $steps,
+            " s ON s.id >= r.id * 1024 AND s.id < r.id * 1024 + 1024
+             WHERE r.person_id = $1 AND r.ended_at IS NOT NULL AND r.id <> $2 AND r.id <> $3
+               AND s.account_id = $4 AND s.action = 'account.disable' AND s.state = 'done'
+               AND NOT ",
+            opened_since!("steps"),
+            " AND NOT ",
+            opened_since!("archived_steps"),
+            "
+               AND NOT EXISTS (SELECT 1 FROM runs u WHERE u.undoes = r.id AND u.state <> 'cancelled')"
+        )
+    };
+}
+
+/// The last run whose cut stands, however long it has been over: also in the archive.
+const CUTS_THAT_STAND: &str = concat!(
+    "SELECT MAX(run) FROM (",
+    cuts_that_stand!("steps"),
+    " UNION ALL ",
+    cuts_that_stand!("archived_steps"),
+    ") AS cuts"
+);
+
 /// What a whole turn's verdicts are made from.
 #[derive(Default)]
 pub(super) struct Desk {
@@ -206,22 +247,13 @@ impl Store {
         person: i64,
         account: i64,
     ) -> Result<Option<String>, StoreError> {
-        let found: Option<i64> = sqlx::query_scalar(
-            "SELECT r.id FROM runs r JOIN steps s ON s.id >= r.id * 1024 AND s.id < r.id * 1024 + 1024
-             WHERE r.person_id = $1 AND r.ended_at IS NOT NULL AND r.id <> $2 AND r.id <> $3
-               AND s.account_id = $4 AND s.action = 'account.disable' AND s.state = 'done'
-               AND NOT EXISTS (SELECT 1 FROM runs o JOIN steps e ON e.id >= o.id * 1024 AND e.id < o.id * 1024 + 1024
-                    WHERE o.person_id = $1 AND e.account_id = $4 AND e.id > s.id
-                      AND e.action IN ('account.enable', 'account.restore') AND e.state = 'done')
-               AND NOT EXISTS (SELECT 1 FROM runs u WHERE u.undoes = r.id AND u.state <> 'cancelled')
-             ORDER BY r.id DESC LIMIT 1",
-        )
-        .bind(person)
-        .bind(book.run.id)
-        .bind(book.run.undoes.unwrap_or(book.run.id))
-        .bind(account)
-        .fetch_optional(tx.conn())
-        .await?;
+        let found: Option<i64> = sqlx::query_scalar(CUTS_THAT_STAND)
+            .bind(person)
+            .bind(book.run.id)
+            .bind(book.run.undoes.unwrap_or(book.run.id))
+            .bind(account)
+            .fetch_one(tx.conn())
+            .await?;
         Ok(found.map(|run| {
             let run = public_id(run);
             format!("{run} has closed this account too, and nobody has lifted that: `usher unblock` or `usher run undo {run}`")

@@ -24,6 +24,7 @@ impl Store {
         books: &mut [Loaded],
         lease: Option<&Lease<'_>>,
     ) -> Result<(), StoreError> {
+        self.bring_back(tx, books).await?;
         let changes = Changes::of(books, lease, tx)?;
         if changes.runs.is_empty() {
             return Ok(());

@@ -110,9 +110,12 @@ impl Store {
     }
 }
 
+/// A run's entries, in the archive or not: one statement, because they may move between two.
 async fn entries(conn: &mut AnyConnection, run: i64) -> Result<Vec<Entry>, StoreError> {
     let rows = sqlx::query(
-        "SELECT run_id, seq, at, step, actor, body, sealed, hash FROM journal WHERE run_id = $1 ORDER BY seq",
+        "SELECT run_id, seq, at, step, actor, body, sealed, hash FROM journal WHERE run_id = $1
+         UNION ALL SELECT run_id, seq, at, step, actor, body, sealed, hash FROM archived_journal WHERE run_id = $1
+         ORDER BY seq",
     )
     .bind(run)
     .fetch_all(conn)

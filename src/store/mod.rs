@@ -5,6 +5,7 @@
 //! runs at once and hands out the attempts that may start.
 
 mod accounts;
+mod archive;
 mod batches;
 mod books;
 mod boundary;
@@ -77,6 +78,7 @@ use sqlx::AnyConnection;
 use sqlx::{AnyPool, Connection, Row};
 
 pub use accounts::{Binding, SyncCount};
+pub use archive::PutAway;
 pub use causes::{Expected, OVERDUE, SilentSource, UnreadSystem};
 pub(crate) use changes::HR;
 pub use checkpoints::Checkpoint;

@@ -228,8 +228,9 @@ fn meet(proof: &mut Proof, wanted: &mut Vec<Signed>, tree: &Tree) {
 /// A page of leaves, each with the hash that the journal has in its place.
 async fn heads(conn: &mut AnyConnection, from: i64) -> Result<Vec<(i64, Head, Option<String>)>, StoreError> {
     let rows = sqlx::query(
-        "SELECT h.leaf, h.run_id, h.seq, h.hash, j.hash AS found FROM heads h
-         LEFT JOIN journal j ON j.run_id = h.run_id AND j.seq = h.seq WHERE h.leaf >= $1 ORDER BY h.leaf LIMIT $2",
+        "SELECT h.leaf, h.run_id, h.seq, h.hash, COALESCE(j.hash, a.hash) AS found FROM heads h
+         LEFT JOIN journal j ON j.run_id = h.run_id AND j.seq = h.seq
+         LEFT JOIN archived_journal a ON a.run_id = h.run_id AND a.seq = h.seq WHERE h.leaf >= $1 ORDER BY h.leaf LIMIT $2",
     )
     .bind(from)
     .bind(PAGE)

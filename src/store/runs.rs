@@ -50,6 +50,8 @@ pub struct RunRow {
     pub ended_at: Option<i64>,
     /// When its next step is due, epoch milliseconds.
     pub next_due: Option<i64>,
+    /// When its steps and its journal went into the archive, epoch milliseconds.
+    pub archived_at: Option<i64>,
 }
 
 impl Store {
@@ -95,7 +97,7 @@ impl Store {
     pub async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, StoreError> {
         let mut conn = self.reader().await?;
         let rows = sqlx::query(
-            "SELECT r.id, r.workflow, r.state, r.started_by, r.asked_by, r.started_at, r.ended_at,
+            "SELECT r.id, r.workflow, r.state, r.started_by, r.asked_by, r.started_at, r.ended_at, r.archived_at,
                     p.employee_number, a.system, a.external_id,
                     (SELECT MIN(s.due_at) FROM steps s WHERE s.id >= r.id * 1024 AND s.id < r.id * 1024 + 1024) AS next_due
              FROM runs r LEFT JOIN people p ON p.id = r.person_id LEFT JOIN accounts a ON a.id = r.account_id
@@ -192,5 +194,6 @@ fn row(row: &AnyRow) -> Result<RunRow, StoreError> {
         started_at: row.try_get("started_at")?,
         ended_at: row.try_get("ended_at")?,
         next_due: row.try_get("next_due")?,
+        archived_at: row.try_get("archived_at")?,
     })
 }

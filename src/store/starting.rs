@@ -165,7 +165,7 @@ impl Store {
         book.say(None, started(new), &Arc::from(new.asked_by.as_str()), new.plan.start);
         let holidays = self.holidays_of(&book);
         begin(&mut book, &new.plan.steps, holidays, &usher(), tx.now)?;
-        Ok(Loaded { book, key, data_key, seq: 0, head: GENESIS.to_owned(), urgent: new.plan.urgent })
+        Ok(Loaded { book, key, data_key, seq: 0, head: GENESIS.to_owned(), urgent: new.plan.urgent, archived: false })
     }
 
     /// Writes runs that are not there yet, each with what it was asked for as.

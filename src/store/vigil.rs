@@ -284,5 +284,13 @@ impl Store {
 
 /// The hash of the first entry that was ever written into a journal.
 async fn first_entry(conn: &mut AnyConnection) -> Result<Option<String>, StoreError> {
-    Ok(sqlx::query_scalar("SELECT hash FROM journal ORDER BY run_id, seq LIMIT 1").fetch_optional(conn).await?)
+    Ok(sqlx::query_scalar(
+        "SELECT hash FROM (
+             SELECT * FROM (SELECT run_id, seq, hash FROM journal ORDER BY run_id, seq LIMIT 1) AS live
+             UNION ALL
+             SELECT * FROM (SELECT run_id, seq, hash FROM archived_journal ORDER BY run_id, seq LIMIT 1) AS archived
+         ) AS firsts ORDER BY run_id, seq LIMIT 1",
+    )
+    .fetch_optional(conn)
+    .await?)
 }

@@ -16,6 +16,7 @@ mod mail;
 mod people;
 mod queue;
 mod receiver;
+mod retention;
 mod smtp;
 mod store;
 mod tls;

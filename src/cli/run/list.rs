@@ -96,5 +96,6 @@ pub(in crate::cli) fn document(house: &House, run: &RunRow) -> Value {
         "started_at": house.millis(run.started_at),
         "ended_at": run.ended_at.map(|at| house.millis(at)),
         "next_due": run.next_due.map(|at| house.millis(at)),
+        "archived_at": run.archived_at.map(|at| house.millis(at)),
     })
 }

@@ -1,5 +1,6 @@
 //! `usher run …`
 
+mod archive;
 mod evidence;
 mod list;
 mod orders;
@@ -43,6 +44,8 @@ enum RunCommand {
     Show(show::Show),
     /// Writes everything about a run into a file: steps, evidence, journal
     Evidence(evidence::EvidenceCommand),
+    /// Moves runs that have long been over into the archive
+    Archive(archive::Archive),
     /// Cancels a run: nothing of it starts any more
     Cancel(orders::Cancel),
     /// Pauses a run
@@ -62,6 +65,7 @@ impl Run {
             RunCommand::List(command) => command.run(context).await,
             RunCommand::Show(command) => command.run(context).await,
             RunCommand::Evidence(command) => command.run(context).await,
+            RunCommand::Archive(command) => command.run(context).await,
             RunCommand::Cancel(command) => command.run(context).await,
             RunCommand::Pause(command) => command.run(context).await,
             RunCommand::Resume(command) => command.run(context).await,

@@ -51,7 +51,9 @@ impl RunView {
         let zone = house.zone.iana_name().unwrap_or("this machine");
         out.line(format!("Started {started} by {} ({}); times are those of {zone}.", run.asked_by, run.trigger))?;
         if let Some(ended) = self.row.ended_at {
-            out.line(format!("Ended {}.", moment::moment(crate::clock::from_millis(ended), &house.zone)))?;
+            let at = |millis| moment::moment(crate::clock::from_millis(millis), &house.zone);
+            let archived = self.row.archived_at.map(|archived| format!(" In the archive since {}.", at(archived)));
+            out.line(format!("Ended {}.{}", at(ended), archived.unwrap_or_default()))?;
         }
         for held in &self.holds {
             let words = out.paint(Tone::Warn, &format!("Under legal hold: {}.", held.words()));

@@ -87,6 +87,7 @@ pub(super) async fn daemon(app: &App, faults: &Arc<Faults>) -> Engine {
         mail: Some(mail_room()),
         checkpoint_file: Some(app.folder.path().join("checkpoints")),
         silent_after: Some(Duration::from_secs(60 * 86_400)),
+        finished_runs: Some(Duration::from_secs(30 * 86_400)),
         ..Fittings::default()
     };
     Engine::with(store, faulty(app, faults), workflows, "Europe/Zurich", rules, fittings)

@@ -240,7 +240,7 @@ async fn ending(app: &App, refused: Vec<String>) -> Ending {
 
 async fn mails(app: &App) -> BTreeSet<String> {
     let text = "SELECT m.kind || ' ' || m.state || ' ' || s.name || ' ' || CAST(COUNT(*) AS TEXT) FROM mails m
-                JOIN steps s ON s.id = m.run_id * 1024 + m.step GROUP BY m.kind, m.state, s.name";
+                JOIN (SELECT id, name FROM steps UNION ALL SELECT id, name FROM archived_steps) s ON s.id = m.run_id * 1024 + m.step GROUP BY m.kind, m.state, s.name";
     let mut conn = app.home.connect().await;
     sqlx::query_scalar(text).fetch_all(&mut conn).await.expect("reads").into_iter().collect()
 }
