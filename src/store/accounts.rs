@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-use sqlx::Row;
+use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
+use sqlx::{FromRow, Row};
 
 use super::books::{json, parse};
-use super::sql::{Text, rows};
+use super::sql::{Text, gathered, rows};
 use super::{Store, StoreError, Tx};
 use crate::run::{Account, AccountStatus};
 
@@ -216,19 +216,51 @@ impl Store {
     }
 }
 
+/// An account's columns, as read.
+#[derive(FromRow, Deserialize)]
+struct AccountColumns {
+    id: i64,
+    system: String,
+    external_id: String,
+    login: String,
+    person_id: Option<i64>,
+    status: String,
+    attributes: String,
+    last_sign_in: Option<i64>,
+    purge_due: Option<i64>,
+}
+
+impl AccountColumns {
+    fn account(self) -> Result<Account, StoreError> {
+        let status = AccountStatus::from_name(&self.status);
+        Ok(Account {
+            id: self.id,
+            system: self.system,
+            external_id: self.external_id,
+            login: self.login,
+            person_id: self.person_id,
+            status: status.ok_or_else(|| StoreError::corrupt("account's status", &self.status))?,
+            attributes: parse("account's attributes", &self.attributes)?,
+            last_sign_in: self.last_sign_in,
+            purge_due: self.purge_due,
+        })
+    }
+}
+
 pub(super) fn account(row: &AnyRow) -> Result<Account, StoreError> {
-    let status: String = row.try_get("status")?;
-    let attributes: String = row.try_get("attributes")?;
-    let attributes: BTreeMap<String, serde_json::Value> = parse("account's attributes", &attributes)?;
-    Ok(Account {
-        id: row.try_get("id")?,
-        system: row.try_get("system")?,
-        external_id: row.try_get("external_id")?,
-        login: row.try_get("login")?,
-        person_id: row.try_get("person_id")?,
-        status: AccountStatus::from_name(&status).ok_or_else(|| StoreError::corrupt("account's status", &status))?,
-        attributes,
-        last_sign_in: row.try_get("last_sign_in")?,
-        purge_due: row.try_get("purge_due")?,
-    })
+    AccountColumns::from_row(row)?.account()
+}
+
+/// The accounts of people, as [`accounts_in`] reads them.
+pub(super) const OF_PEOPLE: Text = gathered!(
+    { id, system, external_id, login, person_id, status, attributes, last_sign_in, purge_due },
+    concat!("SELECT ", account_columns!(), " FROM accounts a WHERE a.person_id")
+);
+
+/// The accounts in what [`OF_PEOPLE`] gives, by system and sign-in name.
+pub(super) fn accounts_in(gathered: &str) -> Result<Vec<Account>, StoreError> {
+    let rows: Vec<AccountColumns> = parse("account", gathered)?;
+    let mut accounts: Vec<Account> = rows.into_iter().map(AccountColumns::account).collect::<Result<_, _>>()?;
+    accounts.sort_by(|one, other| (&one.system, &one.login, one.id).cmp(&(&other.system, &other.login, other.id)));
+    Ok(accounts)
 }

@@ -2,14 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
-use sqlx::AnyConnection;
-use sqlx::Row;
+use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, FromRow, Row};
 
-use super::books::json;
+use super::books::{json, parse};
 use super::events::{EventRow, NewEvent};
-use super::sql::{Text, keys, rows};
+use super::sql::{Text, gathered, keys, rows};
 use super::{Store, StoreError, Tx};
 use crate::run::{Person, PersonStatus};
 
@@ -73,7 +72,12 @@ pub(super) use select;
 
 const BY_ID: Text = keys!(select!("WHERE p.id"), "");
 
-pub(super) const BY_NUMBER: Text = keys!(select!("WHERE p.employee_number"), "", texts);
+/// People by number, to be read by [`people_in`].
+pub(super) const BY_NUMBER: Text = gathered!(
+    { id, employee_number, given_name, family_name, display_name, email, private_email, manager_number, department, role,
+      timezone, language, start_date, last_day, leave_from, leave_until, leave_reason, status },
+    select!("WHERE p.employee_number"), texts
+);
 
 const MANAGERS: Text = keys!(select!("JOIN people o ON o.manager_number = p.employee_number WHERE o.id"), "");
 
@@ -212,31 +216,69 @@ pub(super) fn with_manager(people: &BTreeMap<i64, Person>, id: Option<i64>) -> (
     (person, number.and_then(|number| people.values().find(|other| other.employee_number == *number)))
 }
 
+/// A person's columns, as read.
+#[derive(FromRow, Deserialize)]
+struct PersonRow {
+    id: i64,
+    employee_number: String,
+    given_name: String,
+    family_name: String,
+    display_name: String,
+    email: Option<String>,
+    private_email: Option<String>,
+    manager_number: Option<String>,
+    department: Option<String>,
+    role: Option<String>,
+    timezone: Option<String>,
+    language: Option<String>,
+    start_date: Option<String>,
+    last_day: Option<String>,
+    leave_from: Option<String>,
+    leave_until: Option<String>,
+    leave_reason: Option<String>,
+    status: String,
+}
+
+impl PersonRow {
+    fn person(self) -> Result<Person, StoreError> {
+        let status = PersonStatus::from_name(&self.status);
+        Ok(Person {
+            id: self.id,
+            employee_number: self.employee_number,
+            given_name: self.given_name,
+            family_name: self.family_name,
+            display_name: self.display_name,
+            email: self.email,
+            private_email: self.private_email,
+            manager_number: self.manager_number,
+            department: self.department,
+            role: self.role,
+            timezone: self.timezone,
+            language: self.language,
+            start_date: day(self.start_date)?,
+            last_day: day(self.last_day)?,
+            leave_from: day(self.leave_from)?,
+            leave_until: day(self.leave_until)?,
+            leave_reason: self.leave_reason,
+            status: status.ok_or_else(|| StoreError::corrupt("person's status", &self.status))?,
+        })
+    }
+}
+
 pub(super) fn person(row: &AnyRow) -> Result<Person, StoreError> {
-    let status: String = row.try_get("status")?;
-    Ok(Person {
-        id: row.try_get("id")?,
-        employee_number: row.try_get("employee_number")?,
-        given_name: row.try_get("given_name")?,
-        family_name: row.try_get("family_name")?,
-        display_name: row.try_get("display_name")?,
-        email: row.try_get("email")?,
-        private_email: row.try_get("private_email")?,
-        manager_number: row.try_get("manager_number")?,
-        department: row.try_get("department")?,
-        role: row.try_get("role")?,
-        timezone: row.try_get("timezone")?,
-        language: row.try_get("language")?,
-        start_date: date(row, "start_date")?,
-        last_day: date(row, "last_day")?,
-        leave_from: date(row, "leave_from")?,
-        leave_until: date(row, "leave_until")?,
-        leave_reason: row.try_get("leave_reason")?,
-        status: PersonStatus::from_name(&status).ok_or_else(|| StoreError::corrupt("person's status", &status))?,
-    })
+    PersonRow::from_row(row)?.person()
+}
+
+/// The people in what [`BY_NUMBER`] gives.
+pub(super) fn people_in(gathered: &str) -> Result<Vec<Person>, StoreError> {
+    let rows: Vec<PersonRow> = parse("person", gathered)?;
+    rows.into_iter().map(PersonRow::person).collect()
 }
 
 pub(super) fn date(row: &AnyRow, column: &str) -> Result<Option<jiff::civil::Date>, StoreError> {
-    let text: Option<String> = row.try_get(column)?;
+    day(row.try_get(column)?)
+}
+
+fn day(text: Option<String>) -> Result<Option<jiff::civil::Date>, StoreError> {
     text.map(|text| text.parse().map_err(|why| StoreError::corrupt("date", why))).transpose()
 }

@@ -72,4 +72,29 @@ macro_rules! keys {
     };
 }
 
-pub(super) use {keys, rows};
+/// As `keys!`, but everything that is found comes as one JSON array of objects, in no order: where many rows are few bytes
+/// each, handing them over one by one is most of the work.
+macro_rules! gathered {
+    ({ $first:ident $(, $column:ident)* $(,)? }, $head:expr) => {
+        $crate::store::sql::gathered!(@text { $first $(, $column)* }, $head, "CAST(value AS BIGINT)")
+    };
+    // Keys that are text.
+    ({ $first:ident $(, $column:ident)* $(,)? }, $head:expr, texts) => {
+        $crate::store::sql::gathered!(@text { $first $(, $column)* }, $head, "value")
+    };
+    (@text { $first:ident $(, $column:ident)* }, $head:expr, $key:literal) => {
+        $crate::store::sql::Text {
+            sqlite: concat!(
+                "SELECT json_group_array(json_object('", stringify!($first), "', ", stringify!($first),
+                $(", '", stringify!($column), "', ", stringify!($column),)*
+                ")) FROM (", $head, " IN (SELECT value FROM json_each($1)))"
+            ),
+            postgres: concat!(
+                "SELECT COALESCE(CAST(json_agg(t) AS TEXT), '[]') FROM (", $head, " IN (SELECT ", $key,
+                " FROM json_array_elements_text(CAST($1 AS json)))) AS t"
+            ),
+        }
+    };
+}
+
+pub(super) use {gathered, keys, rows};
