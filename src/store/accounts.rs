@@ -7,7 +7,7 @@ use sqlx::any::AnyRow;
 use sqlx::{FromRow, Row};
 
 use super::books::{json, parse};
-use super::sql::{Text, gathered, rows};
+use super::sql::{Text, gathered_keys, rows};
 use super::{Store, StoreError, Tx};
 use crate::run::{Account, AccountStatus};
 
@@ -216,9 +216,9 @@ impl Store {
     }
 }
 
-/// An account's columns, as read.
+/// An account as its row holds it.
 #[derive(FromRow, Deserialize)]
-struct AccountColumns {
+pub(super) struct AccountColumns {
     id: i64,
     system: String,
     external_id: String,
@@ -231,7 +231,7 @@ struct AccountColumns {
 }
 
 impl AccountColumns {
-    fn account(self) -> Result<Account, StoreError> {
+    pub(super) fn account(self) -> Result<Account, StoreError> {
         let status = AccountStatus::from_name(&self.status);
         Ok(Account {
             id: self.id,
@@ -252,8 +252,8 @@ pub(super) fn account(row: &AnyRow) -> Result<Account, StoreError> {
 }
 
 /// The accounts of people, as [`accounts_in`] reads them.
-pub(super) const OF_PEOPLE: Text = gathered!(
-    { id, system, external_id, login, person_id, status, attributes, last_sign_in, purge_due },
+pub(super) const OF_PEOPLE: Text = gathered_keys!(
+    [id, system, external_id, login, person_id, status, attributes, last_sign_in, purge_due],
     concat!("SELECT ", account_columns!(), " FROM accounts a WHERE a.person_id")
 );
 

@@ -8,7 +8,7 @@ use sqlx::{AnyConnection, FromRow, Row};
 
 use super::books::{json, parse};
 use super::events::{EventRow, NewEvent};
-use super::sql::{Text, gathered, keys, rows};
+use super::sql::{Text, gathered_keys, keys, rows};
 use super::{Store, StoreError, Tx};
 use crate::run::{Person, PersonStatus};
 
@@ -73,10 +73,29 @@ pub(super) use select;
 const BY_ID: Text = keys!(select!("WHERE p.id"), "");
 
 /// People by number, to be read by [`people_in`].
-pub(super) const BY_NUMBER: Text = gathered!(
-    { id, employee_number, given_name, family_name, display_name, email, private_email, manager_number, department, role,
-      timezone, language, start_date, last_day, leave_from, leave_until, leave_reason, status },
-    select!("WHERE p.employee_number"), texts
+pub(super) const BY_NUMBER: Text = gathered_keys!(
+    [
+        id,
+        employee_number,
+        given_name,
+        family_name,
+        display_name,
+        email,
+        private_email,
+        manager_number,
+        department,
+        role,
+        timezone,
+        language,
+        start_date,
+        last_day,
+        leave_from,
+        leave_until,
+        leave_reason,
+        status
+    ],
+    select!("WHERE p.employee_number"),
+    texts
 );
 
 const MANAGERS: Text = keys!(select!("JOIN people o ON o.manager_number = p.employee_number WHERE o.id"), "");
@@ -216,9 +235,9 @@ pub(super) fn with_manager(people: &BTreeMap<i64, Person>, id: Option<i64>) -> (
     (person, number.and_then(|number| people.values().find(|other| other.employee_number == *number)))
 }
 
-/// A person's columns, as read.
+/// A person as their row holds them.
 #[derive(FromRow, Deserialize)]
-struct PersonRow {
+pub(super) struct PersonRow {
     id: i64,
     employee_number: String,
     given_name: String,
@@ -240,8 +259,7 @@ struct PersonRow {
 }
 
 impl PersonRow {
-    fn person(self) -> Result<Person, StoreError> {
-        let status = PersonStatus::from_name(&self.status);
+    pub(super) fn person(self) -> Result<Person, StoreError> {
         Ok(Person {
             id: self.id,
             employee_number: self.employee_number,
@@ -260,7 +278,8 @@ impl PersonRow {
             leave_from: day(self.leave_from)?,
             leave_until: day(self.leave_until)?,
             leave_reason: self.leave_reason,
-            status: status.ok_or_else(|| StoreError::corrupt("person's status", &self.status))?,
+            status: PersonStatus::from_name(&self.status)
+                .ok_or_else(|| StoreError::corrupt("person's status", &self.status))?,
         })
     }
 }

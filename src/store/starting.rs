@@ -10,7 +10,7 @@ use super::books::{Loaded, STEPS_PER_RUN, json, parse};
 use super::flush::Changes;
 use super::halves::Halves;
 use super::runs::by_key;
-use super::sql::{Text, gathered, keys, rows};
+use super::sql::{Text, gathered_keys, keys, rows};
 use super::turn::usher;
 use super::{Store, StoreError, Tx};
 use crate::run::advance::begin;
@@ -178,7 +178,7 @@ impl Store {
                 versions.insert(version, self.keep_version(tx, &new.workflow).await?);
             }
         }
-        let changes = Changes::of(books, None, tx)?;
+        let changes = Changes::of_new(books, tx)?;
         let now = tx.now.as_millisecond();
         let columns: Vec<RunColumns<'_>> = books
             .iter()
@@ -189,7 +189,7 @@ impl Store {
             })
             .collect();
         sqlx::query(INSERT_RUNS.of(self.dialect())).bind(json(&columns)).execute(tx.conn()).await?;
-        self.write(tx, &changes).await
+        self.put(tx, &changes).await
     }
 }
 
@@ -256,7 +256,7 @@ const OPEN_OF_ACCOUNTS: Text = keys!(
     ""
 );
 
-const DATA_KEYS: Text = gathered!({ id, data_key }, "SELECT id, data_key FROM people WHERE id");
+const DATA_KEYS: Text = gathered_keys!([id, data_key], "SELECT id, data_key FROM people WHERE id");
 
 #[derive(Deserialize)]
 struct DataKeyOf {
