@@ -6,7 +6,7 @@ use super::ground::{Ground, Site, person};
 use super::{BenchError, Measured, Size, Workload, accept, figure, machine, rate, request, until_recorded, workflows};
 use crate::run::RunState;
 
-const FLOW_RUNS: usize = 2000;
+pub(super) const FLOW_RUNS: usize = 2000;
 const BURST_RUNS: usize = 20_000;
 const SINGLE_RUNS: usize = 1000;
 
@@ -70,7 +70,7 @@ pub(super) async fn burst(site: &Site, size: Size) -> Result<Measured, BenchErro
 }
 
 /// A figure counts only if everything has ended as it must.
-async fn all_completed(ground: &Ground, runs: usize) -> Result<(), BenchError> {
+pub(super) async fn all_completed(ground: &Ground, runs: usize) -> Result<(), BenchError> {
     let census = ground.store().census().await?;
     let is_completed = |kind: &str, state: &str| kind == "run" && state == RunState::Completed.as_str();
     let completed = census.iter().find(|(kind, state, _)| is_completed(kind, state)).map_or(0, |(.., count)| *count);

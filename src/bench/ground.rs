@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -12,10 +11,11 @@ use super::{BenchError, workflows};
 use crate::clock::Clock;
 use crate::connectors::Connector;
 use crate::connectors::sandbox::SandboxCompany;
-use crate::engine::Engine;
 use crate::engine::library::Library;
+use crate::engine::{Engine, Fittings};
 use crate::intake::feed;
 use crate::intake::people::{Mapping, read_people};
+use crate::mail::{MailRoom, MailSettings, Means};
 use crate::run::Rules;
 use crate::secret::KeyRing;
 use crate::store::{Opening, Scratch, Store};
@@ -59,7 +59,21 @@ impl Site {
 
     /// `sqlite` or `postgres`.
     pub(super) fn database(&self) -> &'static str {
-        if self.scratch.is_some() { "postgres" } else { "sqlite" }
+        if self.is_on_a_server() { "postgres" } else { "sqlite" }
+    }
+
+    pub(super) fn is_on_a_server(&self) -> bool {
+        self.scratch.is_some()
+    }
+
+    /// For files.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder.0
+    }
+
+    /// Where it is, for another daemon.
+    pub(super) fn neighbour(&self) -> Neighbour {
+        Neighbour { url: self.url.clone(), folder: self.folder.0.clone() }
     }
 
     /// Removes everything.
@@ -69,6 +83,13 @@ impl Site {
             None => Ok(()),
         }
     }
+}
+
+/// Where the database and the files are.
+#[derive(Clone, Debug)]
+pub(super) struct Neighbour {
+    url: String,
+    folder: PathBuf,
 }
 
 /// What is measured on: people with accounts, and an engine.
@@ -97,16 +118,71 @@ const SYSTEM: &str = "mailhost";
 impl Ground {
     /// So many people, each with an account.
     pub(super) async fn on(site: &Site, people: usize) -> Result<Self, BenchError> {
-        let company = SandboxCompany::from_text(&company(people), &site.folder.0.join("company.state"))?;
-        let keys = KeyRing::open_or_create(&site.folder.0.join("usher.key"))?;
-        let ground = Self { engine: engine(&site.url, &keys, &company).await? };
+        let mut library = library()?;
+        // It would read all accounts in the middle of a measurement.
+        library.workflows.remove("inventory");
+        let ground = Self::with(site, people, library, None).await?;
         ground.populate(people).await?;
         Ok(ground)
+    }
+
+    /// So many people have an account, and nobody is known yet.
+    pub(super) async fn unknown(site: &Site, people: usize) -> Result<Self, BenchError> {
+        Self::with(site, people, library()?, None).await
+    }
+
+    /// For another daemon on the same database, with nothing that is not its own: its systems remember what they did in a
+    /// file of their own.
+    pub(super) async fn beside(place: &Neighbour, people: usize) -> Result<Self, BenchError> {
+        let ledger = format!("company-{:08x}.state", rand::random::<u32>());
+        let mut library = library()?;
+        library.workflows.remove("inventory");
+        Self::made(&place.url, &place.folder, &ledger, people, library, None).await
+    }
+
+    /// As most houses have it: with mail, and with every shipped schedule.
+    pub(super) async fn whole(site: &Site, people: usize) -> Result<Self, BenchError> {
+        let mail = MailSettings::of(Means::File(site.folder.0.join("mail")), "usher <usher@bench.example>");
+        let ground = Self::with(site, people, library()?, Some(mail)).await?;
+        ground.populate(people).await?;
+        Ok(ground)
+    }
+
+    async fn with(
+        site: &Site,
+        people: usize,
+        library: Library,
+        mail: Option<MailSettings>,
+    ) -> Result<Self, BenchError> {
+        Self::made(&site.url, &site.folder.0, "company.state", people, library, mail).await
+    }
+
+    async fn made(
+        url: &str,
+        folder: &Path,
+        ledger: &str,
+        people: usize,
+        library: Library,
+        mail: Option<MailSettings>,
+    ) -> Result<Self, BenchError> {
+        let company = SandboxCompany::from_text(&company(people), &folder.join(ledger))?;
+        let keys = KeyRing::open_or_create(&folder.join("usher.key"))?;
+        let store = Store::open(url, Opening::Migrate, Clock::System, keys, Rules::default()).await?;
+        let connector = |system| (SYSTEM.to_owned(), Connector::Sandbox(system));
+        let systems: BTreeMap<String, Connector> = company.system(SYSTEM).map(connector).into_iter().collect();
+        let mail = mail.map(|settings| MailRoom::open(settings).0.with_store(store.clone()));
+        let fittings = Fittings { mail, ..Fittings::default() };
+        Ok(Self { engine: Engine::with(store, systems, library.workflows, ZONE, Rules::default(), fittings) })
     }
 
     async fn populate(&self, count: usize) -> Result<(), BenchError> {
         let file = read_people(people(count).as_bytes(), &Mapping::default())?;
         feed::take_in(&self.engine, &file, "bench", |_| ()).await?;
+        self.sync().await
+    }
+
+    /// Reads the accounts of everybody who is known.
+    pub(super) async fn sync(&self) -> Result<(), BenchError> {
         self.engine.sync(SYSTEM).await.map_err(BenchError::Unexpected)?;
         Ok(())
     }
@@ -126,19 +202,19 @@ impl Ground {
     }
 }
 
-async fn engine(url: &str, keys: &KeyRing, company: &Arc<SandboxCompany>) -> Result<Engine, BenchError> {
-    let store = Store::open(url, Opening::Migrate, Clock::System, keys.clone(), Rules::default()).await?;
-    let own = [("bench-flow.yaml", workflows::flow()), ("bench-single.yaml", workflows::single())];
+/// The shipped workflows, and those that are measured.
+fn library() -> Result<Library, BenchError> {
+    let own = [
+        ("bench-flow.yaml", workflows::flow()),
+        ("bench-single.yaml", workflows::single()),
+        ("bench-waiting.yaml", workflows::waiting()),
+    ];
     let shipped = SHIPPED.iter().map(|(file, text)| (*file, (*text).to_owned()));
-    let mut library = Library::of(own.into_iter().chain(shipped));
+    let library = Library::of(own.into_iter().chain(shipped));
     if let Some(wrong) = library.diagnostics.iter().find(|found| found.severity == Severity::Error) {
         return Err(BenchError::Unexpected(format!("{}: {}", wrong.file, wrong.message)));
     }
-    // It would read all accounts in the middle of a measurement.
-    library.workflows.remove("inventory");
-    let systems: BTreeMap<String, Connector> =
-        company.system(SYSTEM).map(|system| (SYSTEM.to_owned(), Connector::Sandbox(system))).into_iter().collect();
-    Ok(Engine::new(store, systems, library.workflows, ZONE, Rules::default()))
+    Ok(library)
 }
 
 /// The employee number of person `number`, from 1.
@@ -162,7 +238,7 @@ fn company(people: usize) -> String {
 }
 
 /// The same people, as HR has them.
-fn people(count: usize) -> String {
+pub(super) fn people(count: usize) -> String {
     let mut text = "employee_number,given_name,family_name,email,start_date,status\n".to_owned();
     for number in 1..=count {
         let n = person(number);

@@ -39,3 +39,38 @@ pub(super) fn cpu() -> Option<Duration> {
     // A tick is a hundredth of a second wherever Linux runs programs like this one (USER_HZ).
     Some(Duration::from_millis(ticks * 10))
 }
+
+/// How often the threads of this process have gone to sleep and were woken, so far; `None` where the system does not tell it
+/// as Linux does. Threads that are gone are not counted.
+pub(super) fn wake_ups() -> Option<u64> {
+    let threads = std::fs::read_dir("/proc/self/task").ok()?;
+    let of = |status: String| number(&status, "voluntary_ctxt_switches:");
+    let one = |thread: std::fs::DirEntry| std::fs::read_to_string(thread.path().join("status")).ok().and_then(of);
+    Some(threads.flatten().filter_map(one).sum())
+}
+
+/// The memory of this process that is in use now, in bytes; `None` where the system does not tell it as Linux does.
+pub(super) fn resident() -> Option<u64> {
+    status("VmRSS:").map(|kib| kib * 1024)
+}
+
+/// From here on [`peak`] counts anew; `None` where that is not allowed or not known.
+pub(super) fn forget_peak() -> Option<()> {
+    // proc_pid_clear_refs(5): 5 sets the peak to what is resident now.
+    std::fs::write("/proc/self/clear_refs", "5").ok()
+}
+
+/// The most memory that this process has had in use, in bytes.
+pub(super) fn peak() -> Option<u64> {
+    status("VmHWM:").map(|kib| kib * 1024)
+}
+
+fn status(field: &str) -> Option<u64> {
+    number(&std::fs::read_to_string("/proc/self/status").ok()?, field)
+}
+
+/// The number behind `field` at the beginning of a line (proc_pid_status(5)).
+fn number(status: &str, field: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
+    line.split_whitespace().next()?.parse().ok()
+}

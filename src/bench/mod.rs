@@ -2,10 +2,17 @@
 //! full durability and the journal on. Sandbox systems without latency stand for the targets, so that only usher and the
 //! database are measured.
 
+mod backlog;
+mod bare;
+mod daemons;
 mod flow;
 mod ground;
+mod growth;
+mod idle;
+mod import;
 mod machine;
 mod react;
+pub mod statements;
 mod workflows;
 
 use std::future::Future;
@@ -22,8 +29,10 @@ use crate::intake::people::CsvProblems;
 use crate::secret::KeyFileError;
 use crate::store::StoreError;
 
+pub use bare::bare_sql;
 pub use ground::Place;
 use ground::Site;
+pub use growth::{Grown, growth};
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -37,11 +46,28 @@ pub enum Workload {
     React,
     /// Somebody is blocked while ten thousand departures are due.
     Emergency,
+    /// `burst` and `react` beside a million steps that wait for their time.
+    Backlog,
+    /// HR's file with a hundred thousand people.
+    Import,
+    /// Several daemons on one database.
+    Daemons,
+    /// A daemon that has nothing to do.
+    Idle,
 }
 
 impl Workload {
     /// All of them, in the order in which they are told.
-    pub const ALL: &'static [Self] = &[Self::Flow, Self::Burst, Self::React, Self::Emergency];
+    pub const ALL: &'static [Self] = &[
+        Self::Flow,
+        Self::Burst,
+        Self::React,
+        Self::Emergency,
+        Self::Backlog,
+        Self::Import,
+        Self::Daemons,
+        Self::Idle,
+    ];
 
     /// What people call it.
     pub const fn name(self) -> &'static str {
@@ -50,6 +76,10 @@ impl Workload {
             Self::Burst => "burst",
             Self::React => "react",
             Self::Emergency => "emergency",
+            Self::Backlog => "backlog",
+            Self::Import => "import",
+            Self::Daemons => "daemons",
+            Self::Idle => "idle",
         }
     }
 }
@@ -97,6 +127,16 @@ pub struct Measured {
     pub work: String,
     /// The figures.
     pub figures: Vec<Figure>,
+}
+
+impl Measured {
+    /// The same, with the share of what bare SQL reaches, where steps were counted like that.
+    #[must_use]
+    pub fn beside_bare_sql(mut self, bare: f64) -> Self {
+        let steps = self.figures.iter().find(|figure| figure.unit == "steps/s").map(|figure| figure.value);
+        self.figures.extend(steps.map(|steps| figure("of bare SQL", steps / bare, "×")));
+        self
+    }
 }
 
 /// Why it could not be measured.
@@ -150,6 +190,9 @@ pub fn durable_writes(place: &Place) -> Result<Option<f64>, BenchError> {
     }
 }
 
+/// Is told how far something long has come: so many of how many.
+pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
+
 /// Measures a workload on a database made for it in `place`, unless `stop` comes first: then the answer is `None`. Nothing is
 /// left of either.
 ///
@@ -159,23 +202,37 @@ pub async fn measure<T>(
     workload: Workload,
     place: &Place,
     size: Size,
+    progress: Progress<'_>,
     stop: impl Future<Output = T>,
 ) -> Result<Option<Measured>, BenchError> {
+    on_a_site(place, stop, async |site: &Site| perform(workload, site, size, progress).await).await
+}
+
+/// Does something on a database made for it, unless `stop` comes first.
+async fn on_a_site<T, R>(
+    place: &Place,
+    stop: impl Future<Output = T>,
+    work: impl AsyncFnOnce(&Site) -> Result<R, BenchError>,
+) -> Result<Option<R>, BenchError> {
     let site = Site::find(place).await?;
-    let measured = tokio::select! {
-        measured = perform(workload, &site, size) => measured.map(Some),
+    let done = tokio::select! {
+        done = work(&site) => done.map(Some),
         _ = stop => Ok(None),
     };
     site.clear().await?;
-    measured
+    done
 }
 
-async fn perform(workload: Workload, site: &Site, size: Size) -> Result<Measured, BenchError> {
+async fn perform(workload: Workload, site: &Site, size: Size, progress: Progress<'_>) -> Result<Measured, BenchError> {
     match workload {
         Workload::Flow => flow::flow(site, size).await,
         Workload::Burst => flow::burst(site, size).await,
         Workload::React => react::react(site, size).await,
         Workload::Emergency => react::emergency(site, size).await,
+        Workload::Backlog => backlog::backlog(site, size, progress).await,
+        Workload::Import => import::import(site, size).await,
+        Workload::Daemons => daemons::daemons(site, size).await,
+        Workload::Idle => idle::idle(site, size).await,
     }
 }
 
@@ -194,7 +251,11 @@ const STUCK: Duration = Duration::from_secs(60);
 
 /// Waits until a daemon has recorded so many outcomes.
 async fn until_recorded(running: &Running, count: usize) -> Result<(), BenchError> {
-    let recorded = || running.counts.recorded.load(std::sync::atomic::Ordering::Relaxed);
+    until_counted(|| running.counts.recorded.load(std::sync::atomic::Ordering::Relaxed), count).await
+}
+
+/// Waits until so many outcomes are recorded.
+async fn until_counted(recorded: impl Fn() -> u64, count: usize) -> Result<(), BenchError> {
     let (mut last, mut moved) = (recorded(), Instant::now());
     while recorded() < count as u64 {
         if recorded() > last {
@@ -221,10 +282,16 @@ async fn accept(
         request
     };
     let requests: Vec<Request> = (1..=runs).map(request).collect();
-    for started in ground.engine.start_many(&requests).await? {
-        started?;
+    start_all(ground, requests).await.map(drop)
+}
+
+/// Accepts runs; answers their keys.
+async fn start_all(ground: &ground::Ground, requests: Vec<Request>) -> Result<Vec<i64>, BenchError> {
+    let mut started = Vec::with_capacity(requests.len());
+    for run in ground.engine.start_many(&requests).await? {
+        started.push(run?.id());
     }
-    Ok(())
+    Ok(started)
 }
 
 /// A request to start a workflow for a person.

@@ -1,5 +1,6 @@
 //! How soon something happens: on an idle daemon, and ahead of a flood.
 
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use jiff::civil::Date;
@@ -52,17 +53,8 @@ impl Watched {
 pub(super) async fn react(site: &Site, size: Size) -> Result<Measured, BenchError> {
     let requests = size.of(REQUESTS);
     let ground = Ground::on(site, requests).await?;
-    let mut daemon = Watched::start(&ground, size);
-    let mut reactions = Vec::with_capacity(requests);
-    for number in 1..=requests {
-        let run = ground.engine.start(request(workflows::SINGLE, person(number))).await?.id();
-        let accepted = Instant::now();
-        reactions.push(daemon.first_call(run).await?.saturating_duration_since(accepted));
-        until_recorded(&daemon.running, number).await?;
-    }
-    daemon.running.drain().await;
+    let reactions = reactions(&ground, size, 1..=requests).await?;
     ground.leave().await;
-    reactions.sort_unstable();
     Ok(Measured {
         workload: Workload::React,
         database: site.database(),
@@ -72,6 +64,25 @@ pub(super) async fn react(site: &Site, size: Size) -> Result<Measured, BenchErro
             figure("99 of 100", millis(share_of(&reactions, 99)), "ms"),
         ],
     })
+}
+
+/// A request for each of these people; how long each took from accepted to called, the shortest first.
+pub(super) async fn reactions(
+    ground: &Ground,
+    size: Size,
+    people: RangeInclusive<usize>,
+) -> Result<Vec<Duration>, BenchError> {
+    let mut daemon = Watched::start(ground, size);
+    let mut reactions = Vec::new();
+    for number in people {
+        let run = ground.engine.start(request(workflows::SINGLE, person(number))).await?.id();
+        let accepted = Instant::now();
+        reactions.push(daemon.first_call(run).await?.saturating_duration_since(accepted));
+        until_recorded(&daemon.running, reactions.len()).await?;
+    }
+    daemon.running.drain().await;
+    reactions.sort_unstable();
+    Ok(reactions)
 }
 
 /// Somebody is blocked while everybody else's departure is due: from the request to the first call.
@@ -111,12 +122,12 @@ pub(super) async fn emergency(site: &Site, size: Size) -> Result<Measured, Bench
 }
 
 /// The value that so many of a hundred do not exceed.
-fn share_of(sorted: &[Duration], percent: usize) -> Duration {
+pub(super) fn share_of(sorted: &[Duration], percent: usize) -> Duration {
     let position = (sorted.len() * percent).div_ceil(100).max(1) - 1;
     sorted.get(position).copied().unwrap_or_default()
 }
 
-fn millis(duration: Duration) -> f64 {
+pub(super) fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
 }
 

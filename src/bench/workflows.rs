@@ -33,6 +33,29 @@ pub(super) fn single() -> String {
     format!("{}  - id: step\n    systems: all\n    action: quota.set\n    with: {{ quota: 1 GB }}\n", head(SINGLE))
 }
 
+/// Steps of a run of [`WAITING`].
+pub(super) const WAITING_STEPS: usize = 50;
+
+/// Steps that all wait for a day.
+pub(super) const WAITING: &str = "bench-waiting";
+
+/// The text of [`WAITING`].
+pub(super) fn waiting() -> String {
+    let mut text = format!(
+        "workflow: {WAITING}\ntitle: Measures\nfor: person\non:\n  manual: true\ninputs:\n  day:\n    type: date\n    \
+         required: true\nsteps:\n"
+    );
+    for step in 1..=WAITING_STEPS {
+        // Writing into a string does not fail.
+        let _ = write!(
+            text,
+            "  - id: step-{step}\n    systems: all\n    after: []\n    at: day + {step} days 09:00\n    \
+             action: quota.set\n    with: {{ quota: {step} GB }}\n"
+        );
+    }
+    text
+}
+
 fn head(name: &str) -> String {
     format!("workflow: {name}\ntitle: Measures\nfor: person\non:\n  manual: true\nsteps:\n")
 }

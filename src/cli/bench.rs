@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::table::{Cell, Table};
 use super::{CliError, Context, Exit};
-use crate::bench::{BenchError, Measured, Place, Size, Workload, durable_writes, measure};
+use crate::bench::{BenchError, Grown, Measured, Place, Size, Workload, bare_sql, durable_writes, growth, measure};
 
 /// Measures what this machine and this database can do
 ///
@@ -20,10 +20,15 @@ Workloads:
   burst      20,000 runs of one step
   react      200 requests to an idle daemon: from accepted to called
   emergency  a block while 10,000 departures are due: from asked to called
+  backlog    burst (5,000) and react beside 1,000,000 steps that wait for their day
+  import     100,000 people from a file, then 10,000 departures from another
+  daemons    flow with 1, 2 and 4 daemons on one PostgreSQL
+  idle       a daemon that has nothing to do for 60 s: processor, wake-ups, queries
 
 Examples:
   usher bench
   usher bench --workload flow --workload react
+  usher bench --growth               # steps a second among 1,000 to 1,000,000 runs
   usher bench --share 0.1            # a tenth of the work, for a first look
   usher bench --database postgres://usher@localhost/postgres
   usher bench --json | jq '.workloads[].figures'")]
@@ -31,6 +36,9 @@ pub struct Bench {
     /// Only this workload; may be given several times
     #[arg(long = "workload", value_name = "NAME", value_parser = workload())]
     workloads: Vec<Workload>,
+    /// Instead of workloads: whether steps get slower among 1,000 to 1,000,000 runs
+    #[arg(long, conflicts_with = "workloads")]
+    growth: bool,
     /// How much of the work is done, where 1 is all of it
     #[arg(long, value_name = "SHARE", default_value = "1", value_parser = share)]
     share: f64,
@@ -57,9 +65,14 @@ fn share(text: &str) -> Result<f64, String> {
 struct Answer {
     /// Durable writes a second of the disk that the databases were on, where usher can measure it.
     durable_writes: Option<f64>,
+    /// Steps a second that the same database takes with rows like these and without the engine, `workers` to a commit.
+    bare_sql: f64,
     workers: u16,
     share: f64,
     workloads: Vec<Measured>,
+    /// Where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    growth: Option<Vec<Grown>>,
 }
 
 impl Bench {
@@ -67,23 +80,38 @@ impl Bench {
         let place = place(context.globals.database.as_deref())?;
         let chosen = if self.workloads.is_empty() { Workload::ALL } else { &self.workloads };
         let size = Size { share: self.share, workers: usize::from(self.workers) };
+        context.out.aside("the database without the engine …");
+        let bare = bare_sql(&place, size, crate::daemon::signal()).await?;
         let mut answer = Answer {
             durable_writes: durable_writes(&place)?,
+            bare_sql: bare.ok_or_else(|| interrupted("the database"))?,
             workers: self.workers,
             share: self.share,
             workloads: Vec::new(),
+            growth: None,
         };
-        for workload in chosen {
-            context.out.aside(format!("{} …", workload.name()));
-            let Some(measured) = measure(*workload, &place, size, crate::daemon::signal()).await? else {
-                let message = format!("stopped while measuring {}: nothing is left of it", workload.name());
-                return Err(CliError::new(Exit::Interrupted, "interrupted", message));
-            };
-            answer.workloads.push(measured);
+        let bar = context.out.progress(1);
+        let progress = |done: usize, of: usize| bar.at_of(done, of);
+        if self.growth {
+            context.out.aside("growth …");
+            let grown = growth(&place, size, &progress, crate::daemon::signal()).await?;
+            answer.growth = Some(grown.ok_or_else(|| interrupted("growth"))?);
         }
+        for workload in if self.growth { &[] } else { chosen } {
+            context.out.aside(format!("{} …", workload.name()));
+            let measured = measure(*workload, &place, size, &progress, crate::daemon::signal()).await?;
+            let measured = measured.ok_or_else(|| interrupted(workload.name()))?;
+            answer.workloads.push(measured.beside_bare_sql(answer.bare_sql));
+        }
+        bar.end();
         answer.say(context)?;
         Ok(Exit::Done)
     }
+}
+
+fn interrupted(what: &str) -> CliError {
+    let message = format!("stopped while measuring {what}: nothing is left of it");
+    CliError::new(Exit::Interrupted, "interrupted", message)
 }
 
 fn place(database: Option<&str>) -> Result<Place, CliError> {
@@ -103,8 +131,26 @@ impl Answer {
         if context.out.is_json() {
             return context.out.document(self, false);
         }
+        if let Some(grown) = &self.growth {
+            let mut table = Table::new(["runs", "steps/s"]);
+            for Grown { runs, steps } in grown {
+                table.row([Cell::number(runs.to_string()), Cell::number(plain(*steps))]);
+            }
+            context.out.table(&table)?;
+        }
         let mut table = Table::new(["workload", "database", "work", "figure", "", ""]);
         for measured in &self.workloads {
+            if measured.figures.is_empty() {
+                let (name, database) = (measured.workload.name(), measured.database);
+                table.row([
+                    name.into(),
+                    database.into(),
+                    measured.work.as_str().into(),
+                    "".into(),
+                    "".into(),
+                    "".into(),
+                ]);
+            }
             for figure in &measured.figures {
                 table.row([
                     measured.workload.name().into(),
@@ -116,11 +162,17 @@ impl Answer {
                 ]);
             }
         }
-        context.out.table(&table)?;
+        if self.growth.is_none() {
+            context.out.table(&table)?;
+        }
+        let (bare, workers) = (plain(self.bare_sql), self.workers);
+        context.out.line(format!(
+            "\nThe database takes rows like these for {bare} steps a second without the engine, {workers} to a commit."
+        ))?;
         if let Some(writes) = self.durable_writes {
             context
                 .out
-                .line(format!("\nThe disk makes {} writes a second durable, one after the other.", plain(writes)))?;
+                .line(format!("The disk makes {} writes a second durable, one after the other.", plain(writes)))?;
         }
         Ok(())
     }

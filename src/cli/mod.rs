@@ -194,9 +194,13 @@ impl Command {
         }
     }
 
-    /// Whether this is the daemon, which tells more in its log.
-    const fn is_daemon(&self) -> bool {
-        matches!(self, Self::Serve(_))
+    /// How it logs.
+    const fn teller(&self) -> logging::Teller {
+        match self {
+            Self::Serve(_) => logging::Teller::Daemon,
+            Self::Bench(_) => logging::Teller::Bench,
+            _ => logging::Teller::Command,
+        }
     }
 }
 
@@ -207,7 +211,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage::answer(&error, &arguments).into(),
     };
-    logging::start(cli.command.is_daemon(), cli.globals.verbose);
+    logging::start(cli.command.teller(), cli.globals.verbose);
     let mut context = Context::of_process(cli.globals);
     let outcome = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(cli.command.run(&mut context)),

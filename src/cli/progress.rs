@@ -24,6 +24,12 @@ impl Progress {
         self.bar.set_position(done);
     }
 
+    /// So many of so many are done, where the total is known only now.
+    pub(super) fn at_of(&self, done: usize, total: usize) {
+        self.bar.set_length(total as u64);
+        self.at(done as u64);
+    }
+
     /// Takes the bar away.
     pub fn end(&self) {
         self.bar.finish_and_clear();

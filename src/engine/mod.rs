@@ -130,6 +130,11 @@ impl Engine {
         self.inner.fittings.webhook.as_ref()
     }
 
+    /// Whether there is a way to tell anybody anything.
+    pub fn tells_somebody(&self) -> bool {
+        self.mail().is_some() || self.webhook().is_some()
+    }
+
     /// How long a source of HR's may say nothing.
     pub fn silent_after(&self) -> Option<Duration> {
         self.inner.fittings.silent_after

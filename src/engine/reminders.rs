@@ -30,7 +30,7 @@ impl Engine {
     /// # Errors
     /// When the database cannot be used.
     pub async fn remind(&self) -> Result<usize, StoreError> {
-        if self.mail().is_none() && self.webhook().is_none() {
+        if !self.tells_somebody() {
             return Ok(0);
         }
         self.store().watch_waits(&self.expected()).await?;

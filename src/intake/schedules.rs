@@ -1,6 +1,7 @@
 //! Ticks of scheduled workflows: durable, once over all daemons, missed ones by their policy.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -23,18 +24,41 @@ const MOST_MISSED: usize = 100;
 /// # Errors
 /// When the database cannot be used; ticks that are not dealt with are taken up again.
 pub async fn fire(engine: &Engine) -> Result<usize, StoreError> {
-    let mut started = 0;
-    for workflow in engine.library().values() {
-        if let Some(schedule) = &workflow.triggers.schedule {
-            started += fire_one(engine, workflow, schedule).await?;
-        }
+    let (mut started, now) = (0, engine.store().now().await?);
+    for (workflow, schedule) in scheduled(engine) {
+        started += fire_one(engine, workflow, schedule, now).await?;
     }
     Ok(started)
 }
 
-async fn fire_one(engine: &Engine, workflow: &Workflow, schedule: &Schedule) -> Result<usize, StoreError> {
+fn scheduled(engine: &Engine) -> impl Iterator<Item = (&Workflow, &Schedule)> {
+    engine.library().values().filter_map(|workflow| Some((workflow.as_ref(), workflow.triggers.schedule.as_ref()?)))
+}
+
+/// How long until the next tick of a schedule that is not paused.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn until_next(engine: &Engine) -> Result<Option<Duration>, StoreError> {
+    let (mut next, now) = (None, engine.store().now().await?);
+    for (workflow, schedule) in scheduled(engine) {
+        let Some(known) = engine.store().known_schedule(&workflow.name).await? else { continue };
+        if known.paused.is_none() {
+            let tick = next_after(schedule, &zone_of(engine, schedule), known.last_tick);
+            next = next.into_iter().chain(tick).min();
+        }
+    }
+    let left = |tick: Timestamp| tick.as_millisecond().saturating_sub(now.as_millisecond()).max(0).unsigned_abs();
+    Ok(next.map(|tick| Duration::from_millis(left(tick))))
+}
+
+async fn fire_one(
+    engine: &Engine,
+    workflow: &Workflow,
+    schedule: &Schedule,
+    now: Timestamp,
+) -> Result<usize, StoreError> {
     let zone = zone_of(engine, schedule);
-    let now = engine.store().now().await?;
     let known = engine.store().schedule(&workflow.name).await?;
     if known.paused.is_some() {
         return Ok(0);

@@ -12,7 +12,7 @@ use super::keeper::Keeper;
 use super::{Attempt, Counts, Settings};
 use crate::clock;
 use crate::run::settle::Outcome;
-use crate::store::{Completion, Dialect, Patience, Store, StoreError, TurnReport, TurnRequest};
+use crate::store::{Completion, Patience, Store, StoreError, TurnReport, TurnRequest};
 
 /// The most outcomes in one transaction.
 const BATCH: usize = 500;
@@ -154,10 +154,7 @@ impl Claimer {
 
     /// Waits for an outcome, for a commit that may have made something due, or for the next due time.
     async fn sleep(&mut self, until_due: Option<Duration>, shutdown: &mut watch::Receiver<bool>) {
-        let longest = match self.store.dialect() {
-            Dialect::Postgres => self.settings.poll,
-            Dialect::Sqlite => self.settings.poll * 30,
-        };
+        let longest = self.settings.poll * 30;
         let pause = match (self.quiet, until_due) {
             (true, _) => self.settings.poll,
             (false, Some(until)) => until.min(longest),

@@ -9,8 +9,11 @@ use std::time::{Duration, Instant};
 use crate::clock;
 use crate::store::{Claim, Patience, Store, StoreError};
 
-/// How soon what failed is tried again, and how often lapsed leases are looked for.
+/// How soon what failed is tried again, and how often lapsed leases are looked for while there are any.
 const SOON: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether others have anything under way: less than the shortest lease, so that none lapses unseen.
+const GLANCE: Duration = Duration::from_secs(4);
 
 /// What is in flight in this process.
 #[derive(Clone, Debug)]
@@ -98,17 +101,33 @@ impl Keeper {
         Ok(())
     }
 
-    /// Once a second: takes up the attempts of daemons that are gone, for ever.
+    /// Takes up the attempts of daemons that are gone, for ever: looks once a second while anything is under way. The same
+    /// look finds what is due and nobody told of.
     pub(super) async fn inherit(self, store: Store) {
         let patience = Patience::default();
         loop {
-            match store.unless_silent(&patience, store.recover_all_but(&self.attempts())).await {
-                Ok(0) => {}
-                Ok(steps) => tracing::warn!(steps, "attempts of a daemon that is gone are taken up"),
-                Err(error) => tracing::warn!(%error, "whether a daemon is gone cannot be seen; trying again"),
-            }
-            clock::pause(SOON).await;
+            let pause = match store.unless_silent(&patience, self.take_up(&store)).await {
+                Ok(true) => SOON,
+                Ok(false) => GLANCE,
+                Err(error) => {
+                    tracing::warn!(%error, "whether a daemon is gone cannot be seen; trying again");
+                    SOON
+                }
+            };
+            clock::pause(pause).await;
         }
+    }
+
+    /// Answers whether anything is under way.
+    async fn take_up(&self, store: &Store) -> Result<bool, StoreError> {
+        let glance = store.glance().await?;
+        if glance.lapsed {
+            let steps = store.recover_all_but(&self.attempts()).await?;
+            if steps > 0 {
+                tracing::warn!(steps, "attempts of a daemon that is gone are taken up");
+            }
+        }
+        Ok(glance.leases)
     }
 
     /// What is in flight: run, step, fence.

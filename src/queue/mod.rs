@@ -32,7 +32,8 @@ pub struct Settings {
     pub concurrency: usize,
     /// How long a lease lasts without being renewed; renewed every third of it.
     pub lease: Duration,
-    /// The longest the claimer sleeps. On PostgreSQL it stands behind NOTIFY.
+    /// How soon the claimer looks again at what is due and cannot start. With nothing due it sleeps until something is, or
+    /// until it is woken, thirty times as long at most.
     pub poll: Duration,
     /// How long a drain waits for attempts that are under way.
     pub drain: Duration,

@@ -10,6 +10,7 @@ use super::books::{STEPS_PER_RUN, json};
 use super::sql::{Text, keys};
 use super::waits::{About, WaitKind};
 use super::{Store, StoreError};
+use crate::clock::minus;
 use crate::workflow::ActionKind;
 
 /// An access cut that is not done so long after it was first due is overdue (guarantee 7).
@@ -98,17 +99,39 @@ impl About {
 
 /// Cuts that were first due before `$2` and are not over. Those that can be claimed stand at the front of the index by
 /// due time; the others are in small indexes of their own.
-const LATE_CUTS: Text = keys!(
-    "SELECT s.id, s.state FROM steps s JOIN runs r ON r.id = s.run_id
-     WHERE s.id IN (
-         SELECT id FROM steps WHERE lane = 0 AND due_at <= $3 AND due_at IS NOT NULL
-         UNION ALL SELECT id FROM steps WHERE lane = 1 AND due_at <= $3 AND due_at IS NOT NULL
-         UNION ALL SELECT id FROM steps WHERE lease_until IS NOT NULL
-         UNION ALL SELECT id FROM steps WHERE state IN ('held', 'failed', 'awaiting_approval', 'awaiting_person'))
-       AND s.first_due <= $2 AND r.ended_at IS NULL AND s.action",
-    "ORDER BY s.id LIMIT 5000",
-    texts
-);
+macro_rules! open_steps {
+    ($columns:literal, $first_due:literal) => {
+        concat!(
+            "SELECT ",
+            $columns,
+            " FROM steps s JOIN runs r ON r.id = s.run_id
+             WHERE s.id IN (
+                 SELECT id FROM steps WHERE lane = 0 AND due_at <= $3 AND due_at IS NOT NULL
+                 UNION ALL SELECT id FROM steps WHERE lane = 1 AND due_at <= $3 AND due_at IS NOT NULL
+                 UNION ALL SELECT id FROM steps WHERE lease_until IS NOT NULL
+                 UNION ALL SELECT id FROM steps
+                     WHERE state IN ('held', 'failed', 'awaiting_approval', 'awaiting_person'))
+               AND s.first_due ",
+            $first_due,
+            " AND r.ended_at IS NULL AND s.action"
+        )
+    };
+}
+
+const LATE_CUTS: Text = keys!(open_steps!("s.id, s.state", "<= $2"), "ORDER BY s.id LIMIT 5000", texts);
+
+/// When the first of those that are not late yet was first due.
+const FIRST_CUT: Text = keys!(open_steps!("MIN(s.first_due)", "> $2"), "", texts);
+
+/// The actions that cut access, as these statements want them.
+fn cuts() -> String {
+    json(&ActionKind::ALL.iter().filter(|action| action.is_cut()).map(|action| action.name()).collect::<Vec<_>>())
+}
+
+/// Before when a cut must have been due first to be overdue at `now`.
+fn late_before(now: Timestamp) -> i64 {
+    minus(now, OVERDUE).as_millisecond()
+}
 
 impl Store {
     /// What waits according to the tables. A run that a person has paused waits for that person, but for its cuts that
@@ -159,15 +182,30 @@ impl Store {
 
     /// The access cuts that are overdue, as keys of their steps, with their states.
     async fn late_cuts_on(&self, conn: &mut AnyConnection, now: Timestamp) -> Result<Vec<(i64, String)>, StoreError> {
-        let cuts = ActionKind::ALL.iter().filter(|action| action.is_cut()).map(|action| action.name());
-        let now = now.as_millisecond();
         let rows = sqlx::query(LATE_CUTS.of(self.dialect()))
-            .bind(json(&cuts.collect::<Vec<_>>()))
-            .bind(now - i64::try_from(OVERDUE.as_millis()).unwrap_or(i64::MAX))
-            .bind(now.saturating_add(SURELY_TRIED_MS))
+            .bind(cuts())
+            .bind(late_before(now))
+            .bind(now.as_millisecond().saturating_add(SURELY_TRIED_MS))
             .fetch_all(conn)
             .await?;
         rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+    }
+
+    /// How long until the next access cut is overdue, as things stand.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn until_late_cut(&self) -> Result<Option<Duration>, StoreError> {
+        let mut conn = self.reader().await?;
+        let now = self.times(&mut conn).await?.0;
+        let first: Option<i64> = sqlx::query_scalar(FIRST_CUT.of(self.dialect()))
+            .bind(cuts())
+            .bind(late_before(now))
+            .bind(now.as_millisecond().saturating_add(SURELY_TRIED_MS))
+            .fetch_one(&mut *conn)
+            .await?;
+        let left = |first: i64| first.saturating_sub(late_before(now)).max(0).unsigned_abs();
+        Ok(first.map(|first| Duration::from_millis(left(first))))
     }
 
     /// How many access cuts are overdue: first due more than five minutes ago and not done.

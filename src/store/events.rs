@@ -235,8 +235,8 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn open_events(&self) -> Result<Vec<EventRow>, StoreError> {
-        let now = self.now().await?.as_millisecond();
         let mut conn = self.reader().await?;
+        let now = self.times(&mut conn).await?.0.as_millisecond();
         let rows = sqlx::query(select!(
             "WHERE e.state = 'accepted' AND NOT EXISTS (
                 SELECT 1 FROM import_events i JOIN imports m ON m.id = i.import_id

@@ -349,23 +349,29 @@ impl Store {
         self.mail(id).await
     }
 
-    /// How long until the next mail is due that leaves this way and that nobody has in hand: zero when one is due now,
-    /// `None` when none waits.
+    /// How long until the next mail is due that leaves this way: zero when one is due now, `None` when none waits. One that
+    /// somebody has in hand may be due once that lease has ended.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn until_mail_due(&self, carrier: Carrier) -> Result<Option<Duration>, StoreError> {
         let mut conn = self.reader().await?;
         let (now, real) = self.times(&mut conn).await?;
-        let due: Option<i64> = sqlx::query_scalar(
-            "SELECT MIN(due_at) FROM mails WHERE due_at IS NOT NULL AND (lease_until IS NULL OR lease_until <= $1)
-               AND carrier = $2",
+        let row = sqlx::query(
+            "SELECT MIN(CASE WHEN lease_until IS NULL OR lease_until <= $1 THEN due_at END) AS due_at,
+                    MIN(CASE WHEN lease_until > $1 THEN lease_until END) AS lease_until
+             FROM mails WHERE due_at IS NOT NULL AND carrier = $2",
         )
         .bind(real.as_millisecond())
         .bind(carrier.as_str())
         .fetch_one(&mut *conn)
         .await?;
-        Ok(due.map(|due| Duration::from_millis(due.saturating_sub(now.as_millisecond()).max(0).unsigned_abs())))
+        let until = |column: &str, now: Timestamp| {
+            let at: Option<i64> = row.try_get(column)?;
+            let left = |at: i64| at.saturating_sub(now.as_millisecond()).max(0).unsigned_abs();
+            Ok::<_, StoreError>(at.map(|at| Duration::from_millis(left(at))))
+        };
+        Ok([until("due_at", now)?, until("lease_until", real)?].into_iter().flatten().min())
     }
 
     /// Waits until a mail may have been posted.

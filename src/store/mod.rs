@@ -24,6 +24,7 @@ mod figures;
 mod filling;
 mod flush;
 mod freezes;
+mod glance;
 mod halves;
 mod holds;
 mod imports;
@@ -38,6 +39,7 @@ mod mail_list;
 mod mails;
 mod mark;
 mod matches;
+mod measure;
 mod migrate;
 mod names;
 mod people;
@@ -75,6 +77,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
 use sqlx::{AnyPool, Connection, Row};
 
 pub use accounts::{Binding, SyncCount};
@@ -89,6 +92,7 @@ pub use error::StoreError;
 pub use events::{Closing, EventFilter, EventRow, EventState, NewEvent, parse_event_id};
 pub use figures::Figures;
 pub use freezes::FreezeRow;
+pub use glance::Glance;
 pub(crate) use halves::Halves;
 pub use holds::{HoldEnd, HoldRow, Release, parse_hold_id};
 pub use imports::{Import, Piece, PieceTaken, RowOutcome};
@@ -100,6 +104,7 @@ pub use mail_list::MailRow;
 pub use mails::{Carrier, MailEnd, NewMail, TakenMail};
 pub use mark::{MarkPlace, MarkStanding};
 pub use matches::{Candidate, MatchNote};
+pub use measure::{Part, Pattern};
 pub use proof::{Doubt, Proof};
 pub use rewrap::Pass;
 pub use runs::{RunFilter, RunRow};
@@ -179,6 +184,12 @@ struct Inner {
     /// Told when a mail may have been posted.
     mail: tokio::sync::Notify,
     commits: std::sync::atomic::AtomicU64,
+    /// How often others may have written something: as `watch` has seen it, or because it could not look.
+    others: std::sync::atomic::AtomicU64,
+    /// A command beside the daemons: each of its commits is told.
+    tells: bool,
+    /// The last look at what others may have left.
+    glanced: Mutex<Option<glance::Seen>>,
     /// Why the last write could not be made, until one is.
     trouble: Mutex<Option<(Instant, String)>>,
     /// What is remembered from one look at clocks and tide to the next.
@@ -262,6 +273,9 @@ impl Store {
                 wake: tokio::sync::Notify::new(),
                 mail: tokio::sync::Notify::new(),
                 commits: std::sync::atomic::AtomicU64::new(0),
+                others: std::sync::atomic::AtomicU64::new(0),
+                tells: opening == Opening::Existing,
+                glanced: Mutex::default(),
                 trouble: Mutex::default(),
                 vigil: Mutex::default(),
             }),
@@ -439,6 +453,13 @@ impl Store {
     pub(crate) fn commit(&self, tx: Tx) -> impl Future<Output = Result<(), StoreError>> + Send {
         let place = Location::caller();
         async move {
+            let mut tx = tx;
+            if self.inner.tells
+                && let Err(error) = self.notify(&mut tx).await
+            {
+                self.note(Some(&error));
+                return Err(error);
+            }
             let committed = self.passing(place, "commit", tx.inner.commit()).await;
             if let Err(error) = committed.map_err(silence::of_commit) {
                 self.note(Some(&error));
@@ -471,17 +492,26 @@ impl Store {
 
     /// (store's now, real now, how far the database has come). How a database tells the time differs by necessity.
     async fn times_and_tide(&self, conn: &mut AnyConnection) -> Result<(Timestamp, Timestamp, i64), StoreError> {
-        let (real, offset, tide): (i64, i64, i64) = match (self.inner.dialect, &self.inner.clock) {
-            (Dialect::Postgres, Clock::System | Clock::Wrong(_)) => {
-                let row = sqlx::query(TIME.postgres).fetch_one(conn).await?;
-                (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?)
-            }
-            (_, clock) => {
-                let row = sqlx::query(TIME.sqlite).fetch_one(conn).await?;
-                (clock.now().as_millisecond(), row.try_get(0)?, row.try_get(1)?)
-            }
+        let row = sqlx::query(TIME.of(self.clock_of())).fetch_one(conn).await?;
+        self.told(&row)
+    }
+
+    /// The dialect whose way of telling the time is used: a clock that a test moves is asked here.
+    fn clock_of(&self) -> Dialect {
+        match (self.inner.dialect, &self.inner.clock) {
+            (Dialect::Postgres, Clock::System | Clock::Wrong(_)) => Dialect::Postgres,
+            (_, _) => Dialect::Sqlite,
+        }
+    }
+
+    /// What [`instant!`] has asked for: (store's now, real now, how far the database has come).
+    fn told(&self, row: &AnyRow) -> Result<(Timestamp, Timestamp, i64), StoreError> {
+        let real: i64 = match self.clock_of() {
+            Dialect::Postgres => row.try_get("real_now")?,
+            Dialect::Sqlite => self.inner.clock.now().as_millisecond(),
         };
-        Ok((clock::from_millis(real.saturating_add(offset)), clock::from_millis(real), tide))
+        let (ahead, tide): (i64, i64) = (row.try_get("ahead")?, row.try_get("tide")?);
+        Ok((clock::from_millis(real.saturating_add(ahead)), clock::from_millis(real), tide))
     }
 
     /// The next `count` keys of a kind; the first of them.
@@ -554,10 +584,24 @@ async fn next_due_on(conn: &mut AnyConnection, now: Timestamp) -> Result<Option<
 }
 
 /// Daemons on one PostgreSQL agree on the database's time; on SQLite there is one machine, and it is asked directly.
-const TIME: sql::Text = sql::Text {
-    sqlite: "SELECT COALESCE((SELECT CAST(value AS BIGINT) FROM meta WHERE name = 'clock_offset'), 0),
-                    (SELECT value FROM counters WHERE name = 'tide')",
-    postgres: "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT),
-                      COALESCE((SELECT CAST(value AS BIGINT) FROM meta WHERE name = 'clock_offset'), 0),
-                      (SELECT value FROM counters WHERE name = 'tide')",
-};
+macro_rules! instant {
+    ($rest:literal) => {
+        $crate::store::sql::Text {
+            sqlite: concat!(
+                "SELECT COALESCE((SELECT CAST(value AS BIGINT) FROM meta WHERE name = 'clock_offset'), 0) AS ahead,
+                        (SELECT value FROM counters WHERE name = 'tide') AS tide",
+                $rest
+            ),
+            postgres: concat!(
+                "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS real_now,
+                        COALESCE((SELECT CAST(value AS BIGINT) FROM meta WHERE name = 'clock_offset'), 0) AS ahead,
+                        (SELECT value FROM counters WHERE name = 'tide') AS tide",
+                $rest
+            ),
+        }
+    };
+}
+
+use instant;
+
+const TIME: sql::Text = instant!("");

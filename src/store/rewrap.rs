@@ -294,15 +294,15 @@ impl Store {
     }
 
     /// One step of wrapping anew in the daemon's round, where something is left: a rotation that was cut, a database of
-    /// an older usher. Costs one look once nothing is.
+    /// an older usher. Costs one look once nothing is; answers whether to go on soon.
     ///
     /// # Errors
     /// As [`Store::rewrap_some`].
-    pub async fn rewrap_in_passing(&self) -> Result<(), StoreError> {
+    pub async fn rewrap_in_passing(&self) -> Result<bool, StoreError> {
         let prefix = self.inner.keys.wrapped_prefix();
         let pass = match self.pass() {
             Some(pass) => pass,
-            None if self.meta(WRAPPED).await?.as_ref() == Some(&prefix) => return Ok(()),
+            None if self.meta(WRAPPED).await?.as_ref() == Some(&prefix) => return Ok(false),
             None => Pass::default(),
         };
         let (_, next) = self.rewrap_some(pass).await?;
@@ -312,7 +312,7 @@ impl Store {
             self.set_meta(&mut tx, WRAPPED, &prefix).await?;
             self.commit(tx).await?;
         }
-        Ok(())
+        Ok(true)
     }
 
     fn told_keys(&self) -> Option<String> {

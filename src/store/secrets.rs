@@ -127,8 +127,8 @@ impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub async fn expire_secrets(&self) -> Result<u64, StoreError> {
-        let now = self.now().await?.as_millisecond();
         let mut conn = self.reader().await?;
+        let now = self.times(&mut conn).await?.0.as_millisecond();
         let due: i64 =
             sqlx::query_scalar("SELECT COUNT(*) FROM sealed_secrets WHERE sealed IS NOT NULL AND created_at <= $1")
                 .bind(now - KEPT_MS)

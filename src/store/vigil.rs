@@ -6,6 +6,7 @@
 //! far it has seen it come, and a [`MarkPlace`] outside the database does so over restarts.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use sqlx::AnyConnection;
 
@@ -16,6 +17,9 @@ use crate::run::trip::{Stops, TripKind};
 
 /// How often a process shows that it is alive though it has nothing to write.
 const SIGN_OF_LIFE_MS: i64 = 60_000;
+
+/// For so long a look that the queue has made anyhow is as good as one of one's own.
+const LATELY: Duration = Duration::from_secs(5);
 
 /// What a process remembers from one look to the next.
 #[derive(Debug, Default)]
@@ -208,7 +212,12 @@ impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub async fn show_life(&self) -> Result<Option<i64>, StoreError> {
-        let (seen, steady, commits) = (self.tide().await?, self.inner.clock.steady(), self.commits());
+        // One from before the last rise says nothing of what has happened since.
+        let seen = match self.glanced_tide(LATELY).filter(|tide| *tide >= self.known_tide()) {
+            Some(tide) => tide,
+            None => self.tide().await?,
+        };
+        let (steady, commits) = (self.inner.clock.steady(), self.commits());
         let (grow, alive) = {
             let vigil = self.vigil();
             let alive = vigil.alive.is_none_or(|last| steady.saturating_sub(last) >= SIGN_OF_LIFE_MS);

@@ -1,15 +1,19 @@
 //! What tells a daemon that a step may have become due: its own commits, other processes' commits, other daemons'.
 
-use std::time::Duration;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant, SystemTime};
 
 use sqlx::postgres::PgListener;
 
+use super::connect::sqlite_path;
 use super::{CHANNEL, Dialect, Store, StoreError};
 use crate::clock;
 use crate::secret::KeyRing;
 
-/// Watches for writes by others. SQLite has no way to tell: the file's version is looked at twice a second.
-/// PostgreSQL notifies; behind that the claimer's own poll stands, so that a lost notification costs a second at most.
+/// Watches for writes by others. SQLite has no way to tell: every commit goes into the file of its log, whose time and
+/// length are looked at twice a second, and only where they have changed is the database asked for its version.
+/// PostgreSQL notifies; behind that stands [`Store::glance`], so that a lost notification costs seconds at most.
 #[derive(Debug)]
 pub struct Watch {
     store: Store,
@@ -21,6 +25,7 @@ enum Kind {
     Sqlite {
         conn: Box<sqlx::pool::PoolConnection<sqlx::Any>>,
         version: i64,
+        log: Log,
     },
     /// `told` is what the connection has said of the master keys at hand.
     Postgres {
@@ -30,6 +35,43 @@ enum Kind {
 }
 
 const POLL: Duration = Duration::from_millis(500);
+
+/// So long the log's time and length are believed: a file system may tell the time so coarsely that two commits look like
+/// one.
+const BELIEVED: Duration = Duration::from_secs(5);
+
+/// SQLite's write-ahead log, as it was last looked at.
+#[derive(Debug)]
+struct Log {
+    path: Option<PathBuf>,
+    seen: Option<(SystemTime, u64)>,
+    asked: Instant,
+}
+
+impl Log {
+    fn of(url: &str) -> Self {
+        let path = sqlite_path(url).map(|path| {
+            let mut path = path.into_os_string();
+            path.push("-wal");
+            path.into()
+        });
+        Self { path, seen: None, asked: Instant::now() }
+    }
+
+    /// Whether something may have been written since this was asked last; yes where it cannot be seen.
+    fn may_have_grown(&mut self) -> bool {
+        let look = |path: &PathBuf| {
+            let about = std::fs::metadata(path).ok()?;
+            Some((about.modified().ok()?, about.len()))
+        };
+        let seen = self.path.as_ref().and_then(look);
+        if seen.is_some() && seen == self.seen && self.asked.elapsed() < BELIEVED {
+            return false;
+        }
+        (self.seen, self.asked) = (seen, Instant::now());
+        true
+    }
+}
 
 /// After so long without a notification the connection is asked whether it is still there.
 const QUIET: Duration = Duration::from_secs(15);
@@ -43,16 +85,24 @@ impl Store {
         self.inner.wake.notified().await;
     }
 
+    /// Grows with every commit of this process, and whenever others may have written something: while it stays the same,
+    /// whatever was read of the record would be read again. Without a [`Watch`] others are not seen.
+    pub fn changes(&self) -> u64 {
+        self.commits().wrapping_add(self.inner.others.load(Ordering::Relaxed))
+    }
+
     /// Starts watching for writes by others.
     ///
     /// # Errors
     /// When the database cannot be reached.
     pub async fn watch(&self) -> Result<Watch, StoreError> {
+        // What was written until now nobody has seen.
+        self.inner.others.fetch_add(1, Ordering::Relaxed);
         let kind = match self.inner.dialect {
             Dialect::Sqlite => {
                 let mut conn = Box::new(self.reader().await?);
                 let version = data_version(&mut conn).await?;
-                Kind::Sqlite { conn, version }
+                Kind::Sqlite { conn, version, log: Log::of(&self.inner.url) }
             }
             Dialect::Postgres => {
                 let mut listener = PgListener::connect(&self.inner.url).await?;
@@ -114,8 +164,11 @@ impl Watch {
     /// When the connection is lost; the caller starts a new watch.
     pub async fn next(&mut self) -> Result<(), StoreError> {
         match &mut self.kind {
-            Kind::Sqlite { conn, version } => loop {
+            Kind::Sqlite { conn, version, log } => loop {
                 clock::pause(POLL).await;
+                if !log.may_have_grown() {
+                    continue;
+                }
                 let seen = data_version(conn).await?;
                 if seen != *version {
                     *version = seen;
@@ -129,6 +182,7 @@ impl Watch {
                 }
             }
         }
+        self.store.inner.others.fetch_add(1, Ordering::Relaxed);
         self.store.inner.wake.notify_one();
         self.store.inner.mail.notify_one();
         Ok(())

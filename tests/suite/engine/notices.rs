@@ -231,6 +231,8 @@ both! {
         app.store.post(&[room.mail("late".into(), "message", &letter, None)]).await.unwrap();
         let late = beside.take_mails(Carrier::Mail, 1).await.unwrap();
         assert!(app.store.take_mails(Carrier::Mail, 1).await.unwrap().is_empty());
+        let until = app.store.until_mail_due(Carrier::Mail).await.unwrap();
+        assert_eq!(until, Some(std::time::Duration::from_secs(120)), "when that lease ends, and no sooner");
         app.clock.set(app.now() + SignedDuration::from_secs(121));
         assert_eq!(room.deliver_due(&app.store).await.unwrap(), 1);
         let end = usher::store::MailEnd::Failed("too late".into());

@@ -9,7 +9,9 @@ use usher::clock::{self, Clock};
 use usher::connectors::sandbox::{Crowd, Knobs, SandboxCompany};
 use usher::daemon;
 use usher::engine::Engine;
-use usher::intake::events;
+use usher::faults::Faults;
+use usher::intake::people::{Mapping, read_people};
+use usher::intake::{events, feed};
 use usher::queue::{self, Attempt, Counts, Settings};
 use usher::run::{Holidays, Rules};
 use usher::store::{Opening, Store};
@@ -66,6 +68,17 @@ async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     while !is_so().await {
         assert!(began.elapsed() < Duration::from_secs(30), "not within half a minute: {what}");
         clock::pause(Duration::from_millis(20)).await;
+    }
+}
+
+/// Waits until a daemon has looked at everything, and nothing is written any more.
+async fn settled(store: &Store) {
+    let mut seen = store.changes();
+    loop {
+        clock::pause(Duration::from_millis(2500)).await;
+        if std::mem::replace(&mut seen, store.changes()) == store.changes() {
+            return;
+        }
     }
 }
 
@@ -245,6 +258,42 @@ both! {
         gate.add_permits(100);
         running.await.unwrap();
         house.engine.store().close().await;
+    };
+
+    what_hr_tells_a_command_is_followed_by_an_idle_daemon, async |app: &App| {
+        let house = house(app, 1).await;
+        let running = daemon::start(&house.engine, Settings::default());
+        settled(house.engine.store()).await;
+        // Only the commit says that there is something: no step is due, and nothing was accepted before.
+        let keys = app.keys.clone();
+        let beside = Store::open(&app.home.url, Opening::Existing, Clock::System, keys, Rules::default()).await.unwrap();
+        let library = app.engine.library().clone();
+        let command = Engine::new(beside.clone(), systems_of(&house.company), library, "Europe/Zurich", Rules::default());
+        let tomorrow = Clock::System.now().to_zoned(jiff::tz::TimeZone::UTC).date().tomorrow().unwrap();
+        let file = read_people(Crowd::leaving(2, tomorrow).people.as_bytes(), &Mapping::default()).unwrap();
+        assert!(feed::take_in(&command, &file, "csv", |_| ()).await.unwrap().events > 0);
+        let open = "SELECT COUNT(*) FROM hr_events WHERE state = 'accepted'";
+        eventually("HR's word is followed", async || app.number(open).await == 0).await;
+        running.drain().await;
+        beside.close().await;
+        house.engine.store().close().await;
+    };
+
+    an_idle_daemon_hardly_asks, async |app: &App| {
+        let house = house(app, 1).await;
+        let faults = Arc::new(Faults::default());
+        let store = house.engine.store().clone().with_faults(Arc::clone(&faults));
+        let library = app.engine.library().clone();
+        let engine = Engine::new(store.clone(), systems_of(&house.company), library, "Europe/Zurich", Rules::default());
+        let running = daemon::start(&engine, Settings::default());
+        settled(&store).await;
+        let calls = || faults.passed().values().sum::<u64>();
+        let (before, began) = (calls(), Instant::now());
+        clock::pause(Duration::from_secs(9)).await;
+        let (asked, seconds) = (calls() - before, began.elapsed().as_secs());
+        assert!(asked <= seconds, "{asked} connections were asked for within {seconds} s");
+        running.drain().await;
+        store.close().await;
     };
 
     a_command_beside_the_daemon_is_heard, async |app: &App| {

@@ -105,7 +105,10 @@ both! {
         later(app, &engine, 59).await;
         assert!(mails(&engine).is_empty(), "four minutes and 59 seconds: {:#?}", mails(&engine));
         assert_eq!(app.store.late_cuts().await.unwrap(), 0);
+        let soon = app.store.until_late_cut().await.unwrap();
+        assert_eq!(soon, Some(Duration::from_secs(1)), "a daemon in which nothing happens looks again by then");
         later(app, &engine, 1).await;
+        assert_eq!(app.store.until_late_cut().await.unwrap(), None, "what is late is no news any more");
         let out = mails(&engine);
         assert_eq!(out.len(), 1, "at once, without being gathered");
         assert_eq!(subject(&out[0]), "usher: urgent, 1 to look at now");

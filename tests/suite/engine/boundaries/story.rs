@@ -114,6 +114,7 @@ async fn step(app: &App, daemon: &Engine, story: &mut Story) -> Result<bool, Sto
     let store = daemon.store();
     told(app, daemon, story).await;
     let failures = daemon::round(daemon).await;
+    store.glance().await?;
     store.show_life().await?;
     daemon.keep_inventory().await?;
     daemon.deliver_due().await?;
