@@ -2,12 +2,13 @@
 
 use std::time::Instant;
 
-use super::ground::{Ground, Site};
-use super::{BenchError, Measured, Size, Workload, accept, figure, machine, rate, until_recorded, workflows};
+use super::ground::{Ground, Site, person};
+use super::{BenchError, Measured, Size, Workload, accept, figure, machine, rate, request, until_recorded, workflows};
 use crate::run::RunState;
 
 const FLOW_RUNS: usize = 2000;
 const BURST_RUNS: usize = 20_000;
+const SINGLE_RUNS: usize = 1000;
 
 /// Runs of eight steps, one after the other.
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
@@ -36,13 +37,19 @@ pub(super) async fn flow(site: &Site, size: Size) -> Result<Measured, BenchError
     Ok(Measured { workload: Workload::Flow, database: site.database(), work, figures })
 }
 
-/// Runs of one step.
+/// Runs of one step: most are accepted in bulk, then some more one by one.
 pub(super) async fn burst(site: &Site, size: Size) -> Result<Measured, BenchError> {
-    let runs = size.of(BURST_RUNS);
+    let (bulk, single) = (size.of(BURST_RUNS), size.of(SINGLE_RUNS));
+    let runs = bulk + single;
     let ground = Ground::on(site, runs).await?;
     let began = Instant::now();
-    accept(&ground, workflows::SINGLE, runs, &[]).await?;
-    let accepted = began.elapsed();
+    accept(&ground, workflows::SINGLE, bulk, &[]).await?;
+    let in_bulk = began.elapsed();
+    let began = Instant::now();
+    for number in bulk + 1..=runs {
+        ground.engine.start(request(workflows::SINGLE, person(number))).await?;
+    }
+    let one_by_one = began.elapsed();
     let began = Instant::now();
     let running = crate::daemon::start(&ground.engine, size.queue());
     until_recorded(&running, runs).await?;
@@ -53,9 +60,10 @@ pub(super) async fn burst(site: &Site, size: Size) -> Result<Measured, BenchErro
     Ok(Measured {
         workload: Workload::Burst,
         database: site.database(),
-        work: format!("{runs} runs of one step"),
+        work: format!("{bulk} runs of one step in bulk, {single} one by one"),
         figures: vec![
-            figure("accepted", rate(runs, accepted), "runs/s"),
+            figure("accepted in bulk", rate(bulk, in_bulk), "runs/s"),
+            figure("accepted one by one", rate(single, one_by_one), "runs/s"),
             figure("completed", rate(runs, took), "runs/s"),
         ],
     })

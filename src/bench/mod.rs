@@ -208,17 +208,21 @@ async fn until_recorded(running: &Running, count: usize) -> Result<(), BenchErro
     Ok(())
 }
 
-/// Accepts a run of `workflow` for each of the first people, one by one.
+/// Accepts a run of `workflow` for each of the first people, in bulk.
 async fn accept(
     ground: &ground::Ground,
     workflow: &str,
     runs: usize,
     inputs: &[(&str, String)],
 ) -> Result<(), BenchError> {
-    for number in 1..=runs {
+    let request = |number: usize| {
         let mut request = request(workflow, ground::person(number));
         request.inputs = inputs.iter().map(|(name, text)| ((*name).to_owned(), text.clone().into())).collect();
-        ground.engine.start(request).await?;
+        request
+    };
+    let requests: Vec<Request> = (1..=runs).map(request).collect();
+    for started in ground.engine.start_many(&requests).await? {
+        started?;
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ pub mod orders;
 pub mod outage;
 mod post;
 pub mod reminders;
+mod subjects;
 pub mod trigger;
 
 use std::collections::{BTreeMap, BTreeSet};

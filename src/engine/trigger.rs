@@ -1,18 +1,26 @@
-//! "Start workflow W for P with inputs I", once per key: resolve the subject, plan, accept.
+//! "Start workflow W for P with inputs I", once per key: resolve the subject, plan, accept. One request or ten thousand go
+//! the same way: what plans are made from is read once for a stretch of them, and several are accepted with one commit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Engine;
+use super::subjects::{Found, Subjects};
 use crate::run::nearest::way_out;
 use crate::run::{
-    Account, AccountStatus, EventFacts, Holidays, PersonStatus, Plan, PlanError, PlanRequest, PlannedStep, Policy,
-    SkipReason, Subject, SystemView, plan,
+    Account, EventFacts, Holidays, Plan, PlanError, PlanRequest, PlannedStep, Policy, SkipReason, SystemView, plan,
 };
-use crate::store::{NewRun, Started, StoreError};
-use crate::workflow::{ActionKind, HrEvent, SubjectKind, Workflow};
+use crate::store::{Halves, NewRun, Started, StoreError};
+use crate::workflow::{ActionKind, Workflow};
+
+/// Requests whose subjects are read together.
+const READ_AT_ONCE: usize = 500;
+
+/// Steps that are accepted with one commit, or the steps of one run: nobody waits long for a lock behind them.
+const STEPS_AT_ONCE: usize = 4096;
 
 /// Who or what a run is to be about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,14 +112,6 @@ pub enum TriggerError {
     Store(#[from] StoreError),
 }
 
-/// A subject with its row keys.
-struct Found {
-    subject: Subject,
-    person: Option<i64>,
-    account: Option<i64>,
-    accounts: Vec<Account>,
-}
-
 impl Engine {
     /// What a run would do. Changes nothing.
     ///
@@ -119,8 +119,9 @@ impl Engine {
     /// [`TriggerError`].
     pub async fn plan(&self, request: &Request) -> Result<Plan, TriggerError> {
         let workflow = self.workflow(&request.workflow)?;
-        let found = self.find(request, workflow).await?;
-        self.plan_for(request, workflow, &found).await
+        let subjects = Subjects::read(self.store(), &[request]).await?;
+        let found = subjects.find(request, workflow)?;
+        self.plan_for(request, workflow, &found, subjects.now)
     }
 
     /// Starts a run. It is durable when this returns.
@@ -128,30 +129,96 @@ impl Engine {
     /// # Errors
     /// [`TriggerError`].
     pub async fn start(&self, request: Request) -> Result<Started, TriggerError> {
-        // The key goes first: what has been started is started, even if it could not be planned again today.
-        if let Some(key) = &request.key
-            && let Some(existing) = self.store().run_with_key(key).await?
-        {
-            return Ok(Started::Existing(existing));
+        let started = self.start_many(&[request]).await?.pop();
+        started.unwrap_or_else(|| Err(StoreError::corrupt("answer", "there is none").into()))
+    }
+
+    /// Starts runs, each as if it were asked for alone, in their order: who cannot be helped stops nobody else. They are
+    /// durable when this returns.
+    ///
+    /// # Errors
+    /// When the database is in trouble; some may have been started then, and with a key can be asked for again.
+    pub async fn start_many(&self, requests: &[Request]) -> Result<Vec<Result<Started, TriggerError>>, StoreError> {
+        let mut answers = Vec::with_capacity(requests.len());
+        let mut left = requests;
+        while !left.is_empty() {
+            let (stretch, rest) = left.split_at(stretch(left));
+            left = rest;
+            // Where one of them cannot be read, the others are.
+            let mut halves = Halves::of(stretch);
+            while let Some(some) = halves.next() {
+                match self.read_for(some).await {
+                    Ok((runs, subjects)) => answers.extend(self.start_known(some, &runs, &subjects).await?),
+                    Err(error) if error.is_outage() => return Err(error),
+                    Err(_) if halves.again(some) => {}
+                    Err(error) => answers.push(Err(error.into())),
+                }
+            }
         }
+        Ok(answers)
+    }
+
+    /// The runs that were started with the keys of requests, and what the others are about. What has been started is
+    /// started, even if it could not be planned again today.
+    async fn read_for(&self, requests: &[Request]) -> Result<(HashMap<String, i64>, Subjects), StoreError> {
+        let keys: Vec<&str> = requests.iter().filter_map(|request| request.key.as_deref()).collect();
+        let runs = self.store().runs_with_keys(&keys).await?;
+        let is_new = |request: &&Request| request.key.as_ref().is_none_or(|key| !runs.contains_key(key));
+        let new: Vec<&Request> = requests.iter().filter(is_new).collect();
+        let subjects = if new.is_empty() { Subjects::default() } else { Subjects::read(self.store(), &new).await? };
+        Ok((runs, subjects))
+    }
+
+    async fn start_known(
+        &self,
+        requests: &[Request],
+        runs: &HashMap<String, i64>,
+        subjects: &Subjects,
+    ) -> Result<Vec<Result<Started, TriggerError>>, StoreError> {
+        let mut answers: BTreeMap<usize, Result<Started, TriggerError>> = BTreeMap::new();
+        let (mut planned, mut places) = (Vec::new(), Vec::new());
+        for (place, request) in requests.iter().enumerate() {
+            if let Some(run) = request.key.as_ref().and_then(|key| runs.get(key)) {
+                answers.insert(place, Ok(Started::Existing(*run)));
+                continue;
+            }
+            match self.new_run(request, subjects) {
+                Ok(new) => {
+                    planned.push(new);
+                    places.push(place);
+                }
+                Err(error) => drop(answers.insert(place, Err(error))),
+            }
+            if planned.iter().map(|new| new.plan.steps.len()).sum::<usize>() >= STEPS_AT_ONCE {
+                let accepted = self.store().start_many(&std::mem::take(&mut planned)).await?;
+                answers.extend(
+                    places.drain(..).zip(accepted.into_iter().map(|answer| answer.map_err(TriggerError::from))),
+                );
+            }
+        }
+        let accepted = self.store().start_many(&planned).await?;
+        answers.extend(places.into_iter().zip(accepted.into_iter().map(|answer| answer.map_err(TriggerError::from))));
+        Ok(answers.into_values().collect())
+    }
+
+    fn new_run(&self, request: &Request, subjects: &Subjects) -> Result<NewRun, TriggerError> {
         let workflow = self.workflow(&request.workflow)?;
         if let Some(why) = self.store().conventions().refusal(workflow, &request.asked_by) {
             return Err(StoreError::Refused(why).into());
         }
-        let found = self.find(&request, workflow).await?;
-        let plan = self.plan_for(&request, workflow, &found).await?;
+        let found = subjects.find(request, workflow)?;
+        let plan = self.plan_for(request, workflow, &found, subjects.now)?;
         refuse_empty(&plan)?;
-        let new = NewRun {
-            workflow: std::sync::Arc::clone(workflow),
+        Ok(NewRun {
+            workflow: Arc::clone(workflow),
             plan,
             person: found.person,
             account: found.account,
             undoes: None,
-            key: request.key,
-            trigger: request.trigger,
-            asked_by: request.asked_by,
-        };
-        Ok(self.store().start(new).await?)
+            key: request.key.clone(),
+            trigger: request.trigger.clone(),
+            asked_by: request.asked_by.clone(),
+        })
     }
 
     /// The current version of a workflow.
@@ -165,80 +232,14 @@ impl Engine {
         })
     }
 
-    async fn find(&self, request: &Request, workflow: &Workflow) -> Result<Found, TriggerError> {
-        match &request.subject {
-            SubjectRef::Person(number) => {
-                expect_subject(workflow, SubjectKind::Person)?;
-                let dated = request.event.as_ref().is_some_and(|event| event.effective.is_some());
-                self.find_person(number, workflow, dated).await
-            }
-            SubjectRef::Account { system, id } => {
-                expect_subject(workflow, SubjectKind::Account)?;
-                self.find_account(system, id).await
-            }
-            SubjectRef::Organisation => {
-                expect_subject(workflow, SubjectKind::Organisation)?;
-                Ok(Found { subject: Subject::Organisation, person: None, account: None, accounts: Vec::new() })
-            }
-        }
-    }
-
-    async fn find_person(&self, number: &str, workflow: &Workflow, told_by_hr: bool) -> Result<Found, TriggerError> {
-        let person = self
-            .store()
-            .person(number)
-            .await?
-            .ok_or_else(|| TriggerError::NoSubject { kind: "person", key: number.to_owned() })?;
-        let leaves = matches!(workflow.triggers.event, Some(HrEvent::Departure | HrEvent::Leave | HrEvent::Changed));
-        // What HR says late is done late; what a person asks for again is a mistake.
-        if leaves && !told_by_hr && person.status == PersonStatus::Left {
-            return Err(TriggerError::HasLeft(number.to_owned()));
-        }
-        let manager = match &person.manager_number {
-            Some(manager) => self.store().person(manager).await?,
-            None => None,
-        };
-        let accounts = self.store().accounts(None, Some(person.id), None).await?;
-        let accounts: Vec<Account> =
-            accounts.into_iter().filter(|account| account.status != AccountStatus::Purged).collect();
-        if let Some(pair) = accounts.windows(2).find(|pair| pair[0].system == pair[1].system) {
-            let system = &pair[0].system;
-            let mine = accounts.iter().filter(|account| account.system == *system);
-            return Err(TriggerError::Ambiguous {
-                person: number.to_owned(),
-                system: system.clone(),
-                candidates: mine
-                    .map(|account| format!("{system}:{} ({})", account.external_id, account.login))
-                    .collect(),
-            });
-        }
-        Ok(Found {
-            person: Some(person.id),
-            account: None,
-            subject: Subject::Person { person: Box::new(person), manager: manager.map(Box::new) },
-            accounts,
-        })
-    }
-
-    async fn find_account(&self, system: &str, id: &str) -> Result<Found, TriggerError> {
-        let missing = || TriggerError::NoSubject { kind: "account", key: format!("{system}:{id}") };
-        let found = self.store().accounts(Some(system), None, Some(id)).await?;
-        let account = found.iter().find(|account| account.external_id == id).or_else(|| found.first());
-        let account = account.cloned().ok_or_else(missing)?;
-        Ok(Found {
-            person: account.person_id,
-            account: Some(account.id),
-            accounts: vec![account.clone()],
-            subject: Subject::Account(Box::new(account)),
-        })
-    }
-
-    async fn plan_for(&self, request: &Request, workflow: &Workflow, found: &Found) -> Result<Plan, TriggerError> {
-        let start = match request.start {
-            Some(start) => start,
-            None => self.store().now().await?,
-        };
-        let views = self.views(&found.accounts);
+    fn plan_for(
+        &self,
+        request: &Request,
+        workflow: &Workflow,
+        found: &Found,
+        now: Timestamp,
+    ) -> Result<Plan, TriggerError> {
+        let views = self.views(workflow, &found.accounts);
         let (holidays, policy) = self.rules_of(workflow)?;
         Ok(plan(&PlanRequest {
             workflow,
@@ -246,7 +247,7 @@ impl Engine {
             systems: &views,
             inputs: &request.inputs,
             event: request.event.as_ref(),
-            start,
+            start: request.start.unwrap_or(now),
             default_zone: self.zone(),
             holidays,
             policy,
@@ -275,8 +276,9 @@ impl Engine {
         Ok((holidays, policy))
     }
 
-    /// Every configured system with the subject's account and its answers.
-    fn views(&self, accounts: &[Account]) -> Vec<SystemView> {
+    /// Every configured system with the subject's account and its answers to what the workflow may ask for.
+    fn views(&self, workflow: &Workflow, accounts: &[Account]) -> Vec<SystemView> {
+        let asks: BTreeSet<ActionKind> = workflow.actions();
         self.systems()
             .iter()
             .map(|(name, connector)| {
@@ -285,12 +287,20 @@ impl Engine {
                 SystemView {
                     name: name.clone(),
                     facets: connector.facets(),
-                    capabilities: ActionKind::ALL.iter().map(answer).collect(),
+                    capabilities: asks.iter().map(answer).collect(),
                     account,
                 }
             })
             .collect()
     }
+}
+
+/// How many of the requests are read together: none has the key of another, which is then known when its turn comes.
+fn stretch(requests: &[Request]) -> usize {
+    let mut keys = HashSet::new();
+    let some = &requests[..requests.len().min(READ_AT_ONCE)];
+    let again = some.iter().position(|request| request.key.as_ref().is_some_and(|key| !keys.insert(key)));
+    again.unwrap_or(some.len())
 }
 
 /// A run whose only point was a mail must not pass for one that was carried out.
@@ -307,17 +317,4 @@ fn refuse_empty(plan: &Plan) -> Result<(), TriggerError> {
         Some(reasons) if plan.steps.iter().any(no_mail) => Err(TriggerError::NothingToDo(reasons)),
         _ => Ok(()),
     }
-}
-
-fn expect_subject(workflow: &Workflow, given: SubjectKind) -> Result<(), TriggerError> {
-    let wanted = workflow.run_subject();
-    if wanted == given {
-        return Ok(());
-    }
-    let word = |kind: SubjectKind| match kind {
-        SubjectKind::Person => "a person (--person KEY)",
-        SubjectKind::Account => "an account (--account SYSTEM:ID)",
-        SubjectKind::Organisation => "the organisation",
-    };
-    Err(TriggerError::WrongSubject { workflow: workflow.name.clone(), wanted: word(wanted), given: word(given) })
 }

@@ -8,11 +8,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{moved, standing};
+use super::together::deal_with_all;
 use crate::engine::Engine;
-use crate::engine::trigger::{Request, SubjectRef, TriggerError};
-use crate::run::Person;
-use crate::run::book::public_id;
+use crate::engine::trigger::{Request, SubjectRef};
 use crate::store::{EventRow, EventState, StoreError};
 use crate::workflow::{HrEvent, Triggers, Workflow};
 
@@ -48,7 +46,7 @@ pub async fn dispatch(engine: &Engine) -> Result<Vec<Dispatched>, StoreError> {
             return Err(StoreError::Refused(failure));
         }
     }
-    deal_with_all(engine, events).await
+    deal_with_all(engine, &events).await
 }
 
 /// As [`dispatch`], by a caller who has just read every system, until no event is left.
@@ -62,16 +60,8 @@ pub async fn dispatch_read(engine: &Engine) -> Result<Vec<Dispatched>, StoreErro
         if events.is_empty() {
             return Ok(dispatched);
         }
-        dispatched.extend(deal_with_all(engine, events).await?);
+        dispatched.extend(deal_with_all(engine, &events).await?);
     }
-}
-
-async fn deal_with_all(engine: &Engine, events: Vec<EventRow>) -> Result<Vec<Dispatched>, StoreError> {
-    let mut dispatched = Vec::new();
-    for event in events {
-        dispatched.extend(deal_with(engine, &event).await?);
-    }
-    Ok(dispatched)
 }
 
 /// Reads every system; answers those that could not be read and have never been.
@@ -105,32 +95,6 @@ pub fn listeners<'e>(
     engine.library().values().map(AsRef::as_ref).filter(listens)
 }
 
-async fn deal_with(engine: &Engine, event: &EventRow) -> Result<Option<Dispatched>, StoreError> {
-    let Some(person) = engine.store().person(&event.employee_number).await? else {
-        let note = format!("{} is not known", event.employee_number);
-        engine.store().close_event(event, EventState::Dropped, &note, &[]).await?;
-        return Ok(None);
-    };
-    let mut came = Outcome::default();
-    match standing::overtaken(event, &person) {
-        Some(why) => came.notes.push(why),
-        None => {
-            start_or_follow(engine, event, &person, &mut came).await?;
-            standing::beyond_listeners(engine, event, &person, &mut came).await?;
-        }
-    }
-    let (state, note) = came.said();
-    engine.store().close_event(event, state, &note, &came.proposes).await?;
-    Ok((state != EventState::Dropped).then(|| Dispatched {
-        event: event.kind,
-        employee_number: event.employee_number.clone(),
-        runs: came.runs,
-        noted: came.notes,
-        parked: (!came.parked.is_empty()).then(|| came.parked.join("; ")),
-        proposes: came.proposes,
-    }))
-}
-
 /// What an event has come to so far.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
@@ -138,16 +102,18 @@ pub(super) struct Outcome {
     pub(super) notes: Vec<String>,
     pub(super) parked: Vec<String>,
     pub(super) proposes: Vec<String>,
+    /// Why nothing can come of it.
+    pub(super) dropped: Option<String>,
 }
 
 impl Outcome {
-    fn said(&self) -> (EventState, String) {
+    pub(super) fn said(&self) -> (EventState, String) {
         let all = [&self.runs, &self.notes, &self.parked].into_iter().flatten().cloned().collect::<Vec<_>>().join("; ");
         match self {
             _ if !self.parked.is_empty() => (EventState::Parked, all),
             _ if !self.runs.is_empty() => (EventState::Started, all),
             _ if !self.notes.is_empty() => (EventState::Noted, all),
-            _ => (EventState::Dropped, "no workflow listens for it".to_owned()),
+            _ => (EventState::Dropped, self.dropped.clone().unwrap_or_else(|| "no workflow listens for it".to_owned())),
         }
     }
 
@@ -161,53 +127,17 @@ impl Outcome {
     }
 }
 
-/// Every workflow that listens is started; one that the person has an open run of follows what HR says now.
-async fn start_or_follow(
-    engine: &Engine,
-    event: &EventRow,
-    person: &Person,
-    came: &mut Outcome,
-) -> Result<(), StoreError> {
-    let mut names: Vec<String> =
-        listeners(engine, event.kind, &event.facts.fields).map(|workflow| workflow.name.clone()).collect();
-    // A run keeps following HR when its workflow is gone from the library.
-    let mut follow = Vec::new();
-    for book in engine.store().books_of(person.id, true).await? {
-        let listens = book.run.listens_for(event.kind) && event.kind != HrEvent::Changed;
-        if listens || (book.run.undoes.is_none() && names.contains(&book.run.name)) {
-            names.retain(|name| *name != book.run.name);
-            follow.push(book);
-        }
-    }
-    for book in follow {
-        let key = key(event, &book.run.name);
-        if engine.store().run_with_key(&key).await? == Some(book.run.id) {
-            came.runs.push(book.run.public_id());
-        } else {
-            moved::follow(engine, &book, &event.facts, event, came).await?;
-        }
-    }
-    for workflow in names {
-        match engine.start(request(event, workflow)).await {
-            Ok(started) => came.runs.push(public_id(started.id())),
-            Err(TriggerError::Store(error)) if error.is_outage() => return Err(error),
-            Err(error) => came.park(error.to_string()),
-        }
-    }
-    Ok(())
-}
-
 /// What HR said, for the journal.
 pub(super) fn said(event: &EventRow) -> String {
     let when = event.effective.map(|date| format!(" on {date}")).unwrap_or_default();
     format!("HR says {}{when} ({})", event.kind.as_str(), event.public_id())
 }
 
-fn key(event: &EventRow, workflow: &str) -> String {
+pub(super) fn key(event: &EventRow, workflow: &str) -> String {
     format!("hr:{}:{workflow}", event.id)
 }
 
-fn request(event: &EventRow, workflow: String) -> Request {
+pub(super) fn request(event: &EventRow, workflow: String) -> Request {
     Request {
         key: Some(key(event, &workflow)),
         workflow,

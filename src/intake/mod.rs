@@ -8,3 +8,4 @@ pub mod people;
 pub mod schedules;
 mod standing;
 mod subjects;
+mod together;

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::subjects::Pages;
 use crate::engine::Engine;
-use crate::engine::trigger::{Request, SubjectRef, TriggerError};
+use crate::engine::trigger::{Request, SubjectRef};
 use crate::run::zone;
 use crate::store::{SchedulePause, Started, StoreError};
 use crate::workflow::{Missed, Schedule, Workflow, next_after};
@@ -151,7 +151,7 @@ fn zone_of(engine: &Engine, schedule: &Schedule) -> TimeZone {
     zone(schedule.timezone.as_deref().unwrap_or(engine.zone())).unwrap_or(TimeZone::UTC)
 }
 
-/// Starts the runs of one tick, page by page of its subjects.
+/// Starts the runs of one tick, page by page of its subjects. What has been started already, or cannot be, does not count.
 async fn start(
     engine: &Engine,
     workflow: &Workflow,
@@ -162,45 +162,41 @@ async fn start(
     let mut pages = Pages::of(engine, workflow).await?;
     let mut started = 0;
     while let Some(subjects) = pages.next(engine).await? {
-        for subject in subjects {
-            started += usize::from(start_one(engine, workflow, subject, tick, trigger, asked_by).await?);
+        let request = |subject| request(workflow, subject, tick, trigger, asked_by);
+        let requests: Vec<Request> = subjects.into_iter().map(request).collect();
+        for (request, answer) in requests.iter().zip(engine.start_many(&requests).await?) {
+            match answer {
+                Ok(Started::New(_)) => started += 1,
+                // Another daemon has fired this tick too, or this one has and was stopped.
+                Ok(Started::Existing(_)) => {}
+                Err(error) => {
+                    let subject = called(&request.subject);
+                    tracing::error!(workflow = %workflow.name, %subject, %error, "a scheduled run cannot be started");
+                }
+            }
         }
     }
     Ok(started)
 }
 
-/// Starts the run of one tick and subject; false where it has been started already, or cannot be.
-async fn start_one(
-    engine: &Engine,
-    workflow: &Workflow,
-    subject: SubjectRef,
-    tick: Timestamp,
-    trigger: &str,
-    asked_by: &str,
-) -> Result<bool, StoreError> {
-    let name = match &subject {
-        SubjectRef::Organisation => String::new(),
-        SubjectRef::Person(number) => format!(":{number}"),
-        SubjectRef::Account { system, id } => format!(":{system}:{id}"),
-    };
-    let request = Request {
+fn request(workflow: &Workflow, subject: SubjectRef, tick: Timestamp, trigger: &str, asked_by: &str) -> Request {
+    Request {
         workflow: workflow.name.clone(),
+        key: Some(format!("schedule:{}:{}{}", workflow.name, tick.as_millisecond(), called(&subject))),
         subject,
         inputs: BTreeMap::new(),
         event: None,
         start: None,
-        key: Some(format!("schedule:{}:{}{name}", workflow.name, tick.as_millisecond())),
         trigger: trigger.to_owned(),
         asked_by: asked_by.to_owned(),
-    };
-    match engine.start(request).await {
-        Ok(Started::New(_)) => Ok(true),
-        // Another daemon has fired this tick too, or this one has and was stopped.
-        Ok(Started::Existing(_)) => Ok(false),
-        Err(TriggerError::Store(error)) if error.is_outage() => Err(error),
-        Err(error) => {
-            tracing::error!(workflow = %workflow.name, subject = %name, %error, "a scheduled run cannot be started");
-            Ok(false)
-        }
+    }
+}
+
+/// A subject in the key of its run.
+fn called(subject: &SubjectRef) -> String {
+    match subject {
+        SubjectRef::Organisation => String::new(),
+        SubjectRef::Person(number) => format!(":{number}"),
+        SubjectRef::Account { system, id } => format!(":{system}:{id}"),
     }
 }

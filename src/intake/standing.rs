@@ -42,6 +42,19 @@ pub(super) fn overtaken(event: &EventRow, person: &Person) -> Option<String> {
     }
 }
 
+/// Whether anything may follow from an event besides what workflows listen for.
+pub(super) fn goes_beyond(event: &EventRow) -> bool {
+    match event.kind {
+        HrEvent::Rescinded | HrEvent::Rehired | HrEvent::Return => true,
+        HrEvent::Changed => moves_start(event),
+        HrEvent::Joined | HrEvent::Departure | HrEvent::Leave => false,
+    }
+}
+
+fn moves_start(event: &EventRow) -> bool {
+    event.facts.fields.iter().any(|field| field == "start_date")
+}
+
 /// What follows from an event besides what workflows listen for.
 ///
 /// # Errors
@@ -138,7 +151,7 @@ async fn starts_elsewhen(
     person: &Person,
     came: &mut Outcome,
 ) -> Result<(), StoreError> {
-    let (Some(start), true) = (person.start_date, event.facts.fields.iter().any(|field| field == "start_date")) else {
+    let (Some(start), true) = (person.start_date, moves_start(event)) else {
         return Ok(());
     };
     for book in engine.store().books_of(person.id, true).await? {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-use sqlx::Row;
+use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
+use sqlx::{FromRow, Row};
 
 use super::books::{json, parse};
 use super::sql::{Text, rows};
@@ -216,19 +216,37 @@ impl Store {
     }
 }
 
+/// An account as its row holds it.
+#[derive(FromRow, Deserialize)]
+pub(super) struct AccountColumns {
+    id: i64,
+    system: String,
+    external_id: String,
+    login: String,
+    person_id: Option<i64>,
+    status: String,
+    attributes: String,
+    last_sign_in: Option<i64>,
+    purge_due: Option<i64>,
+}
+
+impl AccountColumns {
+    pub(super) fn account(self) -> Result<Account, StoreError> {
+        let status = AccountStatus::from_name(&self.status);
+        Ok(Account {
+            id: self.id,
+            system: self.system,
+            external_id: self.external_id,
+            login: self.login,
+            person_id: self.person_id,
+            status: status.ok_or_else(|| StoreError::corrupt("account's status", &self.status))?,
+            attributes: parse("account's attributes", &self.attributes)?,
+            last_sign_in: self.last_sign_in,
+            purge_due: self.purge_due,
+        })
+    }
+}
+
 pub(super) fn account(row: &AnyRow) -> Result<Account, StoreError> {
-    let status: String = row.try_get("status")?;
-    let attributes: String = row.try_get("attributes")?;
-    let attributes: BTreeMap<String, serde_json::Value> = parse("account's attributes", &attributes)?;
-    Ok(Account {
-        id: row.try_get("id")?,
-        system: row.try_get("system")?,
-        external_id: row.try_get("external_id")?,
-        login: row.try_get("login")?,
-        person_id: row.try_get("person_id")?,
-        status: AccountStatus::from_name(&status).ok_or_else(|| StoreError::corrupt("account's status", &status))?,
-        attributes,
-        last_sign_in: row.try_get("last_sign_in")?,
-        purge_due: row.try_get("purge_due")?,
-    })
+    AccountColumns::from_row(row)?.account()
 }

@@ -8,11 +8,11 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sqlx::Row;
+use sqlx::{AnyConnection, Row};
 
-use super::books::{Loaded, json};
+use super::books::{Loaded, StepsByRun, json};
 use super::sql::{Text, keys};
-use super::{Store, StoreError, Tx};
+use super::{Store, StoreError, Tx, columns};
 use crate::clock::minus;
 
 /// At most so many runs move in one transaction.
@@ -105,8 +105,8 @@ const BACK: Move = Move {
     drop_entries: keys!("DELETE FROM archived_journal WHERE run_id", ""),
 };
 
-/// The steps of runs that are over, wherever they are: one statement, because they may move between two.
-pub(super) const STEPS_ANYWHERE: Text = Text {
+/// The steps of runs, wherever they are: one statement, because they may move between two.
+const STEPS_ANYWHERE: Text = Text {
     sqlite: "SELECT s.* FROM json_each($1) AS k CROSS JOIN steps s
                  ON s.id >= k.value * 1024 AND s.id < k.value * 1024 + 1024
              UNION ALL SELECT s.* FROM json_each($1) AS k CROSS JOIN archived_steps s
@@ -183,6 +183,22 @@ impl Store {
             entries += seq;
         }
         Ok((runs, entries))
+    }
+
+    /// The steps of runs whose rows say that they are in the archive. One may have come back since its row was read.
+    pub(super) async fn steps_in_the_archive(
+        &self,
+        conn: &mut AnyConnection,
+        runs: &[i64],
+    ) -> Result<StepsByRun, StoreError> {
+        let mut by_run = StepsByRun::new();
+        if runs.is_empty() {
+            return Ok(by_run);
+        }
+        for row in &sqlx::query(STEPS_ANYWHERE.of(self.dialect())).bind(json(&runs)).fetch_all(conn).await? {
+            by_run.entry(row.try_get("run_id")?).or_default().push(columns::step(row));
+        }
+        Ok(by_run)
     }
 
     /// Takes archived runs that are about to change out of the archive. They are locked, and go back by the same policy.

@@ -1,17 +1,16 @@
 //! Runs in hand: how a [`Book`] is read from the tables and written back with its journal entries.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::{MutexGuard, PoisonError};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::AnyConnection;
-use sqlx::{FromRow, Row};
 
-use super::archive::STEPS_ANYWHERE;
+use super::columns::StepRow;
 use super::shelf::Shelf;
-use super::sql::{Text, keys};
-use super::{Store, StoreError, columns};
+use super::sql::{Text, gathered, listed};
+use super::{Store, StoreError};
 use crate::clock::from_millis;
 use crate::run::RunState;
 use crate::run::book::{Book, Run, Step};
@@ -50,7 +49,7 @@ pub(super) enum Key {
     Erased,
 }
 
-#[derive(FromRow)]
+#[derive(Deserialize)]
 struct RunColumns {
     id: i64,
     workflow: String,
@@ -72,38 +71,92 @@ struct RunColumns {
     data_key: Option<String>,
 }
 
-const RUNS: Text = keys!(
-    "SELECT r.id, r.workflow, r.undoes, r.version_id, r.subject, r.person_id, r.account_id, r.state, r.inputs, r.zone, r.started_at,
-            r.started_by, r.asked_by, r.lane, r.seq, r.head, r.archived_at, p.data_key
-     FROM runs r LEFT JOIN people p ON p.id = r.person_id WHERE r.id",
-    "ORDER BY r.id"
-);
-
 /// The run's row is the lock of the run: PostgreSQL takes it, SQLite has one writer.
-const LOCKED: Text = keys!(
-    "SELECT r.id, r.head, p.data_key FROM runs r LEFT JOIN people p ON p.id = r.person_id WHERE r.id",
-    "ORDER BY r.id",
-    lock: "FOR UPDATE OF r"
-);
+macro_rules! locked {
+    ($dialect:ident, $lock:literal) => {
+        concat!(
+            "SELECT ",
+            gathered!(
+                $dialect,
+                [id, head, data_key],
+                concat!(
+                    "SELECT r.id, r.head, p.data_key FROM runs r LEFT JOIN people p ON p.id = r.person_id WHERE r.id IN ",
+                    listed!($dialect, "$1"),
+                    " ORDER BY r.id",
+                    $lock
+                )
+            )
+        )
+    };
+}
 
-/// As [`LOCKED`], but passes over runs that another daemon has in hand.
-const LOCKED_FREE: Text = keys!(
-    "SELECT r.id, r.head, p.data_key FROM runs r LEFT JOIN people p ON p.id = r.person_id WHERE r.id",
-    "ORDER BY r.id",
-    lock: "FOR UPDATE OF r SKIP LOCKED"
-);
+const LOCKED: Text = Text { sqlite: locked!(sqlite, ""), postgres: locked!(postgres, " FOR UPDATE OF r") };
 
-/// The steps of runs lie side by side under their key. Both databases have to be told to look for each run's, because they
-/// would read all steps there are instead: SQLite to have them in order (`CROSS JOIN` keeps the runs outside), PostgreSQL
-/// thinking of a hundred runs (`OFFSET 0` keeps it from folding the inner query in).
-const STEPS: Text = Text {
-    sqlite: "SELECT s.* FROM json_each($1) AS k CROSS JOIN steps s
-             ON s.id >= k.value * 1024 AND s.id < k.value * 1024 + 1024 ORDER BY s.id",
-    postgres:
+/// Runs and their steps. Steps lie side by side under their key. Both databases have to be told to look for each run's,
+/// because they would read all steps there are instead: SQLite to have them in order (`CROSS JOIN` keeps the runs
+/// outside), PostgreSQL thinking of a hundred runs (`OFFSET 0` keeps it from folding the inner query in).
+macro_rules! runs_and_steps {
+    ($dialect:ident, $steps:literal) => {
+        concat!(
+            "SELECT ",
+            gathered!(
+                $dialect,
+                [
+                    id,
+                    workflow,
+                    undoes,
+                    version_id,
+                    subject,
+                    person_id,
+                    account_id,
+                    state,
+                    inputs,
+                    zone,
+                    started_at,
+                    started_by,
+                    asked_by,
+                    lane,
+                    seq,
+                    head,
+                    archived_at,
+                    data_key
+                ],
+                concat!(
+                    "SELECT r.id, r.workflow, r.undoes, r.version_id, r.subject, r.person_id, r.account_id, r.state,
+                            r.inputs, r.zone, r.started_at, r.started_by, r.asked_by, r.lane, r.seq, r.head,
+                            r.archived_at, p.data_key
+                     FROM runs r LEFT JOIN people p ON p.id = r.person_id WHERE r.id IN ",
+                    listed!($dialect, "$1"),
+                    " ORDER BY r.id"
+                )
+            ),
+            ", ",
+            gathered!(
+                $dialect,
+                [
+                    id, name, action, system, account_id, needs, at_instant, at_local, at_fold, delay, of_step, undoes,
+                    state, due_at, fence, observe, data, first_due, decision
+                ],
+                $steps
+            )
+        )
+    };
+}
+
+const RUNS_AND_STEPS: Text = Text {
+    sqlite: runs_and_steps!(
+        sqlite,
+        "SELECT s.* FROM json_each($1) AS k CROSS JOIN steps s
+         ON s.id >= k.value * 1024 AND s.id < k.value * 1024 + 1024 ORDER BY s.id"
+    ),
+    postgres: runs_and_steps!(
+        postgres,
         "SELECT s.* FROM (SELECT CAST(value AS BIGINT) AS value FROM json_array_elements_text(CAST($1 AS json))) AS k
                CROSS JOIN LATERAL (SELECT * FROM steps
-                    WHERE steps.id >= k.value * 1024 AND steps.id < k.value * 1024 + 1024 OFFSET 0) AS s ORDER BY s.id",
+                    WHERE steps.id >= k.value * 1024 AND steps.id < k.value * 1024 + 1024 OFFSET 0) AS s ORDER BY s.id"
+    ),
 };
+
 /// How runs are loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hold {
@@ -113,8 +166,6 @@ pub(super) enum Hold {
     Wait,
     /// As [`Hold::Wait`], and passes over those that cannot be read.
     WaitReadable,
-    /// To change; passes over those that somebody has, and those that cannot be read.
-    Skip,
 }
 
 impl Store {
@@ -130,27 +181,24 @@ impl Store {
         }
         let (mut loaded, ids) = match hold {
             Hold::No => (Vec::new(), ids.to_vec()),
-            Hold::Wait | Hold::WaitReadable => self.take_locks(conn, LOCKED, ids).await?,
-            Hold::Skip => self.take_locks(conn, LOCKED_FREE, ids).await?,
+            Hold::Wait | Hold::WaitReadable => {
+                let locked: String =
+                    sqlx::query_scalar(LOCKED.of(self.dialect())).bind(json(&ids)).fetch_one(&mut *conn).await?;
+                self.in_mind(&locked)?
+            }
         };
         self.read(conn, &ids, hold, &mut loaded).await?;
         loaded.sort_unstable_by_key(|loaded| loaded.book.run.id);
         Ok(loaded)
     }
 
-    /// Takes the locks of runs. Answers those that are as this process has them in mind, and the keys of the others.
-    async fn take_locks(
-        &self,
-        conn: &mut AnyConnection,
-        text: Text,
-        ids: &[i64],
-    ) -> Result<(Vec<Loaded>, Vec<i64>), StoreError> {
-        let rows = sqlx::query(text.of(self.dialect())).bind(json(&ids)).fetch_all(&mut *conn).await?;
+    /// Of runs under their locks (key, end of the chain, the person's key): those that this process has in mind as they
+    /// are, and the keys of the others.
+    pub(super) fn in_mind(&self, locked: &str) -> Result<(Vec<Loaded>, Vec<i64>), StoreError> {
+        let rows: Vec<(i64, String, Option<String>)> = parse("runs under their locks", locked)?;
         let (mut known, mut unknown) = (Vec::new(), Vec::new());
         let mut shelf = self.shelf();
-        for row in &rows {
-            let (id, head, data_key): (i64, String, Option<String>) =
-                (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        for (id, head, data_key) in rows {
             match shelf.take(id, &head, data_key.as_deref()) {
                 Some(loaded) => known.push(loaded),
                 None => unknown.push(id),
@@ -160,7 +208,7 @@ impl Store {
     }
 
     /// Reads runs with their steps.
-    async fn read(
+    pub(super) async fn read(
         &self,
         conn: &mut AnyConnection,
         ids: &[i64],
@@ -170,13 +218,11 @@ impl Store {
         if ids.is_empty() {
             return Ok(());
         }
-        let runs: Vec<RunColumns> =
-            sqlx::query_as(RUNS.of(self.dialect())).bind(json(&ids)).fetch_all(&mut *conn).await?;
-        let is_over = |row: &&RunColumns| RunState::from_name(&row.state).is_some_and(RunState::is_over);
-        let over: Vec<i64> = runs.iter().filter(is_over).map(|row| row.id).collect();
-        let live: Vec<i64> = runs.iter().filter(|row| !is_over(row)).map(|row| row.id).collect();
-        let mut by_run = read_steps(conn, STEPS.of(self.dialect()), &live).await?;
-        by_run.append(&mut read_steps(conn, STEPS_ANYWHERE.of(self.dialect()), &over).await?);
+        let (runs, steps): (String, String) =
+            sqlx::query_as(RUNS_AND_STEPS.of(self.dialect())).bind(json(&ids)).fetch_one(&mut *conn).await?;
+        let (runs, mut by_run): (Vec<RunColumns>, _) = (parse("runs", &runs)?, by_run(&steps)?);
+        let archived: Vec<i64> = runs.iter().filter(|row| row.archived_at.is_some()).map(|row| row.id).collect();
+        by_run.extend(self.steps_in_the_archive(conn, &archived).await?);
         for columns in runs {
             let id = columns.id;
             let steps: Result<Vec<Step>, StoreError> = by_run.remove(&id).unwrap_or_default().into_iter().collect();
@@ -186,7 +232,7 @@ impl Store {
             };
             match one {
                 Ok(one) => into.push(one),
-                Err(error) if matches!(hold, Hold::Skip | Hold::WaitReadable) && !error.is_outage() => {
+                Err(error) if hold == Hold::WaitReadable && !error.is_outage() => {
                     self.pass_over(id, &error);
                 }
                 Err(error) => return Err(error),
@@ -208,9 +254,9 @@ impl Store {
         }
     }
 
-    /// Runs that are passed over, as a JSON array.
-    pub(super) fn unreadable(&self) -> String {
-        json(&*self.inner.unreadable.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Runs that are passed over.
+    pub(super) fn unreadable(&self) -> Vec<i64> {
+        self.inner.unreadable.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
     }
 
     async fn loaded(&self, conn: &mut AnyConnection, row: RunColumns, steps: Vec<Step>) -> Result<Loaded, StoreError> {
@@ -246,17 +292,15 @@ impl Store {
 }
 
 /// The steps of runs, by run.
-async fn read_steps(
-    conn: &mut AnyConnection,
-    text: &'static str,
-    runs: &[i64],
-) -> Result<BTreeMap<i64, Vec<Result<Step, StoreError>>>, StoreError> {
-    let mut by_run: BTreeMap<i64, Vec<Result<Step, StoreError>>> = BTreeMap::new();
-    if runs.is_empty() {
-        return Ok(by_run);
-    }
-    for row in &sqlx::query(text).bind(json(&runs)).fetch_all(&mut *conn).await? {
-        by_run.entry(row.try_get("run_id")?).or_default().push(columns::step(row));
+pub(super) type StepsByRun = HashMap<i64, Vec<Result<Step, StoreError>>>;
+
+fn by_run(steps: &str) -> Result<StepsByRun, StoreError> {
+    let mut by_run = StepsByRun::new();
+    let mut rows: Vec<StepRow> = parse("steps", steps)?;
+    // A step stands in its run at its ordinal; an aggregate promises no order.
+    rows.sort_unstable_by_key(StepRow::key);
+    for row in rows {
+        by_run.entry(row.run()).or_default().push(row.step());
     }
     Ok(by_run)
 }

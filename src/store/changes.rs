@@ -8,7 +8,7 @@ use sqlx::AnyConnection;
 
 use super::books::{Hold, Loaded};
 use super::people::with_manager;
-use super::runs::NewRun;
+use super::starting::{NewRun, only};
 use super::turn::usher;
 use super::{Store, StoreError, Tx};
 use crate::run::advance::advance;
@@ -97,10 +97,9 @@ impl Store {
         let holidays = self.holidays_of(&one.book);
         advance(&mut one.book, holidays, &usher(), tx.now)?;
         self.flush(&mut tx, std::slice::from_mut(&mut one), None).await?;
-        self.refuse_second(&mut tx, &new).await?;
-        let id = self.insert(&mut tx, &new).await?;
+        let started = only(self.start_in(&mut tx, &[new]).await?)?;
         self.commit(tx).await?;
-        Ok((answer, id))
+        Ok((answer, started.id()))
     }
 
     /// The run called `name` that takes a run back; one that was cancelled does not count.

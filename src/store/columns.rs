@@ -1,7 +1,7 @@
 //! A step as its row holds it, and back.
 
-use serde::Serialize;
-use sqlx::Row;
+use serde::{Deserialize, Serialize};
+use sqlx::FromRow;
 use sqlx::any::AnyRow;
 
 use super::StoreError;
@@ -106,58 +106,88 @@ const fn fold_name(fold: Fold) -> &'static str {
     }
 }
 
-pub(super) fn step(row: &AnyRow) -> Result<Step, StoreError> {
-    let key: i64 = row.try_get("id")?;
-    let ordinal = u16::try_from(key % STEPS_PER_RUN).map_err(|why| StoreError::corrupt("step key", why))?;
-    let action: String = row.try_get("action")?;
-    let at_instant: Option<i64> = row.try_get("at_instant")?;
-    let delay: Option<String> = row.try_get("delay")?;
-    let decision: Option<String> = row.try_get("decision")?;
-    let needs: String = row.try_get("needs")?;
-    let of: Option<i64> = row.try_get("of_step")?;
-    let undoes: Option<i64> = row.try_get("undoes")?;
-    let first_due: Option<i64> = row.try_get("first_due")?;
-    Ok(Step {
-        ordinal,
-        name: row.try_get("name")?,
-        action: ActionKind::from_name(&action).ok_or_else(|| StoreError::corrupt("action", action))?,
-        system: row.try_get("system")?,
-        account: row.try_get("account_id")?,
-        needs: parse("step's needs", &needs)?,
-        at: at_instant.map(|at| local_instant(row, at)).transpose()?,
-        delay: delay.map(|text| Span::parse(&text).map_err(|why| StoreError::corrupt("delay", why))).transpose()?,
-        of: of.and_then(|of| u16::try_from(of).ok()),
-        undoes: undoes.and_then(|undone| u16::try_from(undone).ok()),
-        state: state(row)?,
-        attempts: row.try_get("fence")?,
-        first_due: first_due.map(from_millis),
-        decision: decision.map_or_else(|| Ok(Decision::default()), |text| parse("decision", &text))?,
-    })
+/// A step as its row holds it.
+#[derive(FromRow, Deserialize)]
+pub(super) struct StepRow {
+    id: i64,
+    name: String,
+    action: String,
+    system: Option<String>,
+    account_id: Option<i64>,
+    needs: String,
+    at_instant: Option<i64>,
+    at_local: Option<String>,
+    at_fold: Option<String>,
+    delay: Option<String>,
+    of_step: Option<i64>,
+    undoes: Option<i64>,
+    state: String,
+    due_at: Option<i64>,
+    fence: i64,
+    observe: i64,
+    data: Option<String>,
+    first_due: Option<i64>,
+    decision: Option<String>,
 }
 
-fn local_instant(row: &AnyRow, at: i64) -> Result<LocalInstant, StoreError> {
-    let local: String = row.try_get("at_local")?;
-    let fold: String = row.try_get("at_fold")?;
+pub(super) fn step(row: &AnyRow) -> Result<Step, StoreError> {
+    StepRow::from_row(row)?.step()
+}
+
+impl StepRow {
+    pub(super) fn key(&self) -> i64 {
+        self.id
+    }
+
+    /// The run it is of.
+    pub(super) fn run(&self) -> i64 {
+        self.id / STEPS_PER_RUN
+    }
+
+    pub(super) fn step(self) -> Result<Step, StoreError> {
+        let ordinal = u16::try_from(self.id % STEPS_PER_RUN).map_err(|why| StoreError::corrupt("step key", why))?;
+        let state = self.state()?;
+        let at = self.at_instant.map(|at| local_instant(at, self.at_local, self.at_fold)).transpose()?;
+        Ok(Step {
+            ordinal,
+            name: self.name,
+            action: ActionKind::from_name(&self.action).ok_or_else(|| StoreError::corrupt("action", &self.action))?,
+            system: self.system,
+            account: self.account_id,
+            needs: parse("step's needs", &self.needs)?,
+            at,
+            delay: self
+                .delay
+                .map(|text| Span::parse(&text).map_err(|why| StoreError::corrupt("delay", why)))
+                .transpose()?,
+            of: self.of_step.and_then(|of| u16::try_from(of).ok()),
+            undoes: self.undoes.and_then(|undone| u16::try_from(undone).ok()),
+            state,
+            attempts: self.fence,
+            first_due: self.first_due.map(from_millis),
+            decision: self.decision.map_or_else(|| Ok(Decision::default()), |text| parse("decision", &text))?,
+        })
+    }
+
+    fn state(&self) -> Result<StepState, StoreError> {
+        Ok(match (self.state.as_str(), self.due_at, self.data.as_deref()) {
+            ("blocked", ..) => StepState::Blocked,
+            ("cancelled", ..) => StepState::Cancelled,
+            ("awaiting_approval", ..) => StepState::AwaitingApproval,
+            ("waiting", Some(due), _) => StepState::Waiting { due: from_millis(due) },
+            ("unknown", Some(due), _) => StepState::Unknown { due: from_millis(due) },
+            ("leased", ..) => StepState::Leased { fence: self.fence, observe: self.observe != 0 },
+            (_, _, Some(data)) => parse("step state", data)?,
+            (other, ..) => return Err(StoreError::corrupt("step state", other)),
+        })
+    }
+}
+
+fn local_instant(at: i64, local: Option<String>, fold: Option<String>) -> Result<LocalInstant, StoreError> {
+    let (local, fold) = local.zip(fold).ok_or_else(|| StoreError::corrupt("local time", "it is missing"))?;
     Ok(LocalInstant {
         at: from_millis(at),
         local: local.parse().map_err(|why| StoreError::corrupt("local time", why))?,
         fold: parse("fold", &format!("\"{fold}\""))?,
-    })
-}
-
-fn state(row: &AnyRow) -> Result<StepState, StoreError> {
-    let name: String = row.try_get("state")?;
-    let due: Option<i64> = row.try_get("due_at")?;
-    let data: Option<String> = row.try_get("data")?;
-    let observe: i64 = row.try_get("observe")?;
-    Ok(match (name.as_str(), due, data) {
-        ("blocked", ..) => StepState::Blocked,
-        ("cancelled", ..) => StepState::Cancelled,
-        ("awaiting_approval", ..) => StepState::AwaitingApproval,
-        ("waiting", Some(due), _) => StepState::Waiting { due: from_millis(due) },
-        ("unknown", Some(due), _) => StepState::Unknown { due: from_millis(due) },
-        ("leased", ..) => StepState::Leased { fence: row.try_get("fence")?, observe: observe != 0 },
-        (_, _, Some(data)) => parse("step state", &data)?,
-        (other, ..) => return Err(StoreError::corrupt("step state", other)),
     })
 }

@@ -153,6 +153,8 @@ pub(super) fn sqlite_pool(size: u32) -> AnyPoolOptions {
         .max_connections(size)
         .min_connections(0)
         .acquire_timeout(Duration::from_secs(10))
+        // A file is not away; a ping would only be one more message to the connection's thread.
+        .test_before_acquire(false)
         .after_connect(|conn, _| Box::pin(make_durable(conn)))
         // After a failed COMMIT (a full disk) SQLite has rolled back by itself, the driver's own ROLLBACK fails, and the
         // driver takes the connection for one within a transaction for ever after (guarantee 13).

@@ -3,26 +3,75 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use sqlx::Row;
-
-use super::books::{Loaded, STEPS_PER_RUN, json};
+use super::accounts::{AccountColumns, account_columns};
+use super::books::{Loaded, STEPS_PER_RUN, json, parse};
 use super::limits::Tallies;
-use super::sql::{Text, keys};
+use super::people::{self, PersonRow};
+use super::sql::{Text, gathered, listed};
 use super::{Dialect, Store, StoreError, Tx};
 use crate::run::book::{Book, public_id};
 use crate::run::guard::Freeze;
 use crate::run::trip::Trip;
 use crate::run::{Account, Person, StepState};
 
-const LEASED: Text =
-    keys!("SELECT id, account_id FROM steps WHERE state = 'leased' AND account_id IS NOT NULL AND account_id", "");
+/// People with their managers, and accounts; whether there is any freeze, trip or legal hold to be read. Whoever starts an
+/// attempt on an account has its row: two daemons never find the same account free.
+macro_rules! desk {
+    ($dialect:ident, $lock:literal) => {
+        concat!(
+            "SELECT ",
+            gathered!(
+                $dialect,
+                [id, employee_number, given_name, family_name, display_name, email, private_email, manager_number,
+                 department, role, timezone, language, start_date, last_day, leave_from, leave_until, leave_reason, status],
+                concat!(
+                    people::select!("WHERE p.id IN "),
+                    listed!($dialect, "$1"),
+                    " UNION ALL ",
+                    people::select!("JOIN people o ON o.manager_number = p.employee_number WHERE o.id IN "),
+                    listed!($dialect, "$1")
+                )
+            ),
+            ", ",
+            gathered!(
+                $dialect,
+                [id, system, external_id, login, person_id, status, attributes, last_sign_in, purge_due],
+                concat!(
+                    "SELECT ",
+                    account_columns!(),
+                    " FROM accounts a WHERE a.id IN ",
+                    listed!($dialect, "$2"),
+                    " ORDER BY a.id",
+                    $lock
+                )
+            ),
+            ", (SELECT COUNT(*) FROM freezes WHERE lifted_at IS NULL), (SELECT COUNT(*) FROM trips WHERE released_at IS NULL),
+               (SELECT COUNT(*) FROM holds WHERE ended_at IS NULL)"
+        )
+    };
+}
 
-/// Whoever starts an attempt on an account has its row: two daemons never find the same account free.
-const ACCOUNTS: Text = keys!(
-    "SELECT id, system, external_id, login, person_id, status, attributes, last_sign_in, purge_due FROM accounts WHERE id",
-    "ORDER BY id",
-    lock: "FOR UPDATE SKIP LOCKED"
-);
+const DESK: Text = Text { sqlite: desk!(sqlite, ""), postgres: desk!(postgres, " FOR UPDATE OF a SKIP LOCKED") };
+
+/// Accounts with an attempt under way. Asked once their rows are locked: before, PostgreSQL would not see the lease of whoever
+/// had the row until then.
+macro_rules! leased {
+    ($dialect:ident) => {
+        concat!(
+            "SELECT ",
+            gathered!(
+                $dialect,
+                [id, account_id],
+                concat!(
+                    "SELECT id, account_id FROM steps WHERE state = 'leased' AND account_id IS NOT NULL AND account_id IN ",
+                    listed!($dialect, "$1")
+                )
+            )
+        )
+    };
+}
+
+const LEASED: Text = Text { sqlite: leased!(sqlite), postgres: leased!(postgres) };
 
 /// Whether a later step of the person's, in one of the two tables of steps, has opened the account.
 macro_rules! opened_since {
@@ -89,35 +138,45 @@ impl Store {
         let accounts: BTreeSet<i64> =
             books.iter().flat_map(|loaded| loaded.book.steps.iter().filter_map(|step| step.account)).collect();
         self.bar_freezes(tx).await?;
-        let mut desk = Desk {
-            people: self.people_with_managers(tx.conn(), &people).await?,
-            freezes: self.freezes_on(tx.conn()).await?.into_iter().map(|row| row.freeze).collect(),
-            trips: self.trips_open(tx.conn()).await?.into_iter().map(|row| row.trip).collect(),
-            ..Desk::default()
-        };
-        desk.holds = self.holds_on(tx, &people).await?;
-        if accounts.is_empty() {
-            return Ok(desk);
-        }
         let list = json(&accounts);
-        let found = sqlx::query(ACCOUNTS.of(self.dialect())).bind(&list).fetch_all(tx.conn()).await?;
-        for row in &found {
-            let account = super::accounts::account(row)?;
+        let (found, locked, freezes, trips, holds): (String, String, i64, i64, i64) =
+            sqlx::query_as(DESK.of(self.dialect())).bind(json(&people)).bind(&list).fetch_one(tx.conn()).await?;
+        let mut desk = Desk::default();
+        for row in parse::<Vec<PersonRow>>("people", &found)? {
+            let person = row.person()?;
+            desk.people.insert(person.id, person);
+        }
+        for row in parse::<Vec<AccountColumns>>("accounts", &locked)? {
+            let account = row.account()?;
             desk.accounts.insert(account.id, account);
         }
-        let here: HashMap<i64, &Loaded> = books.iter().map(|loaded| (loaded.book.run.id, loaded)).collect();
-        for row in sqlx::query(LEASED.of(self.dialect())).bind(&list).fetch_all(tx.conn()).await? {
-            let (key, account): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
-            // What this very turn has recorded is over, though the table does not show it yet.
-            let over = here.get(&(key / STEPS_PER_RUN)).is_some_and(|loaded| {
-                let step = u16::try_from(key % STEPS_PER_RUN).ok().and_then(|ordinal| loaded.book.step(ordinal));
-                step.is_some_and(|step| !matches!(step.state, StepState::Leased { .. }))
-            });
-            if !over {
-                desk.busy.insert(account);
-            }
+        if freezes > 0 {
+            desk.freezes = self.freezes_on(tx.conn()).await?.into_iter().map(|row| row.freeze).collect();
+        }
+        if trips > 0 {
+            desk.trips = self.trips_open(tx.conn()).await?.into_iter().map(|row| row.trip).collect();
+        }
+        if holds > 0 {
+            desk.holds = self.holds_on(tx, &people).await?;
+        }
+        if !desk.accounts.is_empty() {
+            desk.busy = self.busy(tx, books, &list).await?;
         }
         Ok(desk)
+    }
+
+    /// Accounts with an attempt under way. What this very turn has recorded is over, though the table does not show it yet.
+    async fn busy(&self, tx: &mut Tx, books: &[Loaded], accounts: &str) -> Result<HashSet<i64>, StoreError> {
+        let leased: String = sqlx::query_scalar(LEASED.of(self.dialect())).bind(accounts).fetch_one(tx.conn()).await?;
+        let here: HashMap<i64, &Loaded> = books.iter().map(|loaded| (loaded.book.run.id, loaded)).collect();
+        let over = |key: i64| {
+            here.get(&(key / STEPS_PER_RUN)).is_some_and(|loaded| {
+                let step = u16::try_from(key % STEPS_PER_RUN).ok().and_then(|ordinal| loaded.book.step(ordinal));
+                step.is_some_and(|step| !matches!(step.state, StepState::Leased { .. }))
+            })
+        };
+        let rows: Vec<(i64, i64)> = parse("attempts under way", &leased)?;
+        Ok(rows.into_iter().filter(|(key, _)| !over(*key)).map(|(_, account)| account).collect())
     }
 
     /// Whoever sets a freeze or a legal hold changes this row: it waits for the claims that are being written, and the claims after it

@@ -274,41 +274,23 @@ impl Store {
         found.ok_or_else(|| StoreError::NotFound { kind: "event", key: public_id(id) })
     }
 
-    /// Says what became of an event that nobody has dealt with yet, and what a person may do about it. Older events that
-    /// wait for a person to decide whether the same person leaves are overtaken by it.
+    /// Says what became of events that nobody has dealt with yet, and what a person may do about them. Older events that
+    /// wait for a person to decide whether the same person leaves are overtaken by them. One transaction.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn close_event(
-        &self,
-        event: &EventRow,
-        state: EventState,
-        note: &str,
-        proposes: &[String],
-    ) -> Result<(), StoreError> {
+    pub async fn close_events(&self, closings: &[Closing<'_>]) -> Result<(), StoreError> {
+        if closings.is_empty() {
+            return Ok(());
+        }
         let mut tx = self.begin().await?;
-        sqlx::query(
-            "UPDATE hr_events SET state = $1, ended = $2, note = $3, proposes = $4 WHERE id = $5 AND state = 'accepted'",
-        )
-            .bind(state.kept().0)
-            .bind(state.kept().1)
-            .bind(note)
-            .bind(json(&proposes))
-            .bind(event.id)
-            .execute(tx.conn())
-            .await?;
-        if is_about_leaving(event.kind) {
-            let now = tx.now.as_millisecond();
-            sqlx::query(
-                "UPDATE hr_events SET state = 'started', ended = 'noted', settled_by = 'usher', settled_at = $1, reason = $2
-                 WHERE state = 'parked' AND id < $3 AND kind IN ('departure', 'rescinded', 'rehired')
-                   AND person_id = (SELECT person_id FROM hr_events WHERE id = $3)",
-            )
-            .bind(now)
-            .bind(format!("overtaken by {}", event.public_id()))
-            .bind(event.id)
-            .execute(tx.conn())
-            .await?;
+        let now = tx.now.as_millisecond();
+        let closed: Vec<ClosedColumns<'_>> = closings.iter().map(ClosedColumns::of).collect();
+        sqlx::query(CLOSE.of(self.dialect())).bind(json(&closed)).execute(tx.conn()).await?;
+        let about_leaving = closings.iter().filter(|closing| is_about_leaving(closing.event.kind));
+        let overtaking: Vec<Overtaking> = about_leaving.map(|closing| Overtaking::by(closing.event, now)).collect();
+        if !overtaking.is_empty() {
+            sqlx::query(OVERTAKE.of(self.dialect())).bind(json(&overtaking)).execute(tx.conn()).await?;
         }
         self.commit(tx).await
     }
@@ -362,6 +344,63 @@ impl Store {
         self.commit(tx).await
     }
 }
+
+/// What became of an event.
+#[derive(Clone, Debug)]
+pub struct Closing<'a> {
+    /// Which.
+    pub event: &'a EventRow,
+    /// What became of it.
+    pub state: EventState,
+    /// Why, or which runs it started.
+    pub note: &'a str,
+    /// Commands that a person may choose from.
+    pub proposes: &'a [String],
+}
+
+#[derive(Serialize)]
+struct ClosedColumns<'a> {
+    id: i64,
+    state: &'static str,
+    ended: Option<&'static str>,
+    note: &'a str,
+    proposes: String,
+}
+
+impl<'a> ClosedColumns<'a> {
+    fn of(closing: &Closing<'a>) -> Self {
+        let (state, ended) = closing.state.kept();
+        Self { id: closing.event.id, state, ended, note: closing.note, proposes: json(&closing.proposes) }
+    }
+}
+
+const CLOSE: Text = rows!(
+    "UPDATE hr_events SET state = v.state, ended = v.ended, note = v.note, proposes = v.proposes FROM",
+    { id BIGINT, state TEXT, ended TEXT, note TEXT, proposes TEXT },
+    "WHERE hr_events.id = v.id AND hr_events.state = 'accepted'"
+);
+
+#[derive(Serialize)]
+struct Overtaking {
+    id: i64,
+    at: i64,
+    reason: String,
+}
+
+impl Overtaking {
+    fn by(event: &EventRow, at: i64) -> Self {
+        Self { id: event.id, at, reason: format!("overtaken by {}", event.public_id()) }
+    }
+}
+
+const OVERTAKE: Text = rows!(
+    "UPDATE hr_events SET state = 'started', ended = 'noted', settled_by = 'usher', settled_at = v.at,
+            reason = v.reason FROM",
+    { id BIGINT, at BIGINT, reason TEXT },
+    "JOIN hr_events e ON e.id = v.id
+     WHERE hr_events.state = 'parked' AND hr_events.person_id = e.person_id AND hr_events.id < v.id
+       AND hr_events.kind IN ('departure', 'rescinded', 'rehired')"
+);
 
 /// Whether an event decides anew whether somebody leaves.
 const fn is_about_leaving(kind: HrEvent) -> bool {

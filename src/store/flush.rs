@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::books::{Key, Loaded, json, place};
 use super::columns::{StepColumns, columns};
 use super::sql::{Text, rows};
-use super::{Store, StoreError, Tx};
+use super::{Dialect, Store, StoreError, Tx};
 use crate::run::book::{Run, Said, public_id};
 use crate::run::journal::{self, Entry, Fact};
 use crate::secret;
@@ -25,30 +25,58 @@ impl Store {
         lease: Option<&Lease<'_>>,
     ) -> Result<(), StoreError> {
         self.bring_back(tx, books).await?;
-        let mut changes = Changes::default();
-        for loaded in books.iter_mut().filter(|loaded| loaded.book.changed()) {
-            changes.take(loaded, lease, tx.now.as_millisecond())?;
-        }
+        let changes = Changes::of(books, lease, tx)?;
         if changes.runs.is_empty() {
             return Ok(());
         }
-        let dialect = self.dialect();
-        let written = sqlx::query(UPDATE_RUNS.of(dialect)).bind(json(&changes.runs)).fetch_all(tx.conn()).await?;
-        if written.len() != changes.runs.len() {
-            return Err(StoreError::Conflict(
-                changes.runs.iter().map(|r| public_id(r.id)).collect::<Vec<_>>().join(", "),
-            ));
+        self.write(tx, &changes).await?;
+        if changes.due {
+            self.notify(tx).await?;
         }
-        // Leases that end are written before leases that begin: one account has one at a time.
-        for updated in [&changes.settled, &changes.leased].into_iter().filter(|rows| !rows.is_empty()) {
-            sqlx::query(UPDATE_STEPS.of(dialect)).bind(json(updated)).execute(tx.conn()).await?;
+        Ok(())
+    }
+
+    /// Writes the steps and the journal of runs whose rows are new, and as they are to be.
+    pub(super) async fn write_new(&self, tx: &mut Tx, changes: &Changes) -> Result<(), StoreError> {
+        let dialect = self.dialect();
+        sqlx::query(INSERT_STEPS.of(dialect)).bind(json(&changes.inserted)).execute(tx.conn()).await?;
+        sqlx::query(INSERT_JOURNAL.of(dialect)).bind(json(&changes.entries)).execute(tx.conn()).await?;
+        if changes.due {
+            self.notify(tx).await?;
+        }
+        Ok(())
+    }
+
+    async fn write(&self, tx: &mut Tx, changes: &Changes) -> Result<(), StoreError> {
+        let dialect = self.dialect();
+        // What seldom changes is written by itself, and first: a lease counts for the account that the step has by then.
+        if !changes.replanned.is_empty() {
+            sqlx::query(REPLAN_STEPS.of(dialect)).bind(json(&changes.replanned)).execute(tx.conn()).await?;
         }
         if !changes.inserted.is_empty() {
             sqlx::query(INSERT_STEPS.of(dialect)).bind(json(&changes.inserted)).execute(tx.conn()).await?;
         }
-        sqlx::query(INSERT_JOURNAL.of(dialect)).bind(json(&changes.entries)).execute(tx.conn()).await?;
-        if changes.due {
-            self.notify(tx).await?;
+        let (runs, settled, leased, entries) =
+            (json(&changes.runs), json(&changes.settled), json(&changes.leased), json(&changes.entries));
+        let written = match dialect {
+            Dialect::Sqlite => {
+                let all = sqlx::query(WRITE).bind(runs).bind(settled).bind(entries).bind(leased);
+                i64::try_from(all.execute(tx.conn()).await?.rows_affected()).unwrap_or(i64::MAX)
+            }
+            Dialect::Postgres => {
+                let first = sqlx::query_scalar(WRITE_FIRST).bind(runs).bind(settled).bind(entries);
+                let mut written: i64 = first.fetch_one(tx.conn()).await?;
+                if !changes.leased.is_empty() {
+                    let begun = sqlx::query(WRITE_LEASES).bind(leased).execute(tx.conn()).await?.rows_affected();
+                    written += i64::try_from(begun).unwrap_or(i64::MAX);
+                }
+                written
+            }
+        };
+        let rows = changes.runs.len() + changes.settled.len() + changes.leased.len() + changes.entries.len();
+        if i64::try_from(rows) != Ok(written) {
+            let runs: Vec<String> = changes.runs.iter().map(|run| public_id(run.id)).collect();
+            return Err(StoreError::Conflict(runs.join(", ")));
         }
         Ok(())
     }
@@ -67,21 +95,77 @@ struct RunChange {
     inputs: Option<String>,
 }
 
-const UPDATE_RUNS: Text = rows!(
-    "UPDATE runs SET seq = v.seq, head = v.head, state = v.state, ended_at = COALESCE(runs.ended_at, v.ended_at),
-            inputs = COALESCE(v.inputs, runs.inputs), checkpointed = 0 FROM",
-    { id BIGINT, old_seq BIGINT, old_head TEXT, seq BIGINT, head TEXT, state TEXT, ended_at BIGINT, inputs TEXT },
-    "WHERE runs.id = v.id AND runs.seq = v.old_seq AND runs.head = v.old_head RETURNING runs.id"
+macro_rules! update_runs {
+    ($dialect:ident, $parameter:literal) => {
+        rows!(
+            $dialect, $parameter,
+            "UPDATE runs SET seq = v.seq, head = v.head, state = v.state, ended_at = COALESCE(runs.ended_at, v.ended_at),
+                    inputs = COALESCE(v.inputs, runs.inputs), checkpointed = 0 FROM",
+            { id BIGINT, old_seq BIGINT, old_head TEXT, seq BIGINT, head TEXT, state TEXT, ended_at BIGINT, inputs TEXT },
+            "WHERE runs.id = v.id AND runs.seq = v.old_seq AND runs.head = v.old_head"
+        )
+    };
+}
+
+macro_rules! update_steps {
+    ($dialect:ident, $parameter:literal) => {
+        rows!(
+            $dialect, $parameter,
+            "UPDATE steps SET state = v.state, due_at = v.due_at, fence = v.fence, observe = v.observe,
+                    lease_until = v.lease_until, lease_owner = v.lease_owner, data = v.data, first_due = v.first_due,
+                    decision = v.decision, lapses_at = v.lapses_at FROM",
+            { id BIGINT, state TEXT, due_at BIGINT, fence BIGINT, observe BIGINT, lease_until BIGINT, lease_owner TEXT,
+              data TEXT, first_due BIGINT, decision TEXT, lapses_at BIGINT },
+            "WHERE steps.id = v.id"
+        )
+    };
+}
+
+macro_rules! insert_journal {
+    ($dialect:ident, $parameter:literal) => {
+        rows!(
+            $dialect, $parameter,
+            "INSERT INTO journal (run_id, seq, at, step, actor, body, sealed, hash)
+             SELECT run, seq, at, step, actor, body, sealed, hash FROM",
+            { run BIGINT, seq BIGINT, at BIGINT, step BIGINT, actor TEXT, body TEXT, sealed TEXT, hash TEXT },
+            ""
+        )
+    };
+}
+
+const INSERT_JOURNAL: Text = Text { sqlite: insert_journal!(sqlite, "$1"), postgres: insert_journal!(postgres, "$1") };
+
+/// All of it in one message to the connection: runs, steps whose leases end, the journal, steps whose leases begin. Leases
+/// that end are written before leases that begin, because one account has one at a time.
+const WRITE: &str = concat!(
+    update_runs!(sqlite, "$1"),
+    ";",
+    update_steps!(sqlite, "$2"),
+    ";",
+    insert_journal!(sqlite, "$3"),
+    ";",
+    update_steps!(sqlite, "$4")
 );
 
-const UPDATE_STEPS: Text = rows!(
-    "UPDATE steps SET state = v.state, due_at = v.due_at, fence = v.fence, observe = v.observe,
-            lease_until = v.lease_until, lease_owner = v.lease_owner, data = v.data, first_due = v.first_due,
-            decision = v.decision, account_id = v.account_id, at_instant = v.at_instant, at_local = v.at_local,
-            at_fold = v.at_fold, delay = v.delay, lapses_at = v.lapses_at FROM",
-    { id BIGINT, state TEXT, due_at BIGINT, fence BIGINT, observe BIGINT, lease_until BIGINT, lease_owner TEXT,
-      data TEXT, first_due BIGINT, decision TEXT, account_id BIGINT, at_instant BIGINT, at_local TEXT, at_fold TEXT,
-      delay TEXT, lapses_at BIGINT },
+/// As [`WRITE`], up to the leases that begin: PostgreSQL prepares one statement at a time, and lets parts of one happen in
+/// any order. Answers how many rows were written.
+const WRITE_FIRST: &str = concat!(
+    "WITH r AS (",
+    update_runs!(postgres, "$1"),
+    " RETURNING 1), s AS (",
+    update_steps!(postgres, "$2"),
+    " RETURNING 1), j AS (",
+    insert_journal!(postgres, "$3"),
+    " RETURNING 1) SELECT (SELECT COUNT(*) FROM r) + (SELECT COUNT(*) FROM s) + (SELECT COUNT(*) FROM j)"
+);
+
+const WRITE_LEASES: &str = update_steps!(postgres, "$1");
+
+/// What changes with a run's dates, and with the account that a step gets late.
+const REPLAN_STEPS: Text = rows!(
+    "UPDATE steps SET account_id = v.account_id, at_instant = v.at_instant, at_local = v.at_local, at_fold = v.at_fold,
+            delay = v.delay FROM",
+    { id BIGINT, account_id BIGINT, at_instant BIGINT, at_local TEXT, at_fold TEXT, delay TEXT },
     "WHERE steps.id = v.id"
 );
 
@@ -96,29 +180,57 @@ const INSERT_STEPS: Text = rows!(
     ""
 );
 
-const INSERT_JOURNAL: Text = rows!(
-    "INSERT INTO journal (run_id, seq, at, step, actor, body, sealed, hash)
-     SELECT run, seq, at, step, actor, body, sealed, hash FROM",
-    { run BIGINT, seq BIGINT, at BIGINT, step BIGINT, actor TEXT, body TEXT, sealed TEXT, hash TEXT },
-    ""
-);
+#[derive(Serialize)]
+struct Replanned {
+    id: i64,
+    account_id: Option<i64>,
+    at_instant: Option<i64>,
+    at_local: Option<String>,
+    at_fold: Option<&'static str>,
+    delay: Option<String>,
+}
 
+impl From<&StepColumns> for Replanned {
+    fn from(step: &StepColumns) -> Self {
+        Self {
+            id: step.id,
+            account_id: step.account_id,
+            at_instant: step.at_instant,
+            at_local: step.at_local.clone(),
+            at_fold: step.at_fold,
+            delay: step.delay.clone(),
+        }
+    }
+}
+
+/// What has changed in some books.
 #[derive(Default)]
-struct Changes {
+pub(super) struct Changes {
     runs: Vec<RunChange>,
     settled: Vec<StepColumns>,
     leased: Vec<StepColumns>,
     inserted: Vec<StepColumns>,
+    replanned: Vec<Replanned>,
     entries: Vec<Entry>,
     due: bool,
 }
 
 impl Changes {
+    /// Takes from the books what is to be written.
+    pub(super) fn of(books: &mut [Loaded], lease: Option<&Lease<'_>>, tx: &Tx) -> Result<Self, StoreError> {
+        let mut changes = Self::default();
+        for loaded in books.iter_mut().filter(|loaded| loaded.book.changed()) {
+            changes.take(loaded, lease, tx.now.as_millisecond())?;
+        }
+        Ok(changes)
+    }
+
     fn take(&mut self, loaded: &mut Loaded, lease: Option<&Lease<'_>>, now: i64) -> Result<(), StoreError> {
         let (key, urgent) = (&loaded.key, loaded.urgent);
         let book = &mut loaded.book;
         let said = std::mem::take(&mut book.said);
         let rescheduled = said.iter().any(|said| matches!(said.fact, Fact::Rescheduled { .. }));
+        let replanned = rescheduled || said.iter().any(|said| matches!(said.fact, Fact::Bound { .. }));
         for said in said {
             let entry = entry(&book.run, &said, key)?;
             book.run.seq = entry.seq;
@@ -129,6 +241,9 @@ impl Changes {
             let Some(step) = book.step(ordinal) else { continue };
             let columns = columns(book.run.id, step, urgent, lease)?;
             self.due |= columns.due_at.is_some();
+            if replanned && usize::from(ordinal) < book.stored {
+                self.replanned.push(Replanned::from(&columns));
+            }
             if usize::from(ordinal) >= book.stored {
                 self.inserted.push(columns);
             } else if columns.lease_until.is_some() {

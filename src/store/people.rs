@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
-use sqlx::AnyConnection;
-use sqlx::Row;
+use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, FromRow, Row};
 
 use super::books::json;
 use super::events::{EventRow, NewEvent};
@@ -212,31 +211,63 @@ pub(super) fn with_manager(people: &BTreeMap<i64, Person>, id: Option<i64>) -> (
     (person, number.and_then(|number| people.values().find(|other| other.employee_number == *number)))
 }
 
+/// A person as their row holds them.
+#[derive(FromRow, Deserialize)]
+pub(super) struct PersonRow {
+    id: i64,
+    employee_number: String,
+    given_name: String,
+    family_name: String,
+    display_name: String,
+    email: Option<String>,
+    private_email: Option<String>,
+    manager_number: Option<String>,
+    department: Option<String>,
+    role: Option<String>,
+    timezone: Option<String>,
+    language: Option<String>,
+    start_date: Option<String>,
+    last_day: Option<String>,
+    leave_from: Option<String>,
+    leave_until: Option<String>,
+    leave_reason: Option<String>,
+    status: String,
+}
+
+impl PersonRow {
+    pub(super) fn person(self) -> Result<Person, StoreError> {
+        Ok(Person {
+            id: self.id,
+            employee_number: self.employee_number,
+            given_name: self.given_name,
+            family_name: self.family_name,
+            display_name: self.display_name,
+            email: self.email,
+            private_email: self.private_email,
+            manager_number: self.manager_number,
+            department: self.department,
+            role: self.role,
+            timezone: self.timezone,
+            language: self.language,
+            start_date: day(self.start_date)?,
+            last_day: day(self.last_day)?,
+            leave_from: day(self.leave_from)?,
+            leave_until: day(self.leave_until)?,
+            leave_reason: self.leave_reason,
+            status: PersonStatus::from_name(&self.status)
+                .ok_or_else(|| StoreError::corrupt("person's status", &self.status))?,
+        })
+    }
+}
+
 pub(super) fn person(row: &AnyRow) -> Result<Person, StoreError> {
-    let status: String = row.try_get("status")?;
-    Ok(Person {
-        id: row.try_get("id")?,
-        employee_number: row.try_get("employee_number")?,
-        given_name: row.try_get("given_name")?,
-        family_name: row.try_get("family_name")?,
-        display_name: row.try_get("display_name")?,
-        email: row.try_get("email")?,
-        private_email: row.try_get("private_email")?,
-        manager_number: row.try_get("manager_number")?,
-        department: row.try_get("department")?,
-        role: row.try_get("role")?,
-        timezone: row.try_get("timezone")?,
-        language: row.try_get("language")?,
-        start_date: date(row, "start_date")?,
-        last_day: date(row, "last_day")?,
-        leave_from: date(row, "leave_from")?,
-        leave_until: date(row, "leave_until")?,
-        leave_reason: row.try_get("leave_reason")?,
-        status: PersonStatus::from_name(&status).ok_or_else(|| StoreError::corrupt("person's status", &status))?,
-    })
+    PersonRow::from_row(row)?.person()
 }
 
 pub(super) fn date(row: &AnyRow, column: &str) -> Result<Option<jiff::civil::Date>, StoreError> {
-    let text: Option<String> = row.try_get(column)?;
+    day(row.try_get(column)?)
+}
+
+fn day(text: Option<String>) -> Result<Option<jiff::civil::Date>, StoreError> {
     text.map(|text| text.parse().map_err(|why| StoreError::corrupt("date", why))).transpose()
 }

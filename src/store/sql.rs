@@ -18,22 +18,28 @@ impl Text {
     }
 }
 
-/// A statement over many rows that arrive as one JSON array of objects in `$1`. The rows are called `v`; how a
-/// JSON array becomes rows differs by necessity. `jsonb_each` reads the text once: with `json_each` each column would be
-/// looked for in the text of its row.
+/// A statement over many rows that arrive as one JSON array of objects in `$1` (or another parameter, where the dialect is
+/// named). The rows are called `v`; how a JSON array becomes rows differs by necessity. `jsonb_each` reads the text once:
+/// with `json_each` each column would be looked for in the text of its row.
 macro_rules! rows {
-    ($head:literal, { $first:ident $first_type:ident $(, $column:ident $type:ident)* $(,)? }, $tail:literal) => {
+    (sqlite, $parameter:literal, $head:literal, { $first:ident $first_type:ident $(, $column:ident $type:ident)* $(,)? }, $tail:literal) => {
+        concat!(
+            $head, " (SELECT value->>'", stringify!($first), "' AS ", stringify!($first),
+            $(", value->>'", stringify!($column), "' AS ", stringify!($column),)*
+            " FROM jsonb_each(", $parameter, ")) AS v ", $tail
+        )
+    };
+    (postgres, $parameter:literal, $head:literal, { $first:ident $first_type:ident $(, $column:ident $type:ident)* $(,)? }, $tail:literal) => {
+        concat!(
+            $head, " json_to_recordset(CAST(", $parameter, " AS json)) AS v(", stringify!($first), " ",
+            stringify!($first_type), $(", ", stringify!($column), " ", stringify!($type),)*
+            ") ", $tail
+        )
+    };
+    ($head:literal, $columns:tt, $tail:literal) => {
         $crate::store::sql::Text {
-            sqlite: concat!(
-                $head, " (SELECT value->>'", stringify!($first), "' AS ", stringify!($first),
-                $(", value->>'", stringify!($column), "' AS ", stringify!($column),)*
-                " FROM jsonb_each($1)) AS v ", $tail
-            ),
-            postgres: concat!(
-                $head, " json_to_recordset(CAST($1 AS json)) AS v(", stringify!($first), " ", stringify!($first_type),
-                $(", ", stringify!($column), " ", stringify!($type),)*
-                ") ", $tail
-            ),
+            sqlite: rows!(sqlite, "$1", $head, $columns, $tail),
+            postgres: rows!(postgres, "$1", $head, $columns, $tail),
         }
     };
 }
@@ -72,4 +78,31 @@ macro_rules! keys {
     };
 }
 
-pub(super) use {keys, rows};
+/// The rows of `$from` as one value, a JSON array of arrays: what a whole turn reads comes in one row. Each row that a driver
+/// hands over costs more than its columns. Read it with [`super::books::parse`] into structs with these columns in this
+/// order.
+macro_rules! gathered {
+    (sqlite, [$first:ident $(, $column:ident)* $(,)?], $from:expr) => {
+        concat!(
+            "(SELECT json_group_array(json_array(", stringify!($first), $(", ", stringify!($column),)* ")) FROM (", $from, "))"
+        )
+    };
+    (postgres, [$first:ident $(, $column:ident)* $(,)?], $from:expr) => {
+        concat!(
+            "(SELECT COALESCE(CAST(json_agg(json_build_array(", stringify!($first), $(", ", stringify!($column),)*
+            ")) AS TEXT), '[]') FROM (", $from, ") AS v)"
+        )
+    };
+}
+
+/// The numbers of a JSON array, to be written behind `IN`.
+macro_rules! listed {
+    (sqlite, $parameter:literal) => {
+        concat!("(SELECT value FROM json_each(", $parameter, "))")
+    };
+    (postgres, $parameter:literal) => {
+        concat!("(SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST(", $parameter, " AS json)))")
+    };
+}
+
+pub(super) use {gathered, keys, listed, rows};

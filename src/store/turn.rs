@@ -10,11 +10,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::books::{Hold, Loaded};
+use super::books::{Hold, Loaded, json};
 use super::flush::Lease;
 use super::limits::waits_for_batch;
 use super::seen::Seen;
-use super::sql::{Text, keys};
+use super::sql::{Text, gathered, listed};
 use super::{Store, StoreError, Tx};
 use crate::clock::plus;
 use crate::run::advance::advance;
@@ -115,16 +115,55 @@ pub(crate) fn usher() -> Arc<str> {
     Arc::from("usher")
 }
 
-const DUE: Text = keys!(
-    concat!(
-        "SELECT s.run_id FROM steps s WHERE s.lane = $2 AND s.due_at <= $3 AND NOT ",
-        waits_for_batch!("$3"),
-        " AND (s.account_id IS NULL OR NOT EXISTS (
-            SELECT 1 FROM steps l WHERE l.account_id = s.account_id AND l.state = 'leased' AND l.account_id IS NOT NULL))
-       AND s.run_id NOT"
+/// Steps of a lane whose time has come, leaving out runs that are in hand or unreadable, and accounts with an attempt under
+/// way.
+macro_rules! due {
+    ($dialect:ident, $lane:literal, $limit:literal) => {
+        concat!(
+            "SELECT s.run_id FROM steps s WHERE s.lane = ",
+            $lane,
+            " AND s.due_at <= $2 AND NOT ",
+            waits_for_batch!("$2"),
+            " AND (s.account_id IS NULL OR NOT EXISTS (
+                SELECT 1 FROM steps l WHERE l.account_id = s.account_id AND l.state = 'leased' AND l.account_id IS NOT NULL))
+              AND s.run_id NOT IN ",
+            listed!($dialect, "$1"),
+            " ORDER BY s.due_at LIMIT ",
+            $limit
+        )
+    };
+}
+
+/// Their runs, under their locks, the urgent lane first. Runs that another daemon has in hand are passed over: `$run` is
+/// how PostgreSQL, which would guess at the number of rows, is made to look for each by its key.
+macro_rules! due_runs {
+    ($dialect:ident, $run:literal) => {
+        concat!(
+            "WITH urgent AS (",
+            due!($dialect, "0", "$3"),
+            "), normal AS (",
+            due!($dialect, "1", "(SELECT CASE WHEN COUNT(*) < $4 THEN $4 - COUNT(*) ELSE 0 END FROM urgent)"),
+            ") SELECT ",
+            gathered!(
+                $dialect,
+                [id, head, data_key],
+                concat!(
+                    "SELECT r.id, r.head, p.data_key FROM (SELECT run_id FROM urgent UNION SELECT run_id FROM normal) AS d ",
+                    $run,
+                    " LEFT JOIN people p ON p.id = r.person_id"
+                )
+            )
+        )
+    };
+}
+
+const DUE: Text = Text {
+    sqlite: due_runs!(sqlite, "JOIN runs r ON r.id = d.run_id"),
+    postgres: due_runs!(
+        postgres,
+        "CROSS JOIN LATERAL (SELECT id, head, person_id FROM runs WHERE runs.id = d.run_id FOR UPDATE SKIP LOCKED) AS r"
     ),
-    "ORDER BY s.due_at LIMIT $4"
-);
+};
 
 /// The systems on which a destructive attempt has just ended.
 fn ended_deletions(books: &[Loaded], completions: &[Completion]) -> BTreeSet<String> {
@@ -213,35 +252,27 @@ impl Store {
         request: &TurnRequest<'_>,
         known: &[i64],
     ) -> Result<Vec<Loaded>, StoreError> {
+        let most = i64::try_from(request.permits).unwrap_or(i64::MAX);
+        let normal = most.saturating_sub(i64::try_from(request.reserved).unwrap_or(i64::MAX));
+        let mut books = Vec::new();
         loop {
-            let passed_over = self.unreadable();
-            let runs = self.due_runs(tx, request, known).await?;
-            let books = self.load(tx.conn(), &runs, Hold::Skip).await?;
-            if passed_over == self.unreadable() {
+            let mut leave_out = self.unreadable();
+            let unreadable = leave_out.len();
+            leave_out.extend(known);
+            leave_out.extend(books.iter().map(|loaded: &Loaded| loaded.book.run.id));
+            let due: String = sqlx::query_scalar(DUE.of(self.dialect()))
+                .bind(json(&leave_out))
+                .bind(tx.now.as_millisecond())
+                .bind(most)
+                .bind(normal)
+                .fetch_one(tx.conn())
+                .await?;
+            let (found, unknown) = self.in_mind(&due)?;
+            books.extend(found);
+            self.read(tx.conn(), &unknown, Hold::WaitReadable, &mut books).await?;
+            if self.unreadable().len() == unreadable {
                 return Ok(books);
             }
         }
-    }
-
-    /// Runs with steps whose time has come, the urgent lane first.
-    async fn due_runs(&self, tx: &mut Tx, request: &TurnRequest<'_>, known: &[i64]) -> Result<Vec<i64>, StoreError> {
-        let mut runs = BTreeSet::new();
-        let (now, mut left) = (tx.now.as_millisecond(), i64::try_from(request.permits).unwrap_or(i64::MAX));
-        for lane in [0_i64, 1] {
-            left -= lane * i64::try_from(request.reserved).unwrap_or(i64::MAX);
-            if left <= 0 {
-                break;
-            }
-            let found: Vec<i64> = sqlx::query_scalar(DUE.of(self.dialect()))
-                .bind(self.unreadable())
-                .bind(lane)
-                .bind(now)
-                .bind(left)
-                .fetch_all(tx.conn())
-                .await?;
-            left -= i64::try_from(found.len()).unwrap_or(i64::MAX);
-            runs.extend(found);
-        }
-        Ok(runs.into_iter().filter(|run| !known.contains(run)).collect())
     }
 }

@@ -3,7 +3,7 @@
 //! A [`Workflow`] in hand has passed every check: names are known, references resolve, there is no cycle, spans are
 //! in bounds, templates compile and parameters fit their action.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,6 +63,16 @@ impl Workflow {
     /// The input called `name`.
     pub fn input(&self, name: &str) -> Option<&Input> {
         self.inputs.iter().find(|input| input.name == name)
+    }
+
+    /// Everything that a run of it may ask of a system: what its steps do, what ends them, and what follows them up.
+    pub fn actions(&self) -> BTreeSet<ActionKind> {
+        let of_step = |step: &StepDef| {
+            let end = step.until.as_ref().and_then(|_| step.action.inverse());
+            let purge = step.grace.as_ref().map(|_| ActionKind::AccountPurge);
+            [Some(step.action), end, purge]
+        };
+        self.steps.iter().flat_map(of_step).flatten().collect()
     }
 }
 

@@ -87,7 +87,6 @@ both! {
         archive(app).await;
         assert!(is_archived(app, run).await);
         assert_eq!(app.engine.start(keyed()).await.unwrap(), Started::Existing(run));
-        assert_eq!(app.store.run_with_key("once").await.unwrap(), Some(run));
         // HR's file of then, once more.
         let before = app.store.run_ids().await.unwrap().len();
         app.import(usher::connectors::sandbox::shipped::PEOPLE).await;

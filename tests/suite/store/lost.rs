@@ -88,7 +88,7 @@ async fn a_daemon_that_stands_still_keeps_nobody_waiting() {
         let (store, systems) = (app.another_store().await, app.engine.system_names());
         let mut turn = Box::pin(turn_of(&store, "asleep", &systems, Vec::new(), 8));
         let writes = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database()
-             AND wait_event_type = 'Lock' AND query LIKE 'INSERT INTO journal%'";
+             AND wait_event_type = 'Lock' AND query LIKE '%INSERT INTO journal%'";
         while app.number(writes).await == 0 {
             assert!(poll!(turn.as_mut()).is_pending(), "it waits for the journal");
         }

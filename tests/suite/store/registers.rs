@@ -5,7 +5,7 @@ use jiff::civil::date;
 use usher::clock::Clock;
 use usher::run::{Account, AccountStatus, EventFacts, Holidays, Person, PersonStatus};
 use usher::secret::KeyRing;
-use usher::store::{Binding, EventState, NewEvent, Opening, Store, StoreError};
+use usher::store::{Binding, Closing, EventState, NewEvent, Opening, Store, StoreError};
 use usher::workflow::{AccountSelection, HrEvent};
 
 use crate::harness::App;
@@ -78,7 +78,8 @@ both! {
         assert_eq!(open.len(), 3);
         assert_eq!((open[0].kind, open[0].effective), (HrEvent::Departure, Some(date(2027, 1, 29))));
         assert_eq!(open[0].facts, EventFacts::on(date(2027, 1, 29)));
-        app.store.close_event(&open[0], EventState::Started, "run_1", &[]).await.unwrap();
+        let closing = Closing { event: &open[0], state: EventState::Started, note: "run_1", proposes: &[] };
+        app.store.close_events(&[closing]).await.unwrap();
         assert_eq!(app.store.open_events().await.unwrap(), open[1..]);
     };
 

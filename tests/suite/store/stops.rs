@@ -81,7 +81,7 @@ both! {
 /// Waits until a session of the database waits for a lock, or `over` says that it will not.
 pub async fn until_blocked(app: &App, query: &str, over: impl Fn() -> bool) {
     let blocked = format!(
-        "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '{query}%'"
+        "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%{query}%'"
     );
     while !over() && app.number(&blocked).await == 0 {
         tokio::task::yield_now().await;

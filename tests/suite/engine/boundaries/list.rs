@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Functions with a boundary that the story cannot lead to, and why that is no loss.
-pub(super) const ELSEWHERE: [(&str, &str); 3] = [
+pub(super) const ELSEWHERE: [(&str, &str); 2] = [
     (
         "clear_the_way",
         "it looks who keeps a person's order waiting, again and again; without an answer PostgreSQL ends them a little later",
     ),
     ("check_keys", "a database is opened before it is handed its faults; who cannot open it starts again"),
-    ("start", "its second transaction only reads, when two daemons accept one run at the same moment"),
 ];
 
 /// A call of the store to the database: `src/store/turn.rs:164 commit`.

@@ -230,7 +230,7 @@ async fn two_at_once(app: &App, how: &str) {
     if postgres {
         let waits = "SELECT value FROM counters WHERE name = ''governing''";
         let written = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database()
-             AND wait_event_type = 'Lock' AND query LIKE 'INSERT INTO journal%'";
+             AND wait_event_type = 'Lock' AND query LIKE '%INSERT INTO journal%'";
         let blocked = format!(
             "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database()
              AND wait_event_type = 'Lock' AND query LIKE '{waits}%'"
