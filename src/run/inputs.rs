@@ -92,7 +92,7 @@ pub enum InputError {
 /// Every declared input with its value: dates as ISO text, spans as text, null for what is optional and absent.
 ///
 /// A value is what is `given`, else what the `event` says, else the default. An empty text counts as not given. `scope`
-/// is what defaults may refer to; the inputs above are added to it.
+/// is what defaults may refer to; it has the inputs afterwards.
 ///
 /// # Errors
 /// Everything that is wrong, not only the first.
@@ -100,13 +100,13 @@ pub fn resolve_inputs(
     workflow: &Workflow,
     given: &BTreeMap<String, Value>,
     event: Option<&EventFacts>,
-    scope: &Scope,
+    scope: &mut Scope,
 ) -> Result<Map<String, Value>, Vec<InputError>> {
     let mut errors: Vec<InputError> = unknown(workflow, given).collect();
-    let mut scope = Scope { inputs: Value::Object(Map::new()), ..scope.clone() };
     let mut values = Map::new();
+    scope.inputs = Value::Object(Map::new());
     for input in &workflow.inputs {
-        let value = value_of(input, given, event, &scope).unwrap_or_else(|error| {
+        let value = value_of(input, given, event, scope).unwrap_or_else(|error| {
             errors.push(error);
             Value::Null
         });
@@ -114,7 +114,7 @@ pub fn resolve_inputs(
         scope.inputs = Value::Object(values.clone());
     }
     if errors.is_empty() {
-        errors.extend(workflow.inputs.iter().filter_map(|input| conditionally_missing(input, &values, &scope)));
+        errors.extend(workflow.inputs.iter().filter_map(|input| conditionally_missing(input, &values, scope)));
     }
     if errors.is_empty() { Ok(values) } else { Err(errors) }
 }

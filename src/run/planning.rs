@@ -75,9 +75,8 @@ pub fn plan(request: &PlanRequest<'_>) -> Result<Plan, PlanError> {
     let workflow = request.workflow;
     fits_subject(request)?;
     let facts = RunFacts { id: None, workflow: workflow.name.clone(), started: request.start };
-    let before = scope(request.subject, &Map::new(), None, &facts);
-    let inputs = resolve_inputs(workflow, request.inputs, request.event, &before).map_err(PlanError::Inputs)?;
-    let scope = scope(request.subject, &inputs, None, &facts);
+    let mut scope = scope(request.subject, &Map::new(), None, &facts);
+    let inputs = resolve_inputs(workflow, request.inputs, request.event, &mut scope).map_err(PlanError::Inputs)?;
     let zone = zone_of(request, &scope)?;
 
     let mut planner = Planner::new(request, &zone, &inputs, &scope, request.start);

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::subject::{Account, Person, Subject};
-use crate::workflow::{ActionKind, Param, Scope, TemplateError};
+use crate::workflow::{ActionKind, PERSON, Param, Scope, TemplateError};
 
 /// What templates may know of the run itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,29 +44,33 @@ pub fn scope(subject: &Subject, inputs: &Map<String, Value>, account: Option<&Ac
 }
 
 fn person_fields(person: &Person) -> Map<String, Value> {
-    let fields = [
-        ("employee_number", json!(person.employee_number)),
-        ("given_name", json!(person.given_name)),
-        ("family_name", json!(person.family_name)),
-        ("display_name", json!(person.display_name)),
-        ("email", json!(person.email)),
-        ("private_email", json!(person.private_email)),
-        ("department", json!(person.department)),
-        ("role", json!(person.role)),
-        ("timezone", json!(person.timezone)),
-        ("language", json!(person.language)),
-        ("start_date", json!(person.start_date)),
-        ("last_day", json!(person.last_day)),
-        ("status", json!(person.status.as_str())),
-    ];
-    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    let given = |text: &String| Value::String(text.clone());
+    let optional = |text: &Option<String>| text.as_ref().map_or(Value::Null, given);
+    let day = |date: Option<Date>| date.map_or(Value::Null, |date| Value::String(date.to_string()));
+    fields([
+        given(&person.employee_number),
+        given(&person.given_name),
+        given(&person.family_name),
+        given(&person.display_name),
+        optional(&person.email),
+        optional(&person.private_email),
+        optional(&person.department),
+        optional(&person.role),
+        optional(&person.timezone),
+        optional(&person.language),
+        day(person.start_date),
+        day(person.last_day),
+        Value::String(person.status.as_str().to_owned()),
+    ])
 }
 
 fn manager_fields(manager: Option<&Person>) -> Value {
-    Value::Object(match manager {
-        Some(manager) => person_fields(manager),
-        None => person_fields(&Person::default()).into_iter().map(|(name, _)| (name, Value::Null)).collect(),
-    })
+    Value::Object(manager.map_or_else(|| fields([const { Value::Null }; PERSON.len()]), person_fields))
+}
+
+/// What is known of a person, by name.
+fn fields(values: [Value; PERSON.len()]) -> Map<String, Value> {
+    PERSON.iter().map(|name| (*name).to_owned()).zip(values).collect()
 }
 
 fn account_fields(account: &Account) -> Value {

@@ -167,8 +167,8 @@ fn inputs(book: &Book, new: &NewInputs<'_>) -> Result<Map<String, Value>, PlanEr
     }
     given.extend(new.given.clone());
     let facts = RunFacts { id: Some(book.run.public_id()), workflow: workflow.name.clone(), started: book.run.start };
-    let scope = scope(new.subject, &Map::new(), None, &facts);
-    resolve_inputs(workflow, &given, None, &scope).map_err(PlanError::Inputs)
+    let mut scope = scope(new.subject, &Map::new(), None, &facts);
+    resolve_inputs(workflow, &given, None, &mut scope).map_err(PlanError::Inputs)
 }
 
 fn changed(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<String> {

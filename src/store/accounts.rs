@@ -7,7 +7,7 @@ use sqlx::any::AnyRow;
 use sqlx::{FromRow, Row};
 
 use super::books::{json, parse};
-use super::sql::{Text, rows};
+use super::sql::{Text, gathered, gathered_by, listed, rows};
 use super::{Store, StoreError, Tx};
 use crate::run::{Account, AccountStatus};
 
@@ -249,4 +249,18 @@ impl AccountColumns {
 
 pub(super) fn account(row: &AnyRow) -> Result<Account, StoreError> {
     AccountColumns::from_row(row)?.account()
+}
+
+/// The accounts of people, as [`accounts_in`] reads them.
+pub(super) const OF_PEOPLE: Text = gathered_by!(
+    [id, system, external_id, login, person_id, status, attributes, last_sign_in, purge_due],
+    concat!("SELECT ", account_columns!(), " FROM accounts a WHERE a.person_id")
+);
+
+/// The accounts in what [`OF_PEOPLE`] gives, by system and sign-in name.
+pub(super) fn accounts_in(gathered: &str) -> Result<Vec<Account>, StoreError> {
+    let rows: Vec<AccountColumns> = parse("account", gathered)?;
+    let mut accounts: Vec<Account> = rows.into_iter().map(AccountColumns::account).collect::<Result<_, _>>()?;
+    accounts.sort_by(|one, other| (&one.system, &one.login, one.id).cmp(&(&other.system, &other.login, other.id)));
+    Ok(accounts)
 }

@@ -8,11 +8,11 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sqlx::{AnyConnection, Row};
+use sqlx::Row;
 
-use super::books::{Loaded, StepsByRun, json};
+use super::books::{Loaded, json};
 use super::sql::{Text, keys};
-use super::{Store, StoreError, Tx, columns};
+use super::{Store, StoreError, Tx};
 use crate::clock::minus;
 
 /// At most so many runs move in one transaction.
@@ -60,7 +60,7 @@ const MINE: Text = Text {
 
 const MARK: Text = keys!("UPDATE runs SET archived_at = $2 WHERE id", "");
 
-/// The steps of runs, one run after the other, as the queue reads them (see `STEPS` in `books`).
+/// The steps of runs, one run after the other, as the queue reads them (see `RUNS_AND_STEPS` in `books`).
 macro_rules! copy_steps {
     ($from:literal, $to:literal) => {
         Text {
@@ -103,20 +103,6 @@ const BACK: Move = Move {
     drop_steps: keys!("DELETE FROM archived_steps WHERE id", ""),
     copy_entries: keys!("INSERT INTO journal SELECT j.* FROM archived_journal j WHERE j.run_id", ""),
     drop_entries: keys!("DELETE FROM archived_journal WHERE run_id", ""),
-};
-
-/// The steps of runs, wherever they are: one statement, because they may move between two.
-const STEPS_ANYWHERE: Text = Text {
-    sqlite: "SELECT s.* FROM json_each($1) AS k CROSS JOIN steps s
-                 ON s.id >= k.value * 1024 AND s.id < k.value * 1024 + 1024
-             UNION ALL SELECT s.* FROM json_each($1) AS k CROSS JOIN archived_steps s
-                 ON s.id >= k.value * 1024 AND s.id < k.value * 1024 + 1024 ORDER BY id",
-    postgres:
-        "SELECT s.* FROM (SELECT CAST(value AS BIGINT) AS value FROM json_array_elements_text(CAST($1 AS json))) AS k
-             CROSS JOIN LATERAL (SELECT * FROM (SELECT * FROM steps
-                    WHERE steps.id >= k.value * 1024 AND steps.id < k.value * 1024 + 1024 OFFSET 0) AS live
-                UNION ALL SELECT * FROM (SELECT * FROM archived_steps a
-                    WHERE a.id >= k.value * 1024 AND a.id < k.value * 1024 + 1024 OFFSET 0) AS old) AS s ORDER BY s.id",
 };
 
 impl Store {
@@ -183,22 +169,6 @@ impl Store {
             entries += seq;
         }
         Ok((runs, entries))
-    }
-
-    /// The steps of runs whose rows say that they are in the archive. One may have come back since its row was read.
-    pub(super) async fn steps_in_the_archive(
-        &self,
-        conn: &mut AnyConnection,
-        runs: &[i64],
-    ) -> Result<StepsByRun, StoreError> {
-        let mut by_run = StepsByRun::new();
-        if runs.is_empty() {
-            return Ok(by_run);
-        }
-        for row in &sqlx::query(STEPS_ANYWHERE.of(self.dialect())).bind(json(&runs)).fetch_all(conn).await? {
-            by_run.entry(row.try_get("run_id")?).or_default().push(columns::step(row));
-        }
-        Ok(by_run)
     }
 
     /// Takes archived runs that are about to change out of the archive. They are locked, and go back by the same policy.

@@ -92,7 +92,7 @@ macro_rules! locked {
 
 const LOCKED: Text = Text { sqlite: locked!(sqlite, ""), postgres: locked!(postgres, " FOR UPDATE OF r") };
 
-/// Runs and their steps. Steps lie side by side under their key. Both databases have to be told to look for each run's,
+/// Runs and their steps, in the archive or not: one statement, because they may move between two. Steps lie side by side under their key. Both databases have to be told to look for each run's,
 /// because they would read all steps there are instead: SQLite to have them in order (`CROSS JOIN` keeps the runs
 /// outside), PostgreSQL thinking of a hundred runs (`OFFSET 0` keeps it from folding the inner query in).
 macro_rules! runs_and_steps {
@@ -101,30 +101,11 @@ macro_rules! runs_and_steps {
             "SELECT ",
             gathered!(
                 $dialect,
-                [
-                    id,
-                    workflow,
-                    undoes,
-                    version_id,
-                    subject,
-                    person_id,
-                    account_id,
-                    state,
-                    inputs,
-                    zone,
-                    started_at,
-                    started_by,
-                    asked_by,
-                    lane,
-                    seq,
-                    head,
-                    archived_at,
-                    data_key
-                ],
+                [id, workflow, undoes, version_id, subject, person_id, account_id, state, inputs, zone, started_at,
+                 started_by, asked_by, lane, seq, head, archived_at, data_key],
                 concat!(
                     "SELECT r.id, r.workflow, r.undoes, r.version_id, r.subject, r.person_id, r.account_id, r.state,
-                            r.inputs, r.zone, r.started_at, r.started_by, r.asked_by, r.lane, r.seq, r.head,
-                            r.archived_at, p.data_key
+                            r.inputs, r.zone, r.started_at, r.started_by, r.asked_by, r.lane, r.seq, r.head, r.archived_at, p.data_key
                      FROM runs r LEFT JOIN people p ON p.id = r.person_id WHERE r.id IN ",
                     listed!($dialect, "$1"),
                     " ORDER BY r.id"
@@ -133,10 +114,8 @@ macro_rules! runs_and_steps {
             ", ",
             gathered!(
                 $dialect,
-                [
-                    id, name, action, system, account_id, needs, at_instant, at_local, at_fold, delay, of_step, undoes,
-                    state, due_at, fence, observe, data, first_due, decision
-                ],
+                [id, name, action, system, account_id, needs, at_instant, at_local, at_fold, delay, of_step, undoes,
+                 state, due_at, fence, observe, data, first_due, decision],
                 $steps
             )
         )
@@ -147,13 +126,17 @@ const RUNS_AND_STEPS: Text = Text {
     sqlite: runs_and_steps!(
         sqlite,
         "SELECT s.* FROM json_each($1) AS k CROSS JOIN steps s
-         ON s.id >= k.value * 1024 AND s.id < k.value * 1024 + 1024 ORDER BY s.id"
+             ON s.id >= k.value * 1024 AND s.id < k.value * 1024 + 1024
+         UNION ALL SELECT s.* FROM json_each($1) AS k CROSS JOIN archived_steps s
+             ON s.id >= k.value * 1024 AND s.id < k.value * 1024 + 1024"
     ),
     postgres: runs_and_steps!(
         postgres,
         "SELECT s.* FROM (SELECT CAST(value AS BIGINT) AS value FROM json_array_elements_text(CAST($1 AS json))) AS k
-               CROSS JOIN LATERAL (SELECT * FROM steps
-                    WHERE steps.id >= k.value * 1024 AND steps.id < k.value * 1024 + 1024 OFFSET 0) AS s ORDER BY s.id"
+             CROSS JOIN LATERAL (SELECT * FROM (SELECT * FROM steps
+                    WHERE steps.id >= k.value * 1024 AND steps.id < k.value * 1024 + 1024 OFFSET 0) AS live
+                UNION ALL SELECT * FROM (SELECT * FROM archived_steps a
+                    WHERE a.id >= k.value * 1024 AND a.id < k.value * 1024 + 1024 OFFSET 0) AS old) AS s"
     ),
 };
 
@@ -220,10 +203,8 @@ impl Store {
         }
         let (runs, steps): (String, String) =
             sqlx::query_as(RUNS_AND_STEPS.of(self.dialect())).bind(json(&ids)).fetch_one(&mut *conn).await?;
-        let (runs, mut by_run): (Vec<RunColumns>, _) = (parse("runs", &runs)?, by_run(&steps)?);
-        let archived: Vec<i64> = runs.iter().filter(|row| row.archived_at.is_some()).map(|row| row.id).collect();
-        by_run.extend(self.steps_in_the_archive(conn, &archived).await?);
-        for columns in runs {
+        let mut by_run = by_run(&steps)?;
+        for columns in parse::<Vec<RunColumns>>("runs", &runs)? {
             let id = columns.id;
             let steps: Result<Vec<Step>, StoreError> = by_run.remove(&id).unwrap_or_default().into_iter().collect();
             let one = match steps {
@@ -291,11 +272,9 @@ impl Store {
     }
 }
 
-/// The steps of runs, by run.
-pub(super) type StepsByRun = HashMap<i64, Vec<Result<Step, StoreError>>>;
-
-fn by_run(steps: &str) -> Result<StepsByRun, StoreError> {
-    let mut by_run = StepsByRun::new();
+/// Steps by run.
+fn by_run(steps: &str) -> Result<HashMap<i64, Vec<Result<Step, StoreError>>>, StoreError> {
+    let mut by_run: HashMap<i64, Vec<Result<Step, StoreError>>> = HashMap::new();
     let mut rows: Vec<StepRow> = parse("steps", steps)?;
     // A step stands in its run at its ordinal; an aggregate promises no order.
     rows.sort_unstable_by_key(StepRow::key);

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use jiff::civil::Date;
 use serde::Serialize;
-use sqlx::Row;
+use sqlx::{AnyConnection, Row};
 
 use super::books::json;
 use super::events::NewEvent;
-use super::people::person;
+use super::people::{BY_NUMBER, people_in};
 use super::secrets::NewPassword;
 use super::sql::{Text, rows};
 use super::{EventRow, Store, StoreError, Tx};
@@ -193,7 +193,7 @@ impl Store {
         }
         // The counter's lock: no other file changes the same people between here and the commit.
         self.take_keys(&mut tx, "person", 0).await?;
-        let known = self.known(&mut tx, keys).await?;
+        let known = self.by_number(tx.conn(), keys).await?;
         let piece = judge(&known);
         let events = self.write_piece(&mut tx, import.id, first, &piece).await?;
         self.commit(tx).await?;
@@ -306,21 +306,23 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn known_people(&self, keys: &[String]) -> Result<HashMap<String, Person>, StoreError> {
+        if keys.is_empty() {
+            return Ok(HashMap::new());
+        }
         let mut conn = self.reader().await?;
-        let rows =
-            sqlx::query(super::people::BY_NUMBER.of(self.dialect())).bind(json(&keys)).fetch_all(&mut *conn).await?;
-        by_number(&rows)
+        self.by_number(&mut conn, keys).await
     }
 
-    async fn known(&self, tx: &mut Tx, keys: &[String]) -> Result<HashMap<String, Person>, StoreError> {
-        let text = super::people::BY_NUMBER.of(self.dialect());
-        let rows = sqlx::query(text).bind(json(&keys)).fetch_all(tx.conn()).await?;
-        by_number(&rows)
+    async fn by_number(
+        &self,
+        conn: &mut AnyConnection,
+        keys: &[String],
+    ) -> Result<HashMap<String, Person>, StoreError> {
+        let text = BY_NUMBER.of(self.dialect());
+        let gathered: String = sqlx::query_scalar(text).bind(json(&keys)).fetch_one(conn).await?;
+        let people = people_in(&gathered)?;
+        Ok(people.into_iter().map(|person| (person.employee_number.clone(), person)).collect())
     }
-}
-
-fn by_number(rows: &[sqlx::any::AnyRow]) -> Result<HashMap<String, Person>, StoreError> {
-    rows.iter().map(|row| person(row).map(|person| (person.employee_number.clone(), person))).collect()
 }
 
 fn row_number(row: u64) -> i64 {

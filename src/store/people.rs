@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, FromRow, Row};
 
-use super::books::json;
+use super::books::{json, parse};
 use super::events::{EventRow, NewEvent};
-use super::sql::{Text, keys, rows};
+use super::sql::{Text, gathered, gathered_by, keys, listed, rows};
 use super::{Store, StoreError, Tx};
 use crate::run::{Person, PersonStatus};
 
@@ -72,7 +72,31 @@ pub(super) use select;
 
 const BY_ID: Text = keys!(select!("WHERE p.id"), "");
 
-pub(super) const BY_NUMBER: Text = keys!(select!("WHERE p.employee_number"), "", texts);
+/// People by number, to be read by [`people_in`].
+pub(super) const BY_NUMBER: Text = gathered_by!(
+    [
+        id,
+        employee_number,
+        given_name,
+        family_name,
+        display_name,
+        email,
+        private_email,
+        manager_number,
+        department,
+        role,
+        timezone,
+        language,
+        start_date,
+        last_day,
+        leave_from,
+        leave_until,
+        leave_reason,
+        status
+    ],
+    select!("WHERE p.employee_number"),
+    texts
+);
 
 const MANAGERS: Text = keys!(select!("JOIN people o ON o.manager_number = p.employee_number WHERE o.id"), "");
 
@@ -236,6 +260,7 @@ pub(super) struct PersonRow {
 
 impl PersonRow {
     pub(super) fn person(self) -> Result<Person, StoreError> {
+        let status = PersonStatus::from_name(&self.status);
         Ok(Person {
             id: self.id,
             employee_number: self.employee_number,
@@ -254,14 +279,19 @@ impl PersonRow {
             leave_from: day(self.leave_from)?,
             leave_until: day(self.leave_until)?,
             leave_reason: self.leave_reason,
-            status: PersonStatus::from_name(&self.status)
-                .ok_or_else(|| StoreError::corrupt("person's status", &self.status))?,
+            status: status.ok_or_else(|| StoreError::corrupt("person's status", &self.status))?,
         })
     }
 }
 
 pub(super) fn person(row: &AnyRow) -> Result<Person, StoreError> {
     PersonRow::from_row(row)?.person()
+}
+
+/// The people in what [`BY_NUMBER`] gives.
+pub(super) fn people_in(gathered: &str) -> Result<Vec<Person>, StoreError> {
+    let rows: Vec<PersonRow> = parse("person", gathered)?;
+    rows.into_iter().map(PersonRow::person).collect()
 }
 
 pub(super) fn date(row: &AnyRow, column: &str) -> Result<Option<jiff::civil::Date>, StoreError> {

@@ -105,4 +105,29 @@ macro_rules! listed {
     };
 }
 
-pub(super) use {gathered, keys, listed, rows};
+/// A statement that answers in one row what belongs to the keys in `$1` (see `keys!` and `gathered!`).
+macro_rules! gathered_by {
+    ($columns:tt, $head:expr) => {
+        $crate::store::sql::Text {
+            sqlite: gathered_by!(sqlite, $columns, $head, listed!(sqlite, "$1")),
+            postgres: gathered_by!(postgres, $columns, $head, listed!(postgres, "$1")),
+        }
+    };
+    // Keys that are text.
+    ($columns:tt, $head:expr, texts) => {
+        $crate::store::sql::Text {
+            sqlite: gathered_by!(sqlite, $columns, $head, listed!(sqlite, "$1")),
+            postgres: gathered_by!(
+                postgres,
+                $columns,
+                $head,
+                "(SELECT value FROM json_array_elements_text(CAST($1 AS json)))"
+            ),
+        }
+    };
+    ($dialect:ident, $columns:tt, $head:expr, $keys:expr) => {
+        concat!("SELECT ", gathered!($dialect, $columns, concat!($head, " IN ", $keys)))
+    };
+}
+
+pub(super) use {gathered, gathered_by, keys, listed, rows};

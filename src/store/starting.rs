@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::Row;
 
-use super::books::{Loaded, STEPS_PER_RUN, json};
+use super::books::{Loaded, STEPS_PER_RUN, json, parse};
 use super::flush::Changes;
 use super::halves::Halves;
 use super::runs::by_key;
-use super::sql::{Text, keys, rows};
+use super::sql::{Text, gathered, gathered_by, keys, listed, rows};
 use super::turn::usher;
 use super::{Store, StoreError, Tx};
 use crate::run::advance::begin;
@@ -147,9 +147,10 @@ impl Store {
         }
         let people: BTreeSet<i64> = new.iter().filter_map(|one| one.person).collect();
         if !people.is_empty() {
-            let rows = sqlx::query(DATA_KEYS.of(dialect)).bind(json(&people)).fetch_all(tx.conn()).await?;
-            known.data_keys =
-                rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_, StoreError>>()?;
+            let text = DATA_KEYS.of(dialect);
+            let gathered: String = sqlx::query_scalar(text).bind(json(&people)).fetch_one(tx.conn()).await?;
+            let keys: Vec<DataKeyOf> = parse("data key", &gathered)?;
+            known.data_keys = keys.into_iter().map(|key| (key.id, key.data_key)).collect();
         }
         Ok(known)
     }
@@ -255,7 +256,13 @@ const OPEN_OF_ACCOUNTS: Text = keys!(
     ""
 );
 
-const DATA_KEYS: Text = keys!("SELECT id, data_key FROM people WHERE id", "");
+const DATA_KEYS: Text = gathered_by!([id, data_key], "SELECT id, data_key FROM people WHERE id");
+
+#[derive(Deserialize)]
+struct DataKeyOf {
+    id: i64,
+    data_key: String,
+}
 
 const INSERT_RUNS: Text = rows!(
     "INSERT INTO runs (id, workflow, version_id, subject, person_id, account_id, state, trigger_key, started_by,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use sqlx::Row;
 
-use super::accounts::{account, account_columns};
+use super::accounts::{OF_PEOPLE, account, accounts_in};
 use super::books::{Hold, json};
 use super::sql::{Text, keys, rows};
 use super::{Store, StoreError};
@@ -20,11 +20,6 @@ pub struct Called<'a> {
     /// The immutable id, or the sign-in name.
     pub name: &'a str,
 }
-
-const OF_PEOPLE: Text = keys!(
-    concat!("SELECT ", account_columns!(), " FROM accounts a WHERE a.person_id"),
-    "ORDER BY a.system, a.login, a.id"
-);
 
 const CALLED: Text = rows!(
     "SELECT v.place, a.id, a.system, a.external_id, a.login, a.person_id, a.status, a.attributes, a.last_sign_in,
@@ -55,9 +50,9 @@ impl Store {
         let mut conn = self.reader().await?;
         let (mut of_people, mut by_place) = (BTreeMap::<_, Vec<_>>::new(), BTreeMap::<_, Vec<_>>::new());
         if !people.is_empty() {
-            let rows = sqlx::query(OF_PEOPLE.of(self.dialect())).bind(json(&people)).fetch_all(&mut *conn).await?;
-            for row in &rows {
-                let account = account(row)?;
+            let text = OF_PEOPLE.of(self.dialect());
+            let gathered: String = sqlx::query_scalar(text).bind(json(&people)).fetch_one(&mut *conn).await?;
+            for account in accounts_in(&gathered)? {
                 of_people.entry(account.person_id.unwrap_or_default()).or_default().push(account);
             }
         }

@@ -36,6 +36,7 @@ pub use action::{ActionKind, Class, Facet, Nature, Place};
 pub use codes::Code;
 pub use definition::*;
 pub use diagnostic::{Diagnostic, Severity};
+pub use names::PERSON;
 pub use params::Params;
 pub use parse::{Checked, check_all, parse};
 pub use schedule::next_after;

@@ -8,7 +8,8 @@ use super::template::{Condition, Template};
 
 /// Longest template or condition, in bytes.
 const MAX_BYTES: usize = 16 * 1024;
-const PERSON: [&str; 13] = [
+/// What expressions know of a person.
+pub const PERSON: [&str; 13] = [
     "employee_number",
     "given_name",
     "family_name",

@@ -17,8 +17,9 @@ fn resolve(
     given: &[(&str, Value)],
 ) -> Result<Map<String, Value>, Vec<String>> {
     let given = given.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-    let scope = scope(subject, &Map::new(), None, &run_facts());
-    resolve_inputs(workflow, &given, event, &scope).map_err(|errors| errors.iter().map(ToString::to_string).collect())
+    let mut scope = scope(subject, &Map::new(), None, &run_facts());
+    resolve_inputs(workflow, &given, event, &mut scope)
+        .map_err(|errors| errors.iter().map(ToString::to_string).collect())
 }
 
 /// One optional input `x` of a kind, given `value`.

@@ -7,6 +7,7 @@ pub mod departure;
 mod guarded;
 mod hands;
 mod histories;
+mod in_bulk;
 mod joiners;
 mod late;
 pub mod limits;

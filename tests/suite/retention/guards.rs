@@ -87,6 +87,7 @@ both! {
         archive(app).await;
         assert!(is_archived(app, run).await);
         assert_eq!(app.engine.start(keyed()).await.unwrap(), Started::Existing(run));
+        assert_eq!(app.store.runs_with_keys(&["once"]).await.unwrap().get("once"), Some(&run));
         // HR's file of then, once more.
         let before = app.store.run_ids().await.unwrap().len();
         app.import(usher::connectors::sandbox::shipped::PEOPLE).await;
