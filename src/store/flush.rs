@@ -53,9 +53,6 @@ impl Store {
         if !changes.replanned.is_empty() {
             sqlx::query(REPLAN_STEPS.of(dialect)).bind(json(&changes.replanned)).execute(tx.conn()).await?;
         }
-        if !changes.inserted.is_empty() {
-            sqlx::query(INSERT_STEPS.of(dialect)).bind(json(&changes.inserted)).execute(tx.conn()).await?;
-        }
         let (runs, settled, leased, entries) =
             (json(&changes.runs), json(&changes.settled), json(&changes.leased), json(&changes.entries));
         let written = match dialect {
@@ -77,6 +74,10 @@ impl Store {
         if i64::try_from(rows) != Ok(written) {
             let runs: Vec<String> = changes.runs.iter().map(|run| public_id(run.id)).collect();
             return Err(StoreError::Conflict(runs.join(", ")));
+        }
+        // Last: an attempt at a step that has just been added may begin where another's lease has just ended.
+        if !changes.inserted.is_empty() {
+            sqlx::query(INSERT_STEPS.of(dialect)).bind(json(&changes.inserted)).execute(tx.conn()).await?;
         }
         Ok(())
     }
