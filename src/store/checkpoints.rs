@@ -13,7 +13,7 @@ use crate::run::checkpoint::{Head, Tree, TreeHead};
 use crate::secret::{NoteSigner, NoteVerifier};
 
 /// At most so many heads in one checkpoint: more make several, so that no transaction holds many runs for long.
-const HEADS: i64 = 2_000;
+const HEADS: i64 = 500;
 
 /// Where the wrapped seed of the signing key stands.
 pub(super) const SIGNING_KEY: &str = "signing_key";
