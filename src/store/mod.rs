@@ -221,6 +221,11 @@ impl Tx {
     pub(crate) fn conn(&mut self) -> &mut AnyConnection {
         &mut self.inner
     }
+
+    /// Ends it without a trace.
+    pub(crate) async fn leave(self) -> Result<(), StoreError> {
+        Ok(self.inner.rollback().await?)
+    }
 }
 
 /// The channel that daemons on one PostgreSQL listen to.

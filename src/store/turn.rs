@@ -193,7 +193,8 @@ impl Store {
             noted = self.claim(&mut tx, &mut books, request, &mut report, &over).await?;
         }
         if !noted && !books.iter().any(|loaded| loaded.book.changed()) {
-            // Nothing to write: nobody is woken.
+            // Nothing to write: nobody is woken. What it has locked is free at once, not when the pool gets round to it.
+            tx.leave().await?;
             self.shelf().keep(books);
             return Ok(report);
         }
