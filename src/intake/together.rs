@@ -136,30 +136,18 @@ impl Known {
         }
         close(engine, events, &came, &together).await?;
         for (place, person, asks) in alone {
-            change(engine, &events[place], person, asks, &mut came[place]).await?;
+            match change_runs(engine, &events[place], person, asks, &mut came[place]).await {
+                // What stops it for good parks it, so that it stops nobody else.
+                Err(error) if !error.is_outage() => came[place].park(error.to_string()),
+                done => done?,
+            }
             close(engine, events, &came, &[place]).await?;
         }
         Ok(events.iter().zip(came).filter_map(|(event, outcome)| outcome.told(event)).collect())
     }
 }
 
-/// An event that changes runs under way. What stops it for good parks it, so that it stops nobody else.
-async fn change(
-    engine: &Engine,
-    event: &EventRow,
-    person: &Person,
-    asks: Asks,
-    came: &mut Outcome,
-) -> Result<(), StoreError> {
-    match change_runs(engine, event, person, asks, came).await {
-        Err(error) if !error.is_outage() => {
-            came.park(error.to_string());
-            Ok(())
-        }
-        done => done,
-    }
-}
-
+/// An event that changes runs under way.
 async fn change_runs(
     engine: &Engine,
     event: &EventRow,

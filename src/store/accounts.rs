@@ -7,7 +7,7 @@ use sqlx::any::AnyRow;
 use sqlx::{FromRow, Row};
 
 use super::books::{json, parse};
-use super::sql::{Text, gathered, gathered_by, listed, rows};
+use super::sql::{Text, gathered, listed, rows};
 use super::{Store, StoreError, Tx};
 use crate::run::{Account, AccountStatus};
 
@@ -218,7 +218,7 @@ impl Store {
 
 /// An account as its row holds it.
 #[derive(FromRow, Deserialize)]
-pub(super) struct AccountColumns {
+struct AccountColumns {
     id: i64,
     system: String,
     external_id: String,
@@ -231,7 +231,7 @@ pub(super) struct AccountColumns {
 }
 
 impl AccountColumns {
-    pub(super) fn account(self) -> Result<Account, StoreError> {
+    fn account(self) -> Result<Account, StoreError> {
         let status = AccountStatus::from_name(&self.status);
         Ok(Account {
             id: self.id,
@@ -251,13 +251,28 @@ pub(super) fn account(row: &AnyRow) -> Result<Account, StoreError> {
     AccountColumns::from_row(row)?.account()
 }
 
-/// The accounts of people, as [`accounts_in`] reads them.
-pub(super) const OF_PEOPLE: Text = gathered_by!(
-    [id, system, external_id, login, person_id, status, attributes, last_sign_in, purge_due],
-    concat!("SELECT ", account_columns!(), " FROM accounts a WHERE a.person_id")
-);
+/// Accounts as one value, to be read by [`accounts_in`].
+macro_rules! accounts {
+    ($dialect:ident, $condition:expr) => {
+        gathered!(
+            $dialect,
+            [id, system, external_id, login, person_id, status, attributes, last_sign_in, purge_due],
+            concat!("SELECT ", $crate::store::accounts::account_columns!(), " FROM accounts a WHERE ", $condition)
+        )
+    };
+}
+pub(super) use accounts;
 
-/// The accounts in what [`OF_PEOPLE`] gives, by system and sign-in name.
+macro_rules! of_people {
+    ($dialect:ident) => {
+        concat!("SELECT ", accounts!($dialect, concat!("a.person_id IN ", listed!($dialect, "$1"))))
+    };
+}
+
+/// The accounts of people.
+pub(super) const OF_PEOPLE: Text = Text { sqlite: of_people!(sqlite), postgres: of_people!(postgres) };
+
+/// The accounts in what `accounts!` gives, by system and sign-in name.
 pub(super) fn accounts_in(gathered: &str) -> Result<Vec<Account>, StoreError> {
     let rows: Vec<AccountColumns> = parse("account", gathered)?;
     let mut accounts: Vec<Account> = rows.into_iter().map(AccountColumns::account).collect::<Result<_, _>>()?;

@@ -92,9 +92,10 @@ macro_rules! locked {
 
 const LOCKED: Text = Text { sqlite: locked!(sqlite, ""), postgres: locked!(postgres, " FOR UPDATE OF r") };
 
-/// Runs and their steps, in the archive or not: one statement, because they may move between two. Steps lie side by side under their key. Both databases have to be told to look for each run's,
-/// because they would read all steps there are instead: SQLite to have them in order (`CROSS JOIN` keeps the runs
-/// outside), PostgreSQL thinking of a hundred runs (`OFFSET 0` keeps it from folding the inner query in).
+/// Runs and their steps, in the archive or not: one statement, because they may move between two. Steps lie side by side
+/// under their key. Both databases have to be told to look for each run's, because they would read all steps there are
+/// instead: SQLite to have them in order (`CROSS JOIN` keeps the runs outside), PostgreSQL thinking of a hundred runs
+/// (`OFFSET 0` keeps it from folding the inner query in).
 macro_rules! runs_and_steps {
     ($dialect:ident, $steps:literal) => {
         concat!(

@@ -12,90 +12,117 @@ use crate::run::book::{Decision, Step};
 use crate::run::{Fold, LocalInstant, StepState};
 use crate::workflow::{ActionKind, Span};
 
-/// A step's columns, as written.
+/// What changes of a step as its run goes on.
 #[derive(Serialize)]
-pub(super) struct StepColumns {
+pub(super) struct StepChange {
     pub(super) id: i64,
-    pub(super) run_id: i64,
-    pub(super) name: String,
-    pub(super) action: &'static str,
-    pub(super) system: Option<String>,
-    pub(super) account_id: Option<i64>,
-    pub(super) needs: String,
-    pub(super) at_instant: Option<i64>,
-    pub(super) at_local: Option<String>,
-    pub(super) at_fold: Option<&'static str>,
-    pub(super) delay: Option<String>,
-    pub(super) of_step: Option<i64>,
-    pub(super) undoes: Option<i64>,
-    pub(super) lane: i64,
-    pub(super) state: &'static str,
+    state: &'static str,
     pub(super) due_at: Option<i64>,
-    pub(super) fence: i64,
-    pub(super) observe: i64,
+    fence: i64,
+    observe: i64,
     pub(super) lease_until: Option<i64>,
-    pub(super) lease_owner: Option<String>,
-    pub(super) data: Option<String>,
-    pub(super) first_due: Option<i64>,
-    pub(super) decision: Option<String>,
-    pub(super) lapses_at: Option<i64>,
+    lease_owner: Option<String>,
+    data: Option<String>,
+    first_due: Option<i64>,
+    decision: Option<String>,
+    lapses_at: Option<i64>,
 }
 
-pub(super) fn columns(
-    run: i64,
-    step: &Step,
-    urgent: bool,
-    lease: Option<&Lease<'_>>,
-) -> Result<StepColumns, StoreError> {
-    let leased = matches!(step.state, StepState::Leased { .. });
-    let lease = match (leased, lease) {
-        (true, None) => return Err(StoreError::corrupt("lease", "an attempt without a holder")),
-        (true, Some(lease)) => Some(lease),
-        (false, _) => None,
-    };
-    let observe = match &step.state {
-        StepState::Leased { observe, .. } | StepState::Held { observe, .. } => *observe,
-        StepState::Unknown { .. } => true,
-        _ => false,
-    };
-    let carries_data = matches!(
-        step.state,
-        StepState::Done { .. }
-            | StepState::Failed { .. }
-            | StepState::Held { .. }
-            | StepState::AwaitingPerson { .. }
-            | StepState::Skipped { .. }
-    );
-    Ok(StepColumns {
-        id: step_key(run, step.ordinal),
-        run_id: run,
-        name: step.name.clone(),
-        action: step.action.name(),
-        system: step.system.clone(),
-        account_id: step.account,
-        needs: json(&step.needs),
-        at_instant: step.at.as_ref().map(|at| at.at.as_millisecond()),
-        at_local: step.at.as_ref().map(|at| at.local.to_string()),
-        at_fold: step.at.as_ref().map(|at| fold_name(at.fold)),
-        delay: step.delay.as_ref().map(ToString::to_string),
-        of_step: step.of.map(i64::from),
-        undoes: step.undoes.map(i64::from),
-        lane: i64::from(!urgent),
-        state: step.state.as_str(),
-        due_at: step.state.due().map(|due| due.as_millisecond()),
-        fence: step.attempts,
-        observe: i64::from(observe),
-        lease_until: lease.map(|lease| lease.until),
-        lease_owner: lease.map(|lease| lease.owner.to_owned()),
-        data: carries_data.then(|| json(&step.state)),
-        first_due: step.first_due.map(|due| due.as_millisecond()),
-        lapses_at: match step.state {
-            StepState::AwaitingApproval => step.decision.answer_by,
-            _ => step.decision.approval.as_ref().map(|given| given.valid_until),
+impl StepChange {
+    pub(super) fn of(run: i64, step: &Step, lease: Option<&Lease<'_>>) -> Result<Self, StoreError> {
+        let leased = matches!(step.state, StepState::Leased { .. });
+        let lease = match (leased, lease) {
+            (true, None) => return Err(StoreError::corrupt("lease", "an attempt without a holder")),
+            (true, Some(lease)) => Some(lease),
+            (false, _) => None,
+        };
+        let observe = match &step.state {
+            StepState::Leased { observe, .. } | StepState::Held { observe, .. } => *observe,
+            StepState::Unknown { .. } => true,
+            _ => false,
+        };
+        let carries_data = matches!(
+            step.state,
+            StepState::Done { .. }
+                | StepState::Failed { .. }
+                | StepState::Held { .. }
+                | StepState::AwaitingPerson { .. }
+                | StepState::Skipped { .. }
+        );
+        Ok(Self {
+            id: step_key(run, step.ordinal),
+            state: step.state.as_str(),
+            due_at: step.state.due().map(|due| due.as_millisecond()),
+            fence: step.attempts,
+            observe: i64::from(observe),
+            lease_until: lease.map(|lease| lease.until),
+            lease_owner: lease.map(|lease| lease.owner.to_owned()),
+            data: carries_data.then(|| json(&step.state)),
+            first_due: step.first_due.map(|due| due.as_millisecond()),
+            lapses_at: match step.state {
+                StepState::AwaitingApproval => step.decision.answer_by,
+                _ => step.decision.approval.as_ref().map(|given| given.valid_until),
+            }
+            .map(|at| at.as_millisecond()),
+            decision: (step.decision != Decision::default()).then(|| json(&step.decision)),
+        })
+    }
+}
+
+/// What changes with a run's dates, and with the account that a step gets late.
+#[derive(Serialize)]
+pub(super) struct StepTimes {
+    account_id: Option<i64>,
+    at_instant: Option<i64>,
+    at_local: Option<String>,
+    at_fold: Option<&'static str>,
+    delay: Option<String>,
+}
+
+impl StepTimes {
+    pub(super) fn of(step: &Step) -> Self {
+        Self {
+            account_id: step.account,
+            at_instant: step.at.as_ref().map(|at| at.at.as_millisecond()),
+            at_local: step.at.as_ref().map(|at| at.local.to_string()),
+            at_fold: step.at.as_ref().map(|at| fold_name(at.fold)),
+            delay: step.delay.as_ref().map(ToString::to_string),
         }
-        .map(|at| at.as_millisecond()),
-        decision: (step.decision != Decision::default()).then(|| json(&step.decision)),
-    })
+    }
+}
+
+/// A whole step, as it is written first.
+#[derive(Serialize)]
+pub(super) struct NewStep {
+    run_id: i64,
+    name: String,
+    action: &'static str,
+    system: Option<String>,
+    needs: String,
+    of_step: Option<i64>,
+    undoes: Option<i64>,
+    lane: i64,
+    #[serde(flatten)]
+    times: StepTimes,
+    #[serde(flatten)]
+    change: StepChange,
+}
+
+impl NewStep {
+    pub(super) fn of(run: i64, step: &Step, urgent: bool, change: StepChange) -> Self {
+        Self {
+            run_id: run,
+            name: step.name.clone(),
+            action: step.action.name(),
+            system: step.system.clone(),
+            needs: json(&step.needs),
+            of_step: step.of.map(i64::from),
+            undoes: step.undoes.map(i64::from),
+            lane: i64::from(!urgent),
+            times: StepTimes::of(step),
+            change,
+        }
+    }
 }
 
 const fn fold_name(fold: Fold) -> &'static str {

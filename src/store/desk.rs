@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::accounts::{AccountColumns, account_columns};
+use super::accounts::{accounts, accounts_in};
 use super::books::{Loaded, STEPS_PER_RUN, json, parse};
 use super::limits::Tallies;
-use super::people::{self, PersonRow};
+use super::people::{people_in, people_with_managers};
 use super::sql::{Text, gathered, listed};
 use super::{Dialect, Store, StoreError, Tx};
 use crate::run::book::{Book, public_id};
@@ -20,31 +20,9 @@ macro_rules! desk {
     ($dialect:ident, $lock:literal) => {
         concat!(
             "SELECT ",
-            gathered!(
-                $dialect,
-                [id, employee_number, given_name, family_name, display_name, email, private_email, manager_number,
-                 department, role, timezone, language, start_date, last_day, leave_from, leave_until, leave_reason, status],
-                concat!(
-                    people::select!("WHERE p.id IN "),
-                    listed!($dialect, "$1"),
-                    " UNION ALL ",
-                    people::select!("JOIN people o ON o.manager_number = p.employee_number WHERE o.id IN "),
-                    listed!($dialect, "$1")
-                )
-            ),
+            people_with_managers!($dialect),
             ", ",
-            gathered!(
-                $dialect,
-                [id, system, external_id, login, person_id, status, attributes, last_sign_in, purge_due],
-                concat!(
-                    "SELECT ",
-                    account_columns!(),
-                    " FROM accounts a WHERE a.id IN ",
-                    listed!($dialect, "$2"),
-                    " ORDER BY a.id",
-                    $lock
-                )
-            ),
+            accounts!($dialect, concat!("a.id IN ", listed!($dialect, "$2"), " ORDER BY a.id", $lock)),
             ", (SELECT COUNT(*) FROM freezes WHERE lifted_at IS NULL), (SELECT COUNT(*) FROM trips WHERE released_at IS NULL),
                (SELECT COUNT(*) FROM holds WHERE ended_at IS NULL)"
         )
@@ -141,15 +119,11 @@ impl Store {
         let list = json(&accounts);
         let (found, locked, freezes, trips, holds): (String, String, i64, i64, i64) =
             sqlx::query_as(DESK.of(self.dialect())).bind(json(&people)).bind(&list).fetch_one(tx.conn()).await?;
-        let mut desk = Desk::default();
-        for row in parse::<Vec<PersonRow>>("people", &found)? {
-            let person = row.person()?;
-            desk.people.insert(person.id, person);
-        }
-        for row in parse::<Vec<AccountColumns>>("accounts", &locked)? {
-            let account = row.account()?;
-            desk.accounts.insert(account.id, account);
-        }
+        let mut desk = Desk {
+            people: people_in(&found)?.into_iter().map(|person| (person.id, person)).collect(),
+            accounts: accounts_in(&locked)?.into_iter().map(|account| (account.id, account)).collect(),
+            ..Desk::default()
+        };
         if freezes > 0 {
             desk.freezes = self.freezes_on(tx.conn()).await?.into_iter().map(|row| row.freeze).collect();
         }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::books::{Key, Loaded, json, place};
-use super::columns::{StepColumns, columns};
+use super::columns::{NewStep, StepChange, StepTimes};
 use super::sql::{Text, rows};
 use super::{Dialect, Store, StoreError, Tx};
 use crate::run::book::{Run, Said, public_id};
@@ -162,7 +162,6 @@ const WRITE_FIRST: &str = concat!(
 
 const WRITE_LEASES: &str = update_steps!(postgres, "$1");
 
-/// What changes with a run's dates, and with the account that a step gets late.
 const REPLAN_STEPS: Text = rows!(
     "UPDATE steps SET account_id = v.account_id, at_instant = v.at_instant, at_local = v.at_local, at_fold = v.at_fold,
             delay = v.delay FROM",
@@ -184,33 +183,17 @@ const INSERT_STEPS: Text = rows!(
 #[derive(Serialize)]
 struct Replanned {
     id: i64,
-    account_id: Option<i64>,
-    at_instant: Option<i64>,
-    at_local: Option<String>,
-    at_fold: Option<&'static str>,
-    delay: Option<String>,
-}
-
-impl From<&StepColumns> for Replanned {
-    fn from(step: &StepColumns) -> Self {
-        Self {
-            id: step.id,
-            account_id: step.account_id,
-            at_instant: step.at_instant,
-            at_local: step.at_local.clone(),
-            at_fold: step.at_fold,
-            delay: step.delay.clone(),
-        }
-    }
+    #[serde(flatten)]
+    times: StepTimes,
 }
 
 /// What has changed in some books.
 #[derive(Default)]
 pub(super) struct Changes {
     runs: Vec<RunChange>,
-    settled: Vec<StepColumns>,
-    leased: Vec<StepColumns>,
-    inserted: Vec<StepColumns>,
+    settled: Vec<StepChange>,
+    leased: Vec<StepChange>,
+    inserted: Vec<NewStep>,
     replanned: Vec<Replanned>,
     entries: Vec<Entry>,
     due: bool,
@@ -240,17 +223,19 @@ impl Changes {
         }
         for ordinal in std::mem::take(&mut book.dirty) {
             let Some(step) = book.step(ordinal) else { continue };
-            let columns = columns(book.run.id, step, urgent, lease)?;
-            self.due |= columns.due_at.is_some();
-            if replanned && usize::from(ordinal) < book.stored {
-                self.replanned.push(Replanned::from(&columns));
-            }
+            let change = StepChange::of(book.run.id, step, lease)?;
+            self.due |= change.due_at.is_some();
             if usize::from(ordinal) >= book.stored {
-                self.inserted.push(columns);
-            } else if columns.lease_until.is_some() {
-                self.leased.push(columns);
+                self.inserted.push(NewStep::of(book.run.id, step, urgent, change));
+                continue;
+            }
+            if replanned {
+                self.replanned.push(Replanned { id: change.id, times: StepTimes::of(step) });
+            }
+            if change.lease_until.is_some() {
+                self.leased.push(change);
             } else {
-                self.settled.push(columns);
+                self.settled.push(change);
             }
         }
         book.stored = book.steps.len();

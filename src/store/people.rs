@@ -8,7 +8,7 @@ use sqlx::{AnyConnection, FromRow, Row};
 
 use super::books::{json, parse};
 use super::events::{EventRow, NewEvent};
-use super::sql::{Text, gathered, gathered_by, keys, listed, rows};
+use super::sql::{Text, gathered, listed, rows};
 use super::{Store, StoreError, Tx};
 use crate::run::{Person, PersonStatus};
 
@@ -68,37 +68,70 @@ macro_rules! select {
     };
 }
 
-pub(super) use select;
+/// People as one value, to be read by [`people_in`].
+macro_rules! people {
+    ($dialect:ident, $from:expr) => {
+        gathered!(
+            $dialect,
+            [
+                id,
+                employee_number,
+                given_name,
+                family_name,
+                display_name,
+                email,
+                private_email,
+                manager_number,
+                department,
+                role,
+                timezone,
+                language,
+                start_date,
+                last_day,
+                leave_from,
+                leave_until,
+                leave_reason,
+                status
+            ],
+            $from
+        )
+    };
+}
 
-const BY_ID: Text = keys!(select!("WHERE p.id"), "");
+/// The people whose keys are in `$1`, and their managers, as one value.
+macro_rules! people_with_managers {
+    ($dialect:ident) => {
+        $crate::store::people::people!(
+            $dialect,
+            concat!(
+                $crate::store::people::select!("WHERE p.id IN "),
+                listed!($dialect, "$1"),
+                " UNION ALL ",
+                $crate::store::people::select!("JOIN people o ON o.manager_number = p.employee_number WHERE o.id IN "),
+                listed!($dialect, "$1")
+            )
+        )
+    };
+}
 
-/// People by number, to be read by [`people_in`].
-pub(super) const BY_NUMBER: Text = gathered_by!(
-    [
-        id,
-        employee_number,
-        given_name,
-        family_name,
-        display_name,
-        email,
-        private_email,
-        manager_number,
-        department,
-        role,
-        timezone,
-        language,
-        start_date,
-        last_day,
-        leave_from,
-        leave_until,
-        leave_reason,
-        status
-    ],
-    select!("WHERE p.employee_number"),
-    texts
-);
+pub(super) use {people, people_with_managers, select};
 
-const MANAGERS: Text = keys!(select!("JOIN people o ON o.manager_number = p.employee_number WHERE o.id"), "");
+const WITH_MANAGERS: Text = Text {
+    sqlite: concat!("SELECT ", people_with_managers!(sqlite)),
+    postgres: concat!("SELECT ", people_with_managers!(postgres)),
+};
+
+macro_rules! by_number {
+    ($dialect:ident) => {
+        concat!(
+            "SELECT ",
+            people!($dialect, concat!(select!("WHERE p.employee_number IN "), listed!($dialect, "$1", texts)))
+        )
+    };
+}
+
+/// People by number.
+pub(super) const BY_NUMBER: Text = Text { sqlite: by_number!(sqlite), postgres: by_number!(postgres) };
 
 impl Store {
     /// Adds or changes people and accepts what HR says about them, in one transaction. Answers the events that were
@@ -209,17 +242,12 @@ impl Store {
         conn: &mut AnyConnection,
         ids: &BTreeSet<i64>,
     ) -> Result<BTreeMap<i64, Person>, StoreError> {
-        let mut people = BTreeMap::new();
         if ids.is_empty() {
-            return Ok(people);
+            return Ok(BTreeMap::new());
         }
-        for text in [BY_ID, MANAGERS] {
-            for row in sqlx::query(text.of(self.dialect())).bind(json(ids)).fetch_all(&mut *conn).await? {
-                let person = person(&row)?;
-                people.insert(person.id, person);
-            }
-        }
-        Ok(people)
+        let people: String =
+            sqlx::query_scalar(WITH_MANAGERS.of(self.dialect())).bind(json(ids)).fetch_one(conn).await?;
+        Ok(people_in(&people)?.into_iter().map(|person| (person.id, person)).collect())
     }
 }
 
@@ -237,7 +265,7 @@ pub(super) fn with_manager(people: &BTreeMap<i64, Person>, id: Option<i64>) -> (
 
 /// A person as their row holds them.
 #[derive(FromRow, Deserialize)]
-pub(super) struct PersonRow {
+struct PersonRow {
     id: i64,
     employee_number: String,
     given_name: String,
@@ -259,7 +287,7 @@ pub(super) struct PersonRow {
 }
 
 impl PersonRow {
-    pub(super) fn person(self) -> Result<Person, StoreError> {
+    fn person(self) -> Result<Person, StoreError> {
         let status = PersonStatus::from_name(&self.status);
         Ok(Person {
             id: self.id,
@@ -288,7 +316,7 @@ pub(super) fn person(row: &AnyRow) -> Result<Person, StoreError> {
     PersonRow::from_row(row)?.person()
 }
 
-/// The people in what [`BY_NUMBER`] gives.
+/// The people in what `people!` gives.
 pub(super) fn people_in(gathered: &str) -> Result<Vec<Person>, StoreError> {
     let rows: Vec<PersonRow> = parse("person", gathered)?;
     rows.into_iter().map(PersonRow::person).collect()

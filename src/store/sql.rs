@@ -63,19 +63,6 @@ macro_rules! keys {
             postgres: concat!($head, " IN (SELECT value FROM json_array_elements_text(CAST($1 AS json))) ", $tail),
         }
     };
-    // The tail differs too: row locks are PostgreSQL's only.
-    ($head:literal, $tail:literal, lock: $lock:literal) => {
-        $crate::store::sql::Text {
-            sqlite: concat!($head, " IN (SELECT value FROM json_each($1)) ", $tail),
-            postgres: concat!(
-                $head,
-                " IN (SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST($1 AS json))) ",
-                $tail,
-                " ",
-                $lock
-            ),
-        }
-    };
 }
 
 /// The rows of `$from` as one value, a JSON array of arrays: what a whole turn reads comes in one row. Each row that a driver
@@ -95,39 +82,17 @@ macro_rules! gathered {
     };
 }
 
-/// The numbers of a JSON array, to be written behind `IN`.
+/// The numbers (or `texts`) of a JSON array, to be written behind `IN`.
 macro_rules! listed {
-    (sqlite, $parameter:literal) => {
+    (sqlite, $parameter:literal $(, texts)?) => {
         concat!("(SELECT value FROM json_each(", $parameter, "))")
+    };
+    (postgres, $parameter:literal, texts) => {
+        concat!("(SELECT value FROM json_array_elements_text(CAST(", $parameter, " AS json)))")
     };
     (postgres, $parameter:literal) => {
         concat!("(SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST(", $parameter, " AS json)))")
     };
 }
 
-/// A statement that answers in one row what belongs to the keys in `$1` (see `keys!` and `gathered!`).
-macro_rules! gathered_by {
-    ($columns:tt, $head:expr) => {
-        $crate::store::sql::Text {
-            sqlite: gathered_by!(sqlite, $columns, $head, listed!(sqlite, "$1")),
-            postgres: gathered_by!(postgres, $columns, $head, listed!(postgres, "$1")),
-        }
-    };
-    // Keys that are text.
-    ($columns:tt, $head:expr, texts) => {
-        $crate::store::sql::Text {
-            sqlite: gathered_by!(sqlite, $columns, $head, listed!(sqlite, "$1")),
-            postgres: gathered_by!(
-                postgres,
-                $columns,
-                $head,
-                "(SELECT value FROM json_array_elements_text(CAST($1 AS json)))"
-            ),
-        }
-    };
-    ($dialect:ident, $columns:tt, $head:expr, $keys:expr) => {
-        concat!("SELECT ", gathered!($dialect, $columns, concat!($head, " IN ", $keys)))
-    };
-}
-
-pub(super) use {gathered, gathered_by, keys, listed, rows};
+pub(super) use {gathered, keys, listed, rows};

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sqlx::Row;
 
 use super::books::{Loaded, STEPS_PER_RUN, json, parse};
 use super::flush::Changes;
 use super::halves::Halves;
 use super::runs::by_key;
-use super::sql::{Text, gathered, gathered_by, keys, listed, rows};
+use super::sql::{Text, gathered, keys, listed, rows};
 use super::turn::usher;
 use super::{Store, StoreError, Tx};
 use crate::run::advance::begin;
@@ -149,8 +149,8 @@ impl Store {
         if !people.is_empty() {
             let text = DATA_KEYS.of(dialect);
             let gathered: String = sqlx::query_scalar(text).bind(json(&people)).fetch_one(tx.conn()).await?;
-            let keys: Vec<DataKeyOf> = parse("data key", &gathered)?;
-            known.data_keys = keys.into_iter().map(|key| (key.id, key.data_key)).collect();
+            let keys: Vec<(i64, String)> = parse("data key", &gathered)?;
+            known.data_keys = keys.into_iter().collect();
         }
         Ok(known)
     }
@@ -256,13 +256,20 @@ const OPEN_OF_ACCOUNTS: Text = keys!(
     ""
 );
 
-const DATA_KEYS: Text = gathered_by!([id, data_key], "SELECT id, data_key FROM people WHERE id");
-
-#[derive(Deserialize)]
-struct DataKeyOf {
-    id: i64,
-    data_key: String,
+macro_rules! data_keys {
+    ($dialect:ident) => {
+        concat!(
+            "SELECT ",
+            gathered!(
+                $dialect,
+                [id, data_key],
+                concat!("SELECT id, data_key FROM people WHERE id IN ", listed!($dialect, "$1"))
+            )
+        )
+    };
 }
+
+const DATA_KEYS: Text = Text { sqlite: data_keys!(sqlite), postgres: data_keys!(postgres) };
 
 const INSERT_RUNS: Text = rows!(
     "INSERT INTO runs (id, workflow, version_id, subject, person_id, account_id, state, trigger_key, started_by,
