@@ -175,6 +175,7 @@ pub async fn open_engine(config: &Config, opening: Opening, clock: Clock) -> Res
 pub fn assemble(config: &Config, store: Store, systems: BTreeMap<String, Connector>, library: Library) -> Engine {
     let matching = Matching { everywhere: config.matching.clone(), on: config.matching_on() };
     let webhook = config.webhook.clone().map(|settings| Webhook::open(settings).with_store(store.clone()));
+    let systems = systems.into_iter().map(|(name, system)| (name, system.with_store(&store))).collect();
     let fittings = Fittings {
         matching,
         mail: open_mail(config).0.map(|room| room.with_store(store.clone())),

@@ -173,7 +173,6 @@ pub(super) struct RawMail {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct RawSystem {
     pub(super) kind: Option<String>,
     #[serde(rename = "match")]
@@ -188,6 +187,9 @@ pub(super) struct RawSystem {
     pub(super) company: Option<String>,
     pub(super) state: Option<String>,
     pub(super) system: Option<String>,
+    /// What its kind takes besides, which the kind's own settings read. Which keys there are, `keys.rs` knows.
+    #[serde(flatten)]
+    pub(super) own: serde_json::Map<String, serde_json::Value>,
 }
 
 #[derive(Debug, Default, Deserialize)]
