@@ -8,9 +8,9 @@ use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
 use super::database::{DatabasePlace, DatabaseSettings};
-use super::keys::{SYSTEM_KINDS, SYSTEMS};
+use super::keys::{SYSTEM_KINDS, SYSTEMS, system_keys};
 use super::problem::{Problem, suggestion};
-use super::raw::{RawPeople, RawSystem};
+use super::raw::{RawPeople, RawSandbox, RawSystem};
 use super::settings::{
     AuditSettings, KeySettings, SandboxSettings, ServeSettings, SystemKind, SystemSettings, TimeSettings,
     WorkflowSettings,
@@ -196,26 +196,47 @@ impl Judge<'_> {
             self.wrong(&section, "a system's name is lower-case letters, digits, `-` and `_`, and not `all`");
             return None;
         }
-        match raw.kind.as_deref() {
-            Some("sandbox") => {
-                let settings = self.sandbox(name, raw)?;
-                let rules = self.match_rules(&format!("{section}.match"), raw.rules.as_deref());
-                Some(SystemSettings { name: name.to_owned(), rules, kind: SystemKind::Sandbox(settings) })
+        let Some(kind) = raw.every.kind.as_deref() else {
+            self.wrong(&section, "what kind of system is it? Write `kind = \"…\"`");
+            return None;
+        };
+        let kind = match kind {
+            "sandbox" => {
+                let own = self.own(name, raw)?;
+                SystemKind::Sandbox(self.sandbox(name, &own)?)
             }
-            Some(kind) => {
+            "http" => {
+                let own = self.own(name, raw)?;
+                SystemKind::Http(Box::new(self.http(name, &own)?))
+            }
+            "exec" => {
+                let own = self.own(name, raw)?;
+                SystemKind::Exec(Box::new(self.exec(name, &own)?))
+            }
+            kind => {
                 let kinds: Vec<&str> = SYSTEM_KINDS.iter().map(|(kind, _)| *kind).collect();
                 let help = suggestion(kind, &kinds);
                 self.wrong(&format!("{section}.kind"), format!("`{kind}` is no kind of system; {help}"));
-                None
+                return None;
             }
-            None => {
-                self.wrong(&section, "what kind of system is it? Write `kind = \"…\"`");
-                None
-            }
-        }
+        };
+        let rules = self.match_rules(&format!("{section}.match"), raw.every.rules.as_deref());
+        Some(SystemSettings { name: name.to_owned(), rules, kind })
     }
 
-    fn sandbox(&mut self, name: &str, raw: &RawSystem) -> Option<SandboxSettings> {
+    /// What the kind of a system takes. Files are checked key by key when they are read, the environment only here,
+    /// where the kind is known.
+    fn own<T: serde::de::DeserializeOwned>(&mut self, name: &str, raw: &RawSystem) -> Option<T> {
+        let section = format!("{SYSTEMS}.{name}");
+        let known = system_keys(raw.every.kind.as_deref());
+        for key in raw.table.keys().filter(|key| known.iter().all(|(name, _)| name != key)) {
+            let kind = raw.every.kind.as_deref().unwrap_or_default();
+            self.wrong(&format!("{section}.{key}"), format!("a system of kind `{kind}` has no such key"));
+        }
+        raw.own().map_err(|error| self.wrong(&section, error)).ok()
+    }
+
+    fn sandbox(&mut self, name: &str, raw: &RawSandbox) -> Option<SandboxSettings> {
         let Some(company) = raw.company.as_deref().map(|path| self.path(path)) else {
             if self.has_been_named(name) {
                 return None;
@@ -233,7 +254,7 @@ impl Judge<'_> {
 
 impl Judge<'_> {
     /// Whether something else is wrong with this system already: then what is missing is probably misspelt.
-    fn has_been_named(&self, system: &str) -> bool {
+    pub(super) fn has_been_named(&self, system: &str) -> bool {
         let section = format!("[{SYSTEMS}.{system}]");
         self.merged.problems.iter().any(|problem| problem.message.contains(&section))
     }

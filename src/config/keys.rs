@@ -18,6 +18,10 @@ pub(super) enum Kind {
     Named,
     /// A reference to a secret.
     Secret,
+    /// References to secrets by name, whatever the names are.
+    Secrets,
+    /// A declaration that the connector's own types read.
+    Tree,
 }
 
 impl Kind {
@@ -31,6 +35,8 @@ impl Kind {
             Self::Texts => "a list of texts, [\"…\", \"…\"]",
             Self::Named => "a table of texts, { \"NAME\" = \"…\" }",
             Self::Secret => "a reference to a secret",
+            Self::Secrets => "a table of references to secrets, { NAME = { env = \"…\" } }",
+            Self::Tree => "a table",
         }
     }
 }
@@ -137,9 +143,45 @@ pub(super) const EVERY_SYSTEM: &[Key] = &[
     ("cuts_per_hour", Kind::Text),
 ];
 
-/// The kinds of system and what each takes besides.
-pub(super) const SYSTEM_KINDS: &[(&str, &[Key])] =
-    &[("sandbox", &[("company", Kind::Path), ("state", Kind::Path), ("system", Kind::Text)])];
+/// The kinds of system and what each takes besides. A key that several kinds take takes the same of each.
+pub(super) const SYSTEM_KINDS: &[(&str, &[Key])] = &[
+    ("sandbox", &[("company", Kind::Path), ("state", Kind::Path), ("system", Kind::Text)]),
+    (
+        "http",
+        &[
+            ("url", Kind::Text),
+            ("networks", Kind::Texts),
+            ("ca", Kind::Path),
+            ("timeout", Kind::Text),
+            ("answer_limit", Kind::Number),
+            ("headers", Kind::Named),
+            ("secrets", Kind::Secrets),
+            ("idempotency_header", Kind::Text),
+            ("offers", Kind::Texts),
+            ("accounts", Kind::Tree),
+            ("account", Kind::Tree),
+            ("fields", Kind::Tree),
+            ("actions", Kind::Tree),
+            ("manual", Kind::Named),
+        ],
+    ),
+    (
+        "exec",
+        &[
+            ("command", Kind::Texts),
+            ("folder", Kind::Path),
+            ("timeout", Kind::Text),
+            ("answer_limit", Kind::Number),
+            ("environment", Kind::Named),
+            ("secrets", Kind::Secrets),
+            ("secret_environment", Kind::Named),
+            ("offers", Kind::Texts),
+            ("answers", Kind::Texts),
+            ("actions", Kind::Tree),
+            ("manual", Kind::Named),
+        ],
+    ),
+];
 
 /// The keys of a system of `kind`; without a known kind, those of all kinds.
 pub(super) fn system_keys(kind: Option<&str>) -> Vec<Key> {
@@ -147,9 +189,11 @@ pub(super) fn system_keys(kind: Option<&str>) -> Vec<Key> {
     let known = kind.is_some_and(|kind| SYSTEM_KINDS.iter().any(|(name, _)| *name == kind));
     for (name, own) in SYSTEM_KINDS {
         if !known || kind == Some(name) {
-            keys.extend_from_slice(own);
+            keys.extend(own.iter().filter(|(key, _)| EVERY_SYSTEM.iter().all(|(every, _)| every != key)));
         }
     }
+    keys.sort_unstable_by_key(|(key, _)| *key);
+    keys.dedup_by_key(|(key, _)| *key);
     keys
 }
 

@@ -8,6 +8,8 @@ use std::time::Duration;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use crate::connectors::exec::ExecSettings;
+use crate::connectors::http::HttpSettings;
 use crate::run::{Governing, MatchRules};
 use crate::secret::SecretRef;
 
@@ -62,7 +64,7 @@ pub struct ServeSettings {
 }
 
 /// `[systems.NAME]`
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SystemSettings {
     /// Its name.
     pub name: String,
@@ -73,10 +75,14 @@ pub struct SystemSettings {
 }
 
 /// The kinds of system.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum SystemKind {
     /// A simulated one.
     Sandbox(SandboxSettings),
+    /// One that speaks HTTP, as it is declared.
+    Http(Box<HttpSettings>),
+    /// One behind a program.
+    Exec(Box<ExecSettings>),
 }
 
 impl SystemKind {
@@ -84,6 +90,7 @@ impl SystemKind {
     pub fn governing(&self) -> Vec<Governing> {
         match self {
             Self::Sandbox(_) => crate::connectors::sandbox::GOVERNING.to_vec(),
+            Self::Http(_) | Self::Exec(_) => Vec::new(),
         }
     }
 
@@ -91,6 +98,8 @@ impl SystemKind {
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Sandbox(_) => "sandbox",
+            Self::Http(_) => "http",
+            Self::Exec(_) => "exec",
         }
     }
 }

@@ -1,19 +1,24 @@
 //! THE OUTSIDE WORLD. One folder per kind of system; each answers what it can do, observes before it acts, applies
 //! only what differs, reads back and returns evidence.
 
+pub mod declared;
+pub mod exec;
 pub mod faulty;
+pub mod http;
 pub mod sandbox;
 
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use self::exec::ExecSystem;
 use self::faulty::FaultySystem;
+use self::http::HttpSystem;
 use self::sandbox::SandboxSystem;
 use crate::run::{Account, Capability, Evidence, Governing};
 use crate::secret::Secret;
 use crate::store::Store;
-use crate::workflow::{ActionKind, Facet};
+use crate::workflow::{ActionKind, Class, Facet};
 
 /// One request to a system.
 #[derive(Clone, Debug)]
@@ -117,6 +122,10 @@ pub struct Reach {
 pub enum Connector {
     /// A system of a simulated company.
     Sandbox(SandboxSystem),
+    /// One that speaks HTTP, as the configuration declares.
+    Http(Box<HttpSystem>),
+    /// One behind a program of the administrator's.
+    Exec(Box<ExecSystem>),
     /// One whose calls a test makes go wrong.
     Faulty(FaultySystem),
 }
@@ -124,9 +133,20 @@ pub enum Connector {
 impl Connector {
     /// The same, asking this store for secrets where they are `{ stored = "NAME" }`.
     #[must_use]
-    pub fn with_store(self, _store: &Store) -> Self {
+    pub fn with_store(self, store: &Store) -> Self {
         match self {
             Self::Sandbox(_) | Self::Faulty(_) => self,
+            Self::Http(system) => Self::Http(Box::new(system.with_store(store.clone()))),
+            Self::Exec(system) => Self::Exec(Box::new(system.with_store(store.clone()))),
+        }
+    }
+
+    /// What a second attempt at an action does there; the action's own class, where the kind knows nothing else.
+    pub fn class(&self, action: ActionKind) -> Class {
+        match self {
+            Self::Sandbox(_) | Self::Faulty(_) => action.class(),
+            Self::Http(system) => system.class(action),
+            Self::Exec(system) => system.class(action),
         }
     }
 
@@ -134,6 +154,8 @@ impl Connector {
     pub fn facets(&self) -> Vec<Facet> {
         match self {
             Self::Sandbox(system) => system.facets(),
+            Self::Http(system) => system.facets(),
+            Self::Exec(system) => system.facets(),
             Self::Faulty(faulty) => faulty.system.facets(),
         }
     }
@@ -142,6 +164,8 @@ impl Connector {
     pub fn capability(&self, action: ActionKind, account: Option<&Account>) -> Capability {
         match self {
             Self::Sandbox(system) => system.capability(action, account),
+            Self::Http(system) => system.capability(action),
+            Self::Exec(system) => system.capability(action),
             Self::Faulty(faulty) => faulty.system.capability(action, account),
         }
     }
@@ -153,6 +177,8 @@ impl Connector {
     pub async fn observe(&self, call: &Call) -> Result<Observation, ActionError> {
         match self {
             Self::Sandbox(system) => system.observe(call).await,
+            Self::Http(system) => system.observe(call).await,
+            Self::Exec(system) => system.observe(call).await,
             Self::Faulty(faulty) => faulty.observe(call).await,
         }
     }
@@ -164,6 +190,8 @@ impl Connector {
     pub async fn perform(&self, call: &Call) -> Result<Evidence, ActionError> {
         match self {
             Self::Sandbox(system) => system.perform(call).await,
+            Self::Http(system) => system.perform(call, None).await,
+            Self::Exec(system) => system.perform(call, None).await,
             Self::Faulty(faulty) => faulty.perform(call).await,
         }
     }
@@ -175,6 +203,8 @@ impl Connector {
     pub async fn issue(&self, call: &Call, what: Credential<'_>) -> Result<Issued, ActionError> {
         match self {
             Self::Sandbox(system) => system.issue(call, what).await,
+            Self::Http(system) => system.issue(call, what).await,
+            Self::Exec(system) => system.issue(call, what).await,
             Self::Faulty(faulty) => faulty.issue(call, what).await,
         }
     }
@@ -186,6 +216,8 @@ impl Connector {
     pub async fn accounts(&self, from: Option<String>) -> Result<(Vec<Account>, Option<String>), ActionError> {
         match self {
             Self::Sandbox(system) => system.accounts(from).await,
+            Self::Http(system) => system.accounts(from).await,
+            Self::Exec(system) => system.accounts(from).await,
             Self::Faulty(faulty) => faulty.accounts(from).await,
         }
     }
@@ -197,6 +229,8 @@ impl Connector {
     pub async fn read(&self, external_id: &str) -> Result<Option<Account>, ActionError> {
         match self {
             Self::Sandbox(system) => system.read(external_id).await,
+            Self::Http(system) => system.read(external_id).await,
+            Self::Exec(system) => system.read(external_id).await,
             Self::Faulty(faulty) => faulty.read(external_id).await,
         }
     }
@@ -208,6 +242,8 @@ impl Connector {
     pub async fn perform_with(&self, call: &Call, password: &Secret) -> Result<Evidence, ActionError> {
         match self {
             Self::Sandbox(system) => system.perform_with(call, password).await,
+            Self::Http(system) => system.perform(call, Some(password)).await,
+            Self::Exec(system) => system.perform(call, Some(password)).await,
             Self::Faulty(faulty) => faulty.perform_with(call, password).await,
         }
     }
@@ -219,6 +255,8 @@ impl Connector {
     pub async fn made(&self, call: &Call) -> Result<Option<Account>, ActionError> {
         match self {
             Self::Sandbox(system) => system.made(call).await,
+            Self::Http(system) => system.made(call).await,
+            Self::Exec(system) => system.made(call).await,
             Self::Faulty(faulty) => faulty.made(call).await,
         }
     }
@@ -227,6 +265,7 @@ impl Connector {
     pub fn governing(&self) -> Vec<Governing> {
         match self {
             Self::Sandbox(system) => system.governing(),
+            Self::Http(_) | Self::Exec(_) => Vec::new(),
             Self::Faulty(faulty) => faulty.system.governing(),
         }
     }
@@ -243,6 +282,7 @@ impl Connector {
     ) -> Result<Option<String>, ActionError> {
         match self {
             Self::Sandbox(system) => system.last_of_its_kind(external_id, becomes).await,
+            Self::Http(_) | Self::Exec(_) => Ok(None),
             Self::Faulty(faulty) => faulty.last_of_its_kind(external_id, becomes).await,
         }
     }
@@ -254,6 +294,8 @@ impl Connector {
     pub async fn verify_archive(&self, call: &Call) -> Result<Observation, ActionError> {
         match self {
             Self::Sandbox(system) => system.verify_archive(call).await,
+            Self::Http(system) => system.verify_archive(call).await,
+            Self::Exec(system) => system.verify_archive(call).await,
             Self::Faulty(faulty) => faulty.verify_archive(call).await,
         }
     }
@@ -262,6 +304,7 @@ impl Connector {
     pub fn is_administrative(&self, role: &str) -> bool {
         match self {
             Self::Sandbox(system) => system.is_administrative(role),
+            Self::Http(_) | Self::Exec(_) => false,
             Self::Faulty(faulty) => faulty.system.is_administrative(role),
         }
     }
@@ -270,6 +313,8 @@ impl Connector {
     pub async fn test(&self) -> Reach {
         match self {
             Self::Sandbox(system) => system.test().await,
+            Self::Http(system) => system.test().await,
+            Self::Exec(system) => system.test().await,
             Self::Faulty(faulty) => faulty.system.test().await,
         }
     }

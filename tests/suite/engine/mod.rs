@@ -3,7 +3,8 @@
 mod accidents;
 mod alerts;
 mod boundaries;
-pub mod departure;
+pub mod declared;
+mod departure;
 mod guarded;
 mod hands;
 mod histories;
