@@ -159,6 +159,8 @@ async fn values_cannot_break_out_of_headers_and_bodies() {
     let outcome = product.disable(json!({ "reason": "x\r\nX-Evil: 1" })).await;
     assert!(matches!(&outcome, Err(ActionError::Fail { reason }) if reason.contains("`X-Reason`")), "{outcome:?}");
     assert_eq!(product.crm.whole()["writes"], 0);
+    let outcome = product.disable(json!({ "reason": "Zoë" })).await;
+    assert!(matches!(&outcome, Err(ActionError::Fail { reason }) if !reason.contains("Zoë")), "{outcome:?}");
     product.disable(json!({ "reason": "\", \"active\": true, \"x\": \"" })).await.unwrap();
     let seen = product.crm.seen();
     assert!(seen.iter().all(|seen| !seen.headers.contains_key("x-evil")), "{seen:?}");
@@ -417,4 +419,26 @@ async fn an_observation_is_never_guessed() {
     let outcome = perform(&other.connector, &look).await;
     assert!(matches!(outcome, Err(ActionError::Retry { .. })), "{outcome:?}");
     assert_eq!(other.crm.whole()["writes"], 0, "without a look there is no attempt");
+}
+
+#[tokio::test]
+async fn an_answer_about_somebody_else_is_none() {
+    let one = "account = { url = \"users/{{ account.id }}\" }";
+    let product = Product::with(&DECLARED.replace(one, "account = { url = \"users/u-2\" }")).await;
+    product.crm.hire("u-1", "ada@crm.example");
+    product.crm.hire("u-2", "eve@crm.example");
+    let outcome = product.connector.read("u-1").await;
+    assert!(
+        matches!(&outcome, Err(ActionError::Fail { reason }) if reason.contains("answered with u-2")),
+        "{outcome:?}"
+    );
+    assert!(product.connector.read("u-2").await.unwrap().is_some());
+
+    let product = Product::with(&DECLARED.replace(one, "account = { url = \"users\", item = \"/users\" }")).await;
+    assert_eq!(product.connector.read("u-1").await.unwrap(), None);
+    product.crm.hire("u-1", "ada@crm.example");
+    assert!(product.connector.read("u-1").await.unwrap().is_some());
+    product.crm.hire("u-2", "eve@crm.example");
+    let outcome = product.connector.read("u-1").await;
+    assert!(matches!(&outcome, Err(ActionError::Fail { reason }) if reason.contains("2 accounts")), "{outcome:?}");
 }

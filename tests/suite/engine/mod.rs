@@ -3,8 +3,8 @@
 mod accidents;
 mod alerts;
 mod boundaries;
-pub mod declared;
-mod departure;
+mod declared;
+pub mod departure;
 mod guarded;
 mod hands;
 mod histories;
