@@ -255,7 +255,11 @@ impl Judge<'_> {
 impl Judge<'_> {
     /// Whether something else is wrong with this system already: then what is missing is probably misspelt.
     pub(super) fn has_been_named(&self, system: &str) -> bool {
-        let section = format!("[{SYSTEMS}.{system}]");
+        self.has_been_named_in(&format!("{SYSTEMS}.{system}"))
+    }
+
+    pub(super) fn has_been_named_in(&self, section: &str) -> bool {
+        let section = format!("[{section}]");
         self.merged.problems.iter().any(|problem| problem.message.contains(&section))
     }
 }

@@ -116,6 +116,12 @@ pub(super) const ALERTS: &str = "alerts";
 /// What there may be in it.
 pub(super) const WEBHOOK: &str = "webhook";
 
+/// The section whose tables are places that `http.request` may call.
+pub(super) const REQUESTS: &str = "requests";
+
+/// The section whose tables are programs that `exec` may run.
+pub(super) const PROGRAMS: &str = "programs";
+
 /// The section whose tables are the company's departments.
 pub(super) const DEPARTMENTS: &str = "departments";
 
@@ -124,6 +130,30 @@ pub(super) const NAMED: &[(&str, &[Key])] = &[
     ("calendars", &[("days", Kind::Texts), ("weekend", Kind::Texts)]),
     ("policies", POLICY),
     (ALERTS, &[("url", Kind::Text), ("secret", Kind::Secret), ("ca", Kind::Path), ("timeout", Kind::Text)]),
+    (
+        REQUESTS,
+        &[
+            ("url", Kind::Text),
+            ("networks", Kind::Texts),
+            ("ca", Kind::Path),
+            ("timeout", Kind::Text),
+            ("answer_limit", Kind::Number),
+            ("headers", Kind::Named),
+            ("secrets", Kind::Secrets),
+        ],
+    ),
+    (
+        PROGRAMS,
+        &[
+            ("command", Kind::Texts),
+            ("folder", Kind::Path),
+            ("timeout", Kind::Text),
+            ("answer_limit", Kind::Number),
+            ("environment", Kind::Named),
+            ("secrets", Kind::Secrets),
+            ("secret_environment", Kind::Named),
+        ],
+    ),
     (DEPARTMENTS, &[("groups", Kind::Texts), ("role", Kind::Text), ("quota", Kind::Text), ("licences", Kind::Named)]),
 ];
 

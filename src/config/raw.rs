@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::declared::{RawExec, RawHttp};
 use crate::secret::SecretRef;
 
 #[derive(Debug, Default, Deserialize)]
@@ -28,6 +29,8 @@ pub(super) struct Raw {
     pub(super) mail: Option<RawMail>,
     pub(super) alerts: BTreeMap<String, RawWebhook>,
     pub(super) systems: BTreeMap<String, RawSystem>,
+    pub(super) requests: BTreeMap<String, RawHttp>,
+    pub(super) programs: BTreeMap<String, RawExec>,
     pub(super) departments: BTreeMap<String, RawDepartment>,
 }
 
