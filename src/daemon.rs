@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use crate::clock::{self, Clock};
 use crate::config::{Config, DatabasePlace, KeySettings, Problem, SystemKind};
 use crate::connectors::Connector;
+use crate::connectors::ldap::{LdapSettings, LdapSystem};
 use crate::connectors::sandbox::{SandboxCompany, SandboxError};
 use crate::engine::library::Library;
 use crate::engine::{Engine, Fittings, Matching};
@@ -129,6 +130,7 @@ pub fn open_systems(config: &Config) -> Result<BTreeMap<String, Connector>, Star
                 })?;
                 Connector::Sandbox(system)
             }
+            SystemKind::Ldap(ldap) => Connector::Ldap(Box::new(LdapSystem::new(name, LdapSettings::clone(ldap)))),
         };
         systems.insert(name.clone(), connector);
     }

@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
 use super::database::{DatabasePlace, DatabaseSettings};
-use super::keys::{SYSTEM_KINDS, SYSTEMS};
+use super::keys::{SYSTEM_KINDS, SYSTEMS, system_keys};
 use super::problem::{Problem, suggestion};
 use super::raw::{RawPeople, RawSystem};
 use super::settings::{
@@ -196,23 +196,40 @@ impl Judge<'_> {
             self.wrong(&section, "a system's name is lower-case letters, digits, `-` and `_`, and not `all`");
             return None;
         }
-        match raw.kind.as_deref() {
-            Some("sandbox") => {
-                let settings = self.sandbox(name, raw)?;
-                let rules = self.match_rules(&format!("{section}.match"), raw.rules.as_deref());
-                Some(SystemSettings { name: name.to_owned(), rules, kind: SystemKind::Sandbox(settings) })
+        let Some(kind) = raw.kind.as_deref() else {
+            self.wrong(&section, "what kind of system is it? Write `kind = \"…\"`");
+            return None;
+        };
+        self.of_its_kind(&section, kind, raw);
+        let kind = match kind {
+            "sandbox" => SystemKind::Sandbox(self.sandbox(name, raw)?),
+            "ldap" => {
+                let own = self.own(name, raw)?;
+                SystemKind::Ldap(Box::new(self.ldap(name, &own)?))
             }
-            Some(kind) => {
+            kind => {
                 let kinds: Vec<&str> = SYSTEM_KINDS.iter().map(|(kind, _)| *kind).collect();
                 let help = suggestion(kind, &kinds);
                 self.wrong(&format!("{section}.kind"), format!("`{kind}` is no kind of system; {help}"));
-                None
+                return None;
             }
-            None => {
-                self.wrong(&section, "what kind of system is it? Write `kind = \"…\"`");
-                None
-            }
+        };
+        let rules = self.match_rules(&format!("{section}.match"), raw.rules.as_deref());
+        Some(SystemSettings { name: name.to_owned(), rules, kind })
+    }
+
+    /// Files are checked key by key when they are read, the environment only here, where the kind is known.
+    fn of_its_kind(&mut self, section: &str, kind: &str, raw: &RawSystem) {
+        let known = system_keys(Some(kind));
+        for key in raw.own.keys().filter(|key| known.iter().all(|(name, _)| name != key)) {
+            self.wrong(&format!("{section}.{key}"), format!("a system of kind `{kind}` has no such key"));
         }
+    }
+
+    /// What only the kind of a system takes.
+    fn own<T: serde::de::DeserializeOwned>(&mut self, name: &str, raw: &RawSystem) -> Option<T> {
+        let wrong = |error| self.wrong(&format!("{SYSTEMS}.{name}"), error);
+        serde_json::from_value(raw.own.clone().into()).map_err(wrong).ok()
     }
 
     fn sandbox(&mut self, name: &str, raw: &RawSystem) -> Option<SandboxSettings> {
@@ -233,7 +250,7 @@ impl Judge<'_> {
 
 impl Judge<'_> {
     /// Whether something else is wrong with this system already: then what is missing is probably misspelt.
-    fn has_been_named(&self, system: &str) -> bool {
+    pub(super) fn has_been_named(&self, system: &str) -> bool {
         let section = format!("[{SYSTEMS}.{system}]");
         self.merged.problems.iter().any(|problem| problem.message.contains(&section))
     }

@@ -137,9 +137,35 @@ pub(super) const EVERY_SYSTEM: &[Key] = &[
     ("cuts_per_hour", Kind::Text),
 ];
 
-/// The kinds of system and what each takes besides.
-pub(super) const SYSTEM_KINDS: &[(&str, &[Key])] =
-    &[("sandbox", &[("company", Kind::Path), ("state", Kind::Path), ("system", Kind::Text)])];
+/// The kinds of system and what each takes besides. A key that several kinds take takes the same of each.
+pub(super) const SYSTEM_KINDS: &[(&str, &[Key])] = &[
+    ("sandbox", &[("company", Kind::Path), ("state", Kind::Path), ("system", Kind::Text)]),
+    (
+        "ldap",
+        &[
+            ("profile", Kind::Text),
+            ("url", Kind::Text),
+            ("tls", Kind::Text),
+            ("ca", Kind::Path),
+            ("user", Kind::Text),
+            ("password", Kind::Secret),
+            ("base", Kind::Text),
+            ("people", Kind::Text),
+            ("groups", Kind::Text),
+            ("deleted", Kind::Text),
+            ("filter", Kind::Text),
+            ("login", Kind::Text),
+            ("employee_number", Kind::Text),
+            ("hidden", Kind::Text),
+            ("policy", Kind::Text),
+            ("administrators", Kind::Text),
+            ("placeholder", Kind::Text),
+            ("domain", Kind::Text),
+            ("page", Kind::Number),
+            ("timeout", Kind::Text),
+        ],
+    ),
+];
 
 /// The keys of a system of `kind`; without a known kind, those of all kinds.
 pub(super) fn system_keys(kind: Option<&str>) -> Vec<Key> {
@@ -147,9 +173,11 @@ pub(super) fn system_keys(kind: Option<&str>) -> Vec<Key> {
     let known = kind.is_some_and(|kind| SYSTEM_KINDS.iter().any(|(name, _)| *name == kind));
     for (name, own) in SYSTEM_KINDS {
         if !known || kind == Some(name) {
-            keys.extend_from_slice(own);
+            keys.extend(own.iter().filter(|(key, _)| EVERY_SYSTEM.iter().all(|(every, _)| every != key)));
         }
     }
+    keys.sort_unstable_by_key(|(key, _)| *key);
+    keys.dedup_by_key(|(key, _)| *key);
     keys
 }
 

@@ -10,6 +10,7 @@ mod database;
 mod file;
 mod judge;
 mod keys;
+mod ldap;
 mod limits;
 mod mail;
 mod passwords;

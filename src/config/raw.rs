@@ -192,6 +192,32 @@ pub(super) struct RawSystem {
     pub(super) own: serde_json::Map<String, serde_json::Value>,
 }
 
+/// `kind = "ldap"`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawLdap {
+    pub(super) profile: Option<String>,
+    pub(super) url: Option<String>,
+    pub(super) tls: Option<String>,
+    pub(super) ca: Option<String>,
+    pub(super) user: Option<String>,
+    pub(super) password: Option<SecretRef>,
+    pub(super) base: Option<String>,
+    pub(super) people: Option<String>,
+    pub(super) groups: Option<String>,
+    pub(super) deleted: Option<String>,
+    pub(super) filter: Option<String>,
+    pub(super) login: Option<String>,
+    pub(super) employee_number: Option<String>,
+    pub(super) hidden: Option<String>,
+    pub(super) policy: Option<String>,
+    pub(super) administrators: Option<String>,
+    pub(super) placeholder: Option<String>,
+    pub(super) domain: Option<String>,
+    pub(super) page: Option<i64>,
+    pub(super) timeout: Option<String>,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawWebhook {

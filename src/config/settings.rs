@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use crate::connectors::ldap::LdapSettings;
 use crate::run::{Governing, MatchRules};
 use crate::secret::SecretRef;
 
@@ -77,6 +78,8 @@ pub struct SystemSettings {
 pub enum SystemKind {
     /// A simulated one.
     Sandbox(SandboxSettings),
+    /// A directory.
+    Ldap(Box<LdapSettings>),
 }
 
 impl SystemKind {
@@ -84,6 +87,7 @@ impl SystemKind {
     pub fn governing(&self) -> Vec<Governing> {
         match self {
             Self::Sandbox(_) => crate::connectors::sandbox::GOVERNING.to_vec(),
+            Self::Ldap(ldap) => ldap.governing(),
         }
     }
 
@@ -91,6 +95,7 @@ impl SystemKind {
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Sandbox(_) => "sandbox",
+            Self::Ldap(_) => "ldap",
         }
     }
 }

@@ -85,7 +85,7 @@ fn paths_are_relative_to_the_file_that_names_them() {
     assert_eq!(config.database.place, DatabasePlace::Sqlite(place.path("etc/my.db")));
     assert_eq!(config.keys, KeySettings::File(place.path("etc/usher.key")));
     assert_eq!(config.workflows.folder, Some(place.path("etc/deep/flows")));
-    let SystemKind::Sandbox(sandbox) = &config.systems["files"].kind;
+    let SystemKind::Sandbox(sandbox) = &config.systems["files"].kind else { panic!("a sandbox") };
     assert_eq!(sandbox.company, place.path("etc/../c.toml"));
     assert_eq!(sandbox.state, place.path("etc/deep/x.state"));
     assert_eq!(sandbox.system, "store");

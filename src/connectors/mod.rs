@@ -2,6 +2,7 @@
 //! only what differs, reads back and returns evidence.
 
 pub mod faulty;
+pub mod ldap;
 pub mod sandbox;
 
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use self::faulty::FaultySystem;
+use self::ldap::LdapSystem;
 use self::sandbox::SandboxSystem;
 use crate::run::{Account, Capability, Evidence, Governing};
 use crate::secret::Secret;
@@ -117,6 +119,8 @@ pub struct Reach {
 pub enum Connector {
     /// A system of a simulated company.
     Sandbox(SandboxSystem),
+    /// A directory.
+    Ldap(Box<LdapSystem>),
     /// One whose calls a test makes go wrong.
     Faulty(FaultySystem),
 }
@@ -124,8 +128,9 @@ pub enum Connector {
 impl Connector {
     /// The same, asking this store for secrets where they are `{ stored = "NAME" }`.
     #[must_use]
-    pub fn with_store(self, _store: &Store) -> Self {
+    pub fn with_store(self, store: &Store) -> Self {
         match self {
+            Self::Ldap(system) => Self::Ldap(Box::new(system.with_store(store.clone()))),
             Self::Sandbox(_) | Self::Faulty(_) => self,
         }
     }
@@ -134,6 +139,7 @@ impl Connector {
     pub fn facets(&self) -> Vec<Facet> {
         match self {
             Self::Sandbox(system) => system.facets(),
+            Self::Ldap(system) => system.facets(),
             Self::Faulty(faulty) => faulty.system.facets(),
         }
     }
@@ -142,6 +148,7 @@ impl Connector {
     pub fn capability(&self, action: ActionKind, account: Option<&Account>) -> Capability {
         match self {
             Self::Sandbox(system) => system.capability(action, account),
+            Self::Ldap(system) => system.capability(action, account),
             Self::Faulty(faulty) => faulty.system.capability(action, account),
         }
     }
@@ -153,6 +160,7 @@ impl Connector {
     pub async fn observe(&self, call: &Call) -> Result<Observation, ActionError> {
         match self {
             Self::Sandbox(system) => system.observe(call).await,
+            Self::Ldap(system) => system.observe(call).await,
             Self::Faulty(faulty) => faulty.observe(call).await,
         }
     }
@@ -164,6 +172,7 @@ impl Connector {
     pub async fn perform(&self, call: &Call) -> Result<Evidence, ActionError> {
         match self {
             Self::Sandbox(system) => system.perform(call).await,
+            Self::Ldap(system) => system.perform(call).await,
             Self::Faulty(faulty) => faulty.perform(call).await,
         }
     }
@@ -175,6 +184,7 @@ impl Connector {
     pub async fn issue(&self, call: &Call, what: Credential<'_>) -> Result<Issued, ActionError> {
         match self {
             Self::Sandbox(system) => system.issue(call, what).await,
+            Self::Ldap(system) => system.issue(call, what).await,
             Self::Faulty(faulty) => faulty.issue(call, what).await,
         }
     }
@@ -186,6 +196,7 @@ impl Connector {
     pub async fn accounts(&self, from: Option<String>) -> Result<(Vec<Account>, Option<String>), ActionError> {
         match self {
             Self::Sandbox(system) => system.accounts(from).await,
+            Self::Ldap(system) => system.accounts(from).await,
             Self::Faulty(faulty) => faulty.accounts(from).await,
         }
     }
@@ -197,6 +208,7 @@ impl Connector {
     pub async fn read(&self, external_id: &str) -> Result<Option<Account>, ActionError> {
         match self {
             Self::Sandbox(system) => system.read(external_id).await,
+            Self::Ldap(system) => system.read(external_id).await,
             Self::Faulty(faulty) => faulty.read(external_id).await,
         }
     }
@@ -208,6 +220,7 @@ impl Connector {
     pub async fn perform_with(&self, call: &Call, password: &Secret) -> Result<Evidence, ActionError> {
         match self {
             Self::Sandbox(system) => system.perform_with(call, password).await,
+            Self::Ldap(system) => system.perform_with(call, password).await,
             Self::Faulty(faulty) => faulty.perform_with(call, password).await,
         }
     }
@@ -219,6 +232,7 @@ impl Connector {
     pub async fn made(&self, call: &Call) -> Result<Option<Account>, ActionError> {
         match self {
             Self::Sandbox(system) => system.made(call).await,
+            Self::Ldap(system) => system.made(call).await,
             Self::Faulty(faulty) => faulty.made(call).await,
         }
     }
@@ -227,6 +241,7 @@ impl Connector {
     pub fn governing(&self) -> Vec<Governing> {
         match self {
             Self::Sandbox(system) => system.governing(),
+            Self::Ldap(system) => system.governing(),
             Self::Faulty(faulty) => faulty.system.governing(),
         }
     }
@@ -243,6 +258,7 @@ impl Connector {
     ) -> Result<Option<String>, ActionError> {
         match self {
             Self::Sandbox(system) => system.last_of_its_kind(external_id, becomes).await,
+            Self::Ldap(system) => system.last_of_its_kind(external_id, becomes).await,
             Self::Faulty(faulty) => faulty.last_of_its_kind(external_id, becomes).await,
         }
     }
@@ -254,6 +270,7 @@ impl Connector {
     pub async fn verify_archive(&self, call: &Call) -> Result<Observation, ActionError> {
         match self {
             Self::Sandbox(system) => system.verify_archive(call).await,
+            Self::Ldap(system) => system.verify_archive(call).await,
             Self::Faulty(faulty) => faulty.verify_archive(call).await,
         }
     }
@@ -262,6 +279,7 @@ impl Connector {
     pub fn is_administrative(&self, role: &str) -> bool {
         match self {
             Self::Sandbox(system) => system.is_administrative(role),
+            Self::Ldap(system) => system.is_administrative(role),
             Self::Faulty(faulty) => faulty.system.is_administrative(role),
         }
     }
@@ -270,6 +288,7 @@ impl Connector {
     pub async fn test(&self) -> Reach {
         match self {
             Self::Sandbox(system) => system.test().await,
+            Self::Ldap(system) => system.test().await,
             Self::Faulty(faulty) => faulty.system.test().await,
         }
     }

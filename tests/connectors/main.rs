@@ -5,4 +5,5 @@
 #![expect(unreachable_pub, reason = "a test binary has no outside")]
 
 mod conformance;
+mod ldap;
 mod sandbox;
