@@ -18,6 +18,7 @@ use crate::config::{Config, DatabasePlace, KeySettings, Problem, SystemKind};
 use crate::connectors::Connector;
 use crate::connectors::exec::{ExecSystem, Program, ProgramSettings};
 use crate::connectors::http::{HttpSystem, Line, LineSettings};
+use crate::connectors::ldap::{LdapSettings, LdapSystem};
 use crate::connectors::sandbox::{SandboxCompany, SandboxError};
 use crate::engine::library::Library;
 use crate::engine::{Engine, Fittings, Matching, Outside};
@@ -133,6 +134,7 @@ pub fn open_systems(config: &Config) -> Result<BTreeMap<String, Connector>, Star
             }
             SystemKind::Http(http) => Connector::Http(Box::new(HttpSystem::open(name.clone(), (**http).clone()))),
             SystemKind::Exec(exec) => Connector::Exec(Box::new(ExecSystem::open(name.clone(), (**exec).clone()))),
+            SystemKind::Ldap(ldap) => Connector::Ldap(Box::new(LdapSystem::new(name, LdapSettings::clone(ldap)))),
         };
         systems.insert(name.clone(), connector);
     }

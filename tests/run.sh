@@ -2,8 +2,8 @@
 #
 # All checks and tests, on SQLite and on PostgreSQL: format, lints, tests.
 #
-# Needs Rust, PostgreSQL's programs and libfaketime. As root on Debian or Ubuntu it installs them (and Postfix, for a test
-# of the mail) by itself where they are missing; elsewhere it says what to install. The tests get a PostgreSQL server of their own on a free port, in a
+# Needs Rust, PostgreSQL's programs, libfaketime, OpenLDAP and Samba. As root on Debian or Ubuntu it installs them (and Postfix,
+# for a test of the mail) by itself where they are missing; elsewhere it says what to install. The tests get a PostgreSQL server of their own on a free port, in a
 # temporary folder, which is stopped and removed whatever happens. USHER_TEST_POSTGRES=postgres://… uses another one.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -112,6 +112,32 @@ postfix_test() {
     fi
     # The tests above have built the program.
     run tests/postfix.sh "${CARGO_TARGET_DIR:-target}/debug/usher"
+}
+
+# The connectors are tested against real servers (tests/connectors): OpenLDAP as any user, Samba's domain controller as
+# root.
+servers_for_connectors() {
+    local missing=()
+    if [ -z "$(find /usr/sbin /usr/local/sbin /usr/local/libexec /usr/libexec -name slapd 2>/dev/null | head -n 1)" ]; then
+        missing+=(slapd)
+    fi
+    command -v ldapmodify >/dev/null || missing+=(ldap-utils)
+    if [ "${USHER_TEST_SAMBA:-yes}" = no ]; then
+        say 'Without Samba, as USHER_TEST_SAMBA=no says: nothing was tried on Active Directory'
+    elif [ "$(id -u)" -ne 0 ]; then
+        fail "Samba's domain controller runs as root only, and the test of Active Directory needs it." \
+            'Run the tests as root (in a container, for example), or leave this one out with USHER_TEST_SAMBA=no'
+    elif ! command -v samba >/dev/null || ! command -v samba-tool >/dev/null; then
+        missing+=(samba samba-ad-dc samba-ad-provision samba-dsdb-modules python3-samba ldb-tools winbind samba-vfs-modules)
+    fi
+    if [ "${#missing[@]}" -eq 0 ]; then
+        return
+    fi
+    if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+        fail "${missing[*]} is missing, and the tests of the connectors need it." \
+            "Debian, Ubuntu: sudo apt-get install ${missing[*]}"
+    fi
+    install_packages 'directories, for the tests of the connectors' "${missing[@]}"
 }
 
 # Clocks that jump (tests/storm/clocks.rs) need libfaketime.
@@ -244,6 +270,7 @@ fi
 step='what the tests of faults need'
 faketime_for_clocks
 root_for_the_disk
+servers_for_connectors
 
 run cargo fmt --check
 run cargo clippy --locked --all-targets -- -D warnings

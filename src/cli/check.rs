@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::counted::counted;
 use super::{CliError, Context, Exit, Tone};
 use crate::config::{self, Config, Problem, SandboxSettings, SystemKind, WorkflowFile};
+use crate::connectors::ldap::LdapSettings;
 use crate::connectors::sandbox::Company;
 use crate::workflow::{self, ActionKind, Diagnostic, Known, Severity};
 use crate::{daemon, mail};
@@ -123,10 +124,13 @@ impl Findings {
     fn systems(&mut self, config: &Config) {
         self.systems = config.systems.len();
         for system in config.systems.values() {
-            // What others declare was judged with the configuration.
-            if let SystemKind::Sandbox(settings) = &system.kind
-                && let Err(message) = sandbox(settings)
-            {
+            let found = match &system.kind {
+                SystemKind::Sandbox(settings) => sandbox(settings),
+                SystemKind::Ldap(settings) => ldap(settings),
+                // What others declare was judged with the configuration.
+                SystemKind::Http(_) | SystemKind::Exec(_) => Ok(()),
+            };
+            if let Err(message) = found {
                 self.problems.push(Problem::new(format!("[systems.{}]", system.name), message));
             }
         }
@@ -219,6 +223,14 @@ fn sandbox(settings: &SandboxSettings) -> Result<(), String> {
     }
     let known: Vec<&str> = described.systems.keys().map(String::as_str).collect();
     Err(format!("the company in {} has no system `{system}`; it has {}", company.display(), known.join(", ")))
+}
+
+/// What can be seen of a directory's settings without asking it.
+fn ldap(settings: &LdapSettings) -> Result<(), String> {
+    let Some(ca) = &settings.ca else { return Ok(()) };
+    std::fs::metadata(ca)
+        .map(drop)
+        .map_err(|error| format!("the authority's file {} cannot be read: {error}", ca.display()))
 }
 
 /// `usher.toml:12` -> `usher.toml`, 12

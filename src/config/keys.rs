@@ -211,6 +211,31 @@ pub(super) const SYSTEM_KINDS: &[(&str, &[Key])] = &[
             ("manual", Kind::Named),
         ],
     ),
+    (
+        "ldap",
+        &[
+            ("profile", Kind::Text),
+            ("url", Kind::Text),
+            ("tls", Kind::Text),
+            ("ca", Kind::Path),
+            ("user", Kind::Text),
+            ("password", Kind::Secret),
+            ("base", Kind::Text),
+            ("people", Kind::Text),
+            ("groups", Kind::Text),
+            ("deleted", Kind::Text),
+            ("filter", Kind::Text),
+            ("login", Kind::Text),
+            ("employee_number", Kind::Text),
+            ("hidden", Kind::Text),
+            ("policy", Kind::Text),
+            ("administrators", Kind::Text),
+            ("placeholder", Kind::Text),
+            ("domain", Kind::Text),
+            ("page", Kind::Number),
+            ("timeout", Kind::Text),
+        ],
+    ),
 ];
 
 /// The keys of a system of `kind`; without a known kind, those of all kinds.

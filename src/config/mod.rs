@@ -11,6 +11,7 @@ mod declared;
 mod file;
 mod judge;
 mod keys;
+mod ldap;
 mod limits;
 mod mail;
 mod passwords;

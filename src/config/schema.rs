@@ -128,9 +128,8 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
     ("systems.company", "For a sandbox: the file that describes the company."),
     ("systems.state", "For a sandbox: where what happens to it is written down."),
     ("systems.system", "For a sandbox: the system's name in the company; default its name here."),
-    ("systems.url", "Where the system is. For `http`, what every request is below: `https://crm.example.org/api/`."),
+    ("systems.url", "Where the system is: `ldaps://ldap.example.org`; for `http`, what every request is below."),
     ("systems.networks", "For `http`: networks within the house that may be connected to; default none."),
-    ("systems.ca", "A certificate authority to trust besides the machine's."),
     ("systems.timeout", "How long the system may take to answer, 1 to 60 seconds."),
     ("systems.answer_limit", "The longest answer that is read, in bytes; default 1048576."),
     ("systems.headers", "For `http`: headers of every request, by name; `{{ secrets.NAME }}` is a secret."),
@@ -150,6 +149,24 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
         "For `exec`: variables of the environment that are secrets: { VARIABLE = \"NAME\" }.",
     ),
     ("systems.answers", "For `exec`: what the program answers besides its actions."),
+    ("systems.profile", "For a directory: which kind of server it is."),
+    ("systems.tls", "How the connection is secured; default `tls` for `ldaps://`, `starttls` for `ldap://`."),
+    ("systems.ca", "A certificate authority to trust besides the machine's."),
+    ("systems.user", "Whom usher signs in as: for a directory a DN, or `NAME@DOMAIN` for Active Directory."),
+    ("systems.password", "That user's password, as a reference."),
+    ("systems.base", "For a directory: what everything that usher looks at is below."),
+    ("systems.people", "For a directory: what accounts are below, and new ones are made in; default `base`."),
+    ("systems.groups", "For a directory: what groups are below; default `base`."),
+    ("systems.deleted", "For a directory: where deleted accounts wait for their purge; default where they are."),
+    ("systems.filter", "For a directory: which entries are accounts."),
+    ("systems.login", "For a directory: the attribute that people sign in with."),
+    ("systems.employee_number", "For a directory: the attribute that holds the employee number."),
+    ("systems.hidden", "For a directory: what hides an account from address lists, as `ATTRIBUTE=VALUE`."),
+    ("systems.policy", "For a directory: the password policy of accounts that name none."),
+    ("systems.administrators", "For a directory: the group of those who administer it."),
+    ("systems.placeholder", "For a directory: who takes the last member's place in a group that may not be empty."),
+    ("systems.domain", "For Active Directory: the domain of new sign-in names, default that of `base`."),
+    ("systems.page", "For a directory: how many accounts are read at once, 1 to 1000; default 500."),
 ];
 
 /// The schema of the configuration.
@@ -229,6 +246,14 @@ fn narrow(path: &str, schema: &mut Value) {
         }
         "mail.transport" => schema["enum"] = json!(["smtp", "file"]),
         "people.dates" => schema["enum"] = json!(["day-first", "month-first"]),
+        "systems.profile" => {
+            let profiles = crate::connectors::ldap::Profile::ALL;
+            schema["enum"] = json!(profiles.map(crate::connectors::ldap::Profile::as_str));
+        }
+        "systems.page" => {
+            schema["minimum"] = json!(1);
+            schema["maximum"] = json!(1000);
+        }
         "systems.kind" => {
             schema["enum"] = json!(keys::SYSTEM_KINDS.iter().map(|(kind, _)| kind).collect::<Vec<_>>());
         }

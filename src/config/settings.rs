@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 
 use crate::connectors::exec::ExecSettings;
 use crate::connectors::http::HttpSettings;
+use crate::connectors::ldap::LdapSettings;
 use crate::run::{Governing, MatchRules};
 use crate::secret::SecretRef;
 
@@ -83,6 +84,8 @@ pub enum SystemKind {
     Http(Box<HttpSettings>),
     /// One behind a program.
     Exec(Box<ExecSettings>),
+    /// A directory.
+    Ldap(Box<LdapSettings>),
 }
 
 impl SystemKind {
@@ -91,6 +94,7 @@ impl SystemKind {
         match self {
             Self::Sandbox(_) => crate::connectors::sandbox::GOVERNING.to_vec(),
             Self::Http(_) | Self::Exec(_) => Vec::new(),
+            Self::Ldap(ldap) => ldap.governing(),
         }
     }
 
@@ -100,6 +104,7 @@ impl SystemKind {
             Self::Sandbox(_) => "sandbox",
             Self::Http(_) => "http",
             Self::Exec(_) => "exec",
+            Self::Ldap(_) => "ldap",
         }
     }
 }

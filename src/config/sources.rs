@@ -196,6 +196,8 @@ fn forget_replaced_secrets(tables: &mut [Table]) {
             let named = rest[0].get(*section).and_then(Value::as_table).into_iter().flat_map(|table| table.keys());
             paths.extend(named.flat_map(|name| of(&format!("{section}.{name}"), known)));
         }
+        let systems = rest[0].get(SYSTEMS).and_then(Value::as_table).into_iter().flat_map(|table| table.keys());
+        paths.extend(systems.flat_map(|name| of(&format!("{SYSTEMS}.{name}"), &keys::system_keys(None))));
         for path in paths {
             let parts: Vec<&str> = path.split('.').collect();
             if within(&mut rest[0], &parts).is_some_and(|(table, key)| table.contains_key(key)) {

@@ -5,6 +5,7 @@ pub mod declared;
 pub mod exec;
 pub mod faulty;
 pub mod http;
+pub mod ldap;
 pub mod sandbox;
 
 use std::time::Duration;
@@ -14,6 +15,7 @@ use serde_json::{Map, Value};
 use self::exec::ExecSystem;
 use self::faulty::FaultySystem;
 use self::http::HttpSystem;
+use self::ldap::LdapSystem;
 use self::sandbox::SandboxSystem;
 use crate::run::{Account, Capability, Evidence, Governing};
 use crate::secret::Secret;
@@ -126,6 +128,8 @@ pub enum Connector {
     Http(Box<HttpSystem>),
     /// One behind a program of the administrator's.
     Exec(Box<ExecSystem>),
+    /// A directory.
+    Ldap(Box<LdapSystem>),
     /// One whose calls a test makes go wrong.
     Faulty(FaultySystem),
 }
@@ -135,6 +139,7 @@ impl Connector {
     #[must_use]
     pub fn with_store(self, store: &Store) -> Self {
         match self {
+            Self::Ldap(system) => Self::Ldap(Box::new(system.with_store(store.clone()))),
             Self::Sandbox(_) | Self::Faulty(_) => self,
             Self::Http(system) => Self::Http(Box::new(system.with_store(store.clone()))),
             Self::Exec(system) => Self::Exec(Box::new(system.with_store(store.clone()))),
@@ -144,7 +149,7 @@ impl Connector {
     /// What a second attempt at an action does there; the action's own class, where the kind knows nothing else.
     pub fn class(&self, action: ActionKind) -> Class {
         match self {
-            Self::Sandbox(_) | Self::Faulty(_) => action.class(),
+            Self::Sandbox(_) | Self::Ldap(_) | Self::Faulty(_) => action.class(),
             Self::Http(system) => system.class(action),
             Self::Exec(system) => system.class(action),
         }
@@ -156,6 +161,7 @@ impl Connector {
             Self::Sandbox(system) => system.facets(),
             Self::Http(system) => system.facets(),
             Self::Exec(system) => system.facets(),
+            Self::Ldap(system) => system.facets(),
             Self::Faulty(faulty) => faulty.system.facets(),
         }
     }
@@ -166,6 +172,7 @@ impl Connector {
             Self::Sandbox(system) => system.capability(action, account),
             Self::Http(system) => system.capability(action),
             Self::Exec(system) => system.capability(action),
+            Self::Ldap(system) => system.capability(action, account),
             Self::Faulty(faulty) => faulty.system.capability(action, account),
         }
     }
@@ -179,6 +186,7 @@ impl Connector {
             Self::Sandbox(system) => system.observe(call).await,
             Self::Http(system) => system.observe(call).await,
             Self::Exec(system) => system.observe(call).await,
+            Self::Ldap(system) => system.observe(call).await,
             Self::Faulty(faulty) => faulty.observe(call).await,
         }
     }
@@ -192,6 +200,7 @@ impl Connector {
             Self::Sandbox(system) => system.perform(call).await,
             Self::Http(system) => system.perform(call, None).await,
             Self::Exec(system) => system.perform(call, None).await,
+            Self::Ldap(system) => system.perform(call).await,
             Self::Faulty(faulty) => faulty.perform(call).await,
         }
     }
@@ -205,6 +214,7 @@ impl Connector {
             Self::Sandbox(system) => system.issue(call, what).await,
             Self::Http(system) => system.issue(call, what).await,
             Self::Exec(system) => system.issue(call, what).await,
+            Self::Ldap(system) => system.issue(call, what).await,
             Self::Faulty(faulty) => faulty.issue(call, what).await,
         }
     }
@@ -218,6 +228,7 @@ impl Connector {
             Self::Sandbox(system) => system.accounts(from).await,
             Self::Http(system) => system.accounts(from).await,
             Self::Exec(system) => system.accounts(from).await,
+            Self::Ldap(system) => system.accounts(from).await,
             Self::Faulty(faulty) => faulty.accounts(from).await,
         }
     }
@@ -231,6 +242,7 @@ impl Connector {
             Self::Sandbox(system) => system.read(external_id).await,
             Self::Http(system) => system.read(external_id).await,
             Self::Exec(system) => system.read(external_id).await,
+            Self::Ldap(system) => system.read(external_id).await,
             Self::Faulty(faulty) => faulty.read(external_id).await,
         }
     }
@@ -244,6 +256,7 @@ impl Connector {
             Self::Sandbox(system) => system.perform_with(call, password).await,
             Self::Http(system) => system.perform(call, Some(password)).await,
             Self::Exec(system) => system.perform(call, Some(password)).await,
+            Self::Ldap(system) => system.perform_with(call, password).await,
             Self::Faulty(faulty) => faulty.perform_with(call, password).await,
         }
     }
@@ -257,6 +270,7 @@ impl Connector {
             Self::Sandbox(system) => system.made(call).await,
             Self::Http(system) => system.made(call).await,
             Self::Exec(system) => system.made(call).await,
+            Self::Ldap(system) => system.made(call).await,
             Self::Faulty(faulty) => faulty.made(call).await,
         }
     }
@@ -266,6 +280,7 @@ impl Connector {
         match self {
             Self::Sandbox(system) => system.governing(),
             Self::Http(_) | Self::Exec(_) => Vec::new(),
+            Self::Ldap(system) => system.governing(),
             Self::Faulty(faulty) => faulty.system.governing(),
         }
     }
@@ -283,6 +298,7 @@ impl Connector {
         match self {
             Self::Sandbox(system) => system.last_of_its_kind(external_id, becomes).await,
             Self::Http(_) | Self::Exec(_) => Ok(None),
+            Self::Ldap(system) => system.last_of_its_kind(external_id, becomes).await,
             Self::Faulty(faulty) => faulty.last_of_its_kind(external_id, becomes).await,
         }
     }
@@ -296,6 +312,7 @@ impl Connector {
             Self::Sandbox(system) => system.verify_archive(call).await,
             Self::Http(system) => system.verify_archive(call).await,
             Self::Exec(system) => system.verify_archive(call).await,
+            Self::Ldap(system) => system.verify_archive(call).await,
             Self::Faulty(faulty) => faulty.verify_archive(call).await,
         }
     }
@@ -305,6 +322,7 @@ impl Connector {
         match self {
             Self::Sandbox(system) => system.is_administrative(role),
             Self::Http(_) | Self::Exec(_) => false,
+            Self::Ldap(system) => system.is_administrative(role),
             Self::Faulty(faulty) => faulty.system.is_administrative(role),
         }
     }
@@ -315,6 +333,7 @@ impl Connector {
             Self::Sandbox(system) => system.test().await,
             Self::Http(system) => system.test().await,
             Self::Exec(system) => system.test().await,
+            Self::Ldap(system) => system.test().await,
             Self::Faulty(faulty) => faulty.system.test().await,
         }
     }

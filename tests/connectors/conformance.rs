@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
-use usher::connectors::{ActionError, Call, Connector, Observation};
+use usher::connectors::{ActionError, Call, Connector, Credential, Observation};
 use usher::run::{Account, Capability, Evidence, EvidenceKind};
 use usher::secret::Secret;
 use usher::workflow::{ActionKind, Place};
@@ -389,6 +389,12 @@ pub async fn perform(connector: &Connector, call: &Call) -> Result<Evidence, Act
         ActionKind::AccountCreate | ActionKind::PasswordRotate | ActionKind::PasswordReset => {
             connector.perform_with(call, &password).await
         }
+        // A link, and where there are none, a password that is handed over.
+        ActionKind::CredentialsSend => match connector.issue(call, Credential::Link).await {
+            Err(ActionError::Fail { .. }) => connector.issue(call, Credential::Password(&password)).await,
+            issued => issued,
+        }
+        .map(|issued| issued.evidence),
         _ => connector.perform(call).await,
     }
 }

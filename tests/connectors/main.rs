@@ -11,6 +11,7 @@ mod crm;
 mod doors;
 mod exec;
 mod http;
+mod ldap;
 mod sandbox;
 #[path = "../suite/tls.rs"]
 mod tls;

@@ -63,6 +63,7 @@ impl Town {
         let engine = daemon::open_engine(&config, Opening::Migrate, Clock::System).await.expect("opens");
         let state = match &config.systems["directory"].kind {
             usher::config::SystemKind::Sandbox(sandbox) => sandbox.state.clone(),
+            other => panic!("a sandbox: {other:?}"),
         };
         let company = SandboxCompany::open(&folder.join("company.toml"), &state).expect("opens the company");
         let start: jiff::Timestamp = "2027-01-20T08:00:00Z".parse().expect("an instant");

@@ -1,0 +1,205 @@
+//! A new account. It is recognised by what it was to be: its sign-in name, and its holder's number.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use super::membership::Membership;
+use super::password::unicode_bytes;
+use super::seen;
+use crate::connectors::ldap::entry::Entry;
+use crate::connectors::ldap::place::Place;
+use crate::connectors::ldap::settings::Profile;
+use crate::connectors::ldap::{error, lock, name};
+use crate::connectors::{ActionError, Call, Observation};
+use crate::secret::Secret;
+
+/// What a new account is to be.
+#[derive(Clone, Debug)]
+pub(in crate::connectors::ldap) struct NewAccount {
+    login: String,
+    email: Option<String>,
+    employee_number: Option<String>,
+    given_name: Option<String>,
+    family_name: Option<String>,
+    display_name: String,
+    enabled: bool,
+    groups: Option<Membership>,
+}
+
+/// The longest sign-in name of Active Directory (`sAMAccountName`, MS-ADA3 2.222: 20 signs for users).
+const LONGEST: usize = 20;
+
+impl NewAccount {
+    pub(in crate::connectors::ldap) fn of(call: &Call) -> Result<Self, ActionError> {
+        let text = |key: &str| {
+            let text = call.with.get(key).and_then(Value::as_str).map(str::trim).unwrap_or_default();
+            (!text.is_empty()).then(|| text.to_owned())
+        };
+        let (given_name, family_name) = (text("given_name"), text("family_name"));
+        let login = text("login").or_else(|| text("email"));
+        let login = login.ok_or_else(|| ActionError::fail("`account.create` needs a sign-in name or an address"))?;
+        let parts: Vec<&str> = [given_name.as_deref(), family_name.as_deref()].into_iter().flatten().collect();
+        let whole = if parts.is_empty() { login.clone() } else { parts.join(" ") };
+        let groups = call.with.get("groups").and_then(Value::as_array).is_some_and(|groups| !groups.is_empty());
+        Ok(Self {
+            display_name: text("display_name").unwrap_or(whole),
+            login,
+            email: text("email"),
+            employee_number: text("employee_number"),
+            given_name,
+            family_name,
+            enabled: call.with.get("enabled").and_then(Value::as_bool).unwrap_or(true),
+            groups: groups.then(|| Membership::joining(call)),
+        })
+    }
+
+    /// The entry that this account is, as far as it is made.
+    ///
+    /// # Errors
+    /// A final failure where the sign-in name is somebody else's, or the holder has another account.
+    pub(in crate::connectors::ldap) async fn find(&self, at: &Place<'_>) -> Result<Option<Entry>, ActionError> {
+        let login = name::equals(&at.settings.login, &self.login);
+        let number = self.employee_number.as_ref().map(|number| name::equals(&at.settings.employee_number, number));
+        let filter = format!("(|{login}{})", number.unwrap_or_default());
+        let found = at.accounts(&filter, 10).await?;
+        let is_it = |entry: &Entry| {
+            let number = self.employee_number.as_ref();
+            entry.has(&at.settings.login, &self.login)
+                && number == entry.text(&at.settings.employee_number).as_ref()
+                && (self.employee_number.is_some() || entry.text("mail") == self.email)
+        };
+        match found.iter().find(|entry| !is_it(entry)) {
+            None => Ok(found.into_iter().next()),
+            Some(other) => {
+                let id = other.id(at.settings.profile).unwrap_or_default();
+                let what = match other.has(&at.settings.login, &self.login) {
+                    true => "the sign-in name is taken",
+                    false => "the employee number has an account already",
+                };
+                Err(ActionError::fail(format!("{what} on {} by account {id}: bind it, or choose another", at.system)))
+            }
+        }
+    }
+
+    pub(super) async fn observe(&self, at: &Place<'_>) -> Result<Observation, ActionError> {
+        let Some(entry) = self.find(at).await? else {
+            return Ok(Observation::NotReached("there is no such account yet".to_owned()));
+        };
+        let mut open = Vec::new();
+        if !has_password(at, &entry) {
+            open.push("it has no password yet".to_owned());
+        }
+        if lock::is_closed(at.settings.profile, &entry) == self.enabled {
+            open.push(if self.enabled { "it is closed" } else { "it is open" }.to_owned());
+        }
+        if let Some(groups) = &self.groups
+            && let Observation::NotReached(why) = groups.observe(&entry, at).await?
+        {
+            open.push(why);
+        }
+        let id = entry.id(at.settings.profile).unwrap_or_default();
+        Ok(seen(open.is_empty(), format!("created as account {id}"), open.join("; ")))
+    }
+
+    /// Makes the account, or what is missing of it: it gets its password before anybody could sign in without one.
+    pub(super) async fn apply(&self, at: &Place<'_>, password: Option<&Secret>) -> Result<(), ActionError> {
+        let password = password.ok_or_else(|| ActionError::fail("`account.create` came without a password"))?;
+        let entry = match self.find(at).await? {
+            Some(entry) => self.ours(entry, at)?,
+            None => self.make(at, password).await?,
+        };
+        if !has_password(at, &entry) {
+            at.set_password(&entry, password).await?;
+        }
+        let entry = self.find(at).await?.unwrap_or(entry);
+        match lock::is_closed(at.settings.profile, &entry) {
+            true if self.enabled => at.change(&entry, lock::changes(at.settings.profile, &entry, false)?).await?,
+            false if !self.enabled => at.close(&entry).await?,
+            _ => {}
+        }
+        match &self.groups {
+            Some(groups) => groups.apply(&entry, at).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// What an earlier attempt has begun is gone on with; what others have made is left alone.
+    fn ours(&self, entry: Entry, at: &Place<'_>) -> Result<Entry, ActionError> {
+        let maker = entry.text("creatorsName");
+        if at.settings.profile == Profile::ActiveDirectory
+            || maker.is_some_and(|maker| name::same(&maker, &at.settings.user))
+        {
+            return Ok(entry);
+        }
+        let id = entry.id(at.settings.profile).unwrap_or_default();
+        Err(ActionError::fail(format!(
+            "account {id} on {} is there already, made by somebody else: bind it",
+            at.system
+        )))
+    }
+
+    async fn make(&self, at: &Place<'_>, password: &Secret) -> Result<Entry, ActionError> {
+        let mut tried = Vec::new();
+        for dn in self.names(at) {
+            let answer = at.directory.insert(&dn, self.attributes(at, password)?).await?;
+            if answer.rc == error::SUCCESS {
+                let lost = || ActionError::unknown("the account was made, and is not to be seen among the accounts");
+                return self.find(at).await.map_err(super::in_doubt)?.ok_or_else(lost);
+            }
+            tried.push(name::split(&dn).0.to_owned());
+        }
+        Err(ActionError::fail(format!("{} is taken in {}", tried.join(" and "), at.settings.people)))
+    }
+
+    /// What the entry may be called. Two people with one name are told apart by what they sign in with.
+    fn names(&self, at: &Place<'_>) -> Vec<String> {
+        let people = &at.settings.people;
+        match at.settings.profile {
+            Profile::OpenLdap => vec![name::below(&at.settings.login, &self.login, people)],
+            Profile::ActiveDirectory => {
+                let apart = format!("{} ({})", self.display_name, self.login);
+                [&self.display_name, &apart].map(|name| name::below("CN", name, people)).to_vec()
+            }
+        }
+    }
+
+    fn attributes(&self, at: &Place<'_>, password: &Secret) -> Result<Vec<(Vec<u8>, HashSet<Vec<u8>>)>, ActionError> {
+        let mut texts: Vec<(&str, &str)> = vec![(&at.settings.login, &self.login), ("displayName", &self.display_name)];
+        let number = at.settings.employee_number.as_str();
+        let may = [(number, &self.employee_number), ("givenName", &self.given_name), ("mail", &self.email)];
+        texts.extend(may.iter().filter_map(|(attribute, value)| Some((*attribute, value.as_deref()?))));
+        let mut attributes: Vec<(Vec<u8>, HashSet<Vec<u8>>)> = Vec::new();
+        let mut put = |attribute: &str, value: Vec<u8>| attributes.push((attribute.into(), HashSet::from([value])));
+        match at.settings.profile {
+            Profile::OpenLdap => {
+                put("objectClass", b"inetOrgPerson".to_vec());
+                texts.push(("cn", &self.display_name));
+                // RFC 4519, 3.12: a person has a family name.
+                texts.push(("sn", self.family_name.as_ref().unwrap_or(&self.display_name)));
+            }
+            Profile::ActiveDirectory => {
+                if self.login.chars().count() > LONGEST || self.login.contains('@') {
+                    return Err(ActionError::fail(format!(
+                        "a sign-in name of Active Directory has at most {LONGEST} signs and no `@`: say with `sign_in` how \
+                         they are made there"
+                    )));
+                }
+                put("objectClass", b"user".to_vec());
+                put("userPrincipalName", format!("{}@{}", self.login, at.settings.domain).into_bytes());
+                put("userAccountControl", lock::new_control(self.enabled).to_string().into_bytes());
+                put("unicodePwd", unicode_bytes(password));
+                texts.extend(self.family_name.as_deref().map(|name| ("sn", name)));
+            }
+        }
+        for (attribute, value) in texts {
+            put(attribute, value.as_bytes().to_vec());
+        }
+        Ok(attributes)
+    }
+}
+
+/// Active Directory makes the account with its password, in one.
+fn has_password(at: &Place<'_>, entry: &Entry) -> bool {
+    at.settings.profile == Profile::ActiveDirectory || entry.text("pwdChangedTime").is_some()
+}

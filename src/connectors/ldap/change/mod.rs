@@ -1,0 +1,145 @@
+//! What a directory can be asked to do: parsed from a call, observed, applied, and looked at again.
+//!
+//! One file per family of changes; each knows how to see its goal and how to reach it.
+
+mod access;
+mod create;
+mod life;
+mod membership;
+mod password;
+mod profile;
+
+use self::access::Access;
+pub(super) use self::create::NewAccount;
+use self::life::Life;
+use self::membership::Membership;
+use self::profile::Names;
+use super::place::Place;
+use crate::connectors::{ActionError, Call, Observation};
+use crate::run::{Evidence, EvidenceKind};
+use crate::secret::Secret;
+use crate::workflow::ActionKind;
+
+/// What a call asks for.
+enum Change {
+    /// The lock, and the address lists.
+    Access(Access),
+    /// Groups.
+    Membership(Membership),
+    /// Another password.
+    Password,
+    /// Names and addresses.
+    Profile(Names),
+    /// Delete, restore, purge.
+    Life(Life),
+    /// A new account.
+    Create(NewAccount),
+}
+
+impl Change {
+    fn of(call: &Call) -> Result<Self, ActionError> {
+        use ActionKind as A;
+        Ok(match call.action {
+            A::AccountDisable => Self::Access(Access::Close),
+            A::AccountEnable => Self::Access(Access::Open),
+            A::DirectoryHide => Self::Access(Access::Hide),
+            A::DirectoryShow => Self::Access(Access::Show),
+            A::VerifyNoAccess => Self::Access(Access::NoWayIn),
+            A::PasswordRotate | A::PasswordReset | A::CredentialsSend => Self::Password,
+            A::AccessRemove | A::GroupsAdd | A::GroupsSync => Self::Membership(Membership::of(call)?),
+            A::AccountUpdate => Self::Profile(Names::of(call)?),
+            A::AccountDelete => Self::Life(Life::Delete),
+            A::AccountRestore => Self::Life(Life::Restore),
+            A::AccountPurge => Self::Life(Life::Purge),
+            A::AccountCreate => Self::Create(NewAccount::of(call)?),
+            other => return Err(ActionError::fail(format!("a directory does not do `{other}`"))),
+        })
+    }
+
+    async fn observe(&self, call: &Call, at: &Place<'_>) -> Result<Observation, ActionError> {
+        match self {
+            Self::Access(access) => access.observe(call, at).await,
+            Self::Membership(membership) => membership.observe(&at.subject(call).await?, at).await,
+            Self::Password => at.subject(call).await.map(|_| Observation::Unobservable),
+            Self::Profile(names) => Ok(names.observe(&at.subject(call).await?)),
+            Self::Life(life) => life.observe(call, at).await,
+            Self::Create(new) => new.observe(at).await,
+        }
+    }
+
+    /// Applies what differs. What is to be said of it besides what shows afterwards.
+    async fn apply(&self, call: &Call, at: &Place<'_>, password: Option<&Secret>) -> Result<Applied, ActionError> {
+        match self {
+            Self::Access(access) => access.apply(&at.subject(call).await?, at).await.map(|()| Applied::Shows),
+            Self::Membership(membership) => membership.apply(&at.subject(call).await?, at).await,
+            Self::Password => {
+                let missing = || ActionError::fail(format!("`{}` came without a password", call.action));
+                let password = password.ok_or_else(missing)?;
+                at.set_password(&at.subject(call).await?, password).await.map(Applied::Known)
+            }
+            Self::Profile(names) => names.apply(&at.subject(call).await?, at).await.map(|()| Applied::Shows),
+            Self::Life(life) => life.apply(&at.subject(call).await?, at).await.map(|()| Applied::Shows),
+            Self::Create(new) => new.apply(at, password).await.map(|()| Applied::Shows),
+        }
+    }
+}
+
+/// How it is known that something was applied.
+enum Applied {
+    /// A look shows it.
+    Shows,
+    /// A look shows it, and this belongs to it.
+    With(String),
+    /// By this.
+    Known(Evidence),
+}
+
+/// Whether the goal of a call is reached.
+pub(super) async fn observe(call: &Call, at: &Place<'_>) -> Result<Observation, ActionError> {
+    Change::of(call)?.observe(call, at).await
+}
+
+/// Looks, applies only what differs, and looks again.
+pub(super) async fn perform(call: &Call, at: &Place<'_>, password: Option<&Secret>) -> Result<Evidence, ActionError> {
+    let change = Change::of(call)?;
+    match change.observe(call, at).await? {
+        Observation::Reached(evidence) => return Ok(evidence),
+        // A look has nothing to apply, so what it finds open is its answer.
+        Observation::NotReached(open) if call.action == ActionKind::VerifyNoAccess => {
+            return Err(ActionError::fail(open));
+        }
+        Observation::NotReached(_) | Observation::Unobservable => {}
+    }
+    let more = match change.apply(call, at, password).await? {
+        Applied::Known(evidence) => return Ok(evidence),
+        Applied::With(more) => Some(more),
+        Applied::Shows => None,
+    };
+    match change.observe(call, at).await.map_err(in_doubt)? {
+        Observation::Reached(evidence) => Ok(match more {
+            Some(more) => Evidence { detail: format!("{}; {more}", evidence.detail), ..evidence },
+            None => evidence,
+        }),
+        Observation::NotReached(seen) => {
+            Err(ActionError::retry(format!("{} said it is done, but shows: {seen}", at.system)))
+        }
+        Observation::Unobservable => {
+            Err(ActionError::unknown(format!("{} said it is done, and shows nothing of it", at.system)))
+        }
+    }
+}
+
+/// A look that fails behind a change leaves it open how that ended.
+fn in_doubt(error: ActionError) -> ActionError {
+    ActionError::unknown(format!("it was asked for, and could not be looked at afterwards: {error}"))
+}
+
+/// The goal is reached: `detail` was read there.
+fn read_back(detail: impl Into<String>) -> Observation {
+    Observation::Reached(Evidence { kind: EvidenceKind::ReadBack, detail: detail.into() })
+}
+
+/// Reached with `reached` if it `is`, else not, with `seen`.
+fn seen(is: bool, reached: impl Into<String>, seen: impl Into<String>) -> Observation {
+    if is { read_back(reached) } else { Observation::NotReached(seen.into()) }
+}

@@ -1,0 +1,177 @@
+//! `usher systems test`: what works, which rights are missing, what is done with limits.
+
+use ldap3::Scope;
+
+use super::account::attributes;
+use super::capability;
+use super::connection::Door;
+use super::directory::{self, Target};
+use super::entry::Entry;
+use super::place::Place;
+use super::settings::{LdapSettings, Profile, Security};
+use super::{error, name};
+use crate::connectors::{ActionError, Reach};
+use crate::run::Capability;
+use crate::workflow::ActionKind;
+
+/// What was found, one line each.
+#[derive(Default)]
+struct Findings {
+    lines: Vec<String>,
+    bad: bool,
+}
+
+impl Findings {
+    fn good(&mut self, line: impl Into<String>) {
+        self.lines.push(line.into());
+    }
+
+    fn bad(&mut self, line: impl Into<String>) {
+        self.lines.push(line.into());
+        self.bad = true;
+    }
+}
+
+/// Tries everything that can be tried without changing anything.
+pub(super) async fn test(system: &str, settings: &LdapSettings, door: &Door) -> Reach {
+    let mut findings = Findings::default();
+    let place = match Place::enter(system, settings, door).await {
+        Ok(place) => place,
+        Err(error) => return Reach { findings: vec![error.to_string()], ok: false },
+    };
+    let secured = match settings.security {
+        Security::Tls | Security::StartTls => "the server's certificate is verified",
+        Security::None => "in the clear, on this machine",
+    };
+    findings.good(format!("{} answers to {} ({}, {secured})", settings.url, settings.user, settings.security.as_str()));
+    if let Err(error) = place.look(&mut findings).await {
+        findings.bad(error.to_string());
+    }
+    limits(system, settings, &mut findings);
+    Reach { ok: !findings.bad, findings: findings.lines }
+}
+
+/// What is done with limits, and what the configuration leaves out.
+fn limits(system: &str, settings: &LdapSettings, findings: &mut Findings) {
+    for action in ActionKind::ALL {
+        if let Capability::Degraded(limit) = capability::of(system, settings, *action) {
+            findings.good(format!("{action} with a limit: {limit}"));
+        }
+    }
+}
+
+impl Place<'_> {
+    async fn look(&self, findings: &mut Findings) -> Result<(), ActionError> {
+        let settings = self.settings;
+        let places = [
+            ("people", Some(&settings.people)),
+            ("groups", Some(&settings.groups)),
+            ("deleted", settings.deleted.as_ref()),
+        ];
+        for (key, dn) in places {
+            let Some(dn) = dn else { continue };
+            if self.directory.named(dn, &["objectClass".to_owned()]).await?.is_none() {
+                findings.bad(format!("`{key}` is not there, or may not be read: {dn}"));
+            }
+        }
+        let found =
+            self.directory.find(&settings.people, Scope::Subtree, &settings.filter, &attributes(settings), 20).await?;
+        let sample = found.iter().find(|entry| !self.is_own(entry) && entry.id(settings.profile).is_some());
+        match (found.first(), sample) {
+            (None, _) => findings.bad(format!("no accounts below {} fit {}", settings.people, settings.filter)),
+            (Some(_), None) => findings.bad(format!("`{}` of accounts may not be read", settings.profile.id())),
+            (Some(_), Some(account)) => self.look_at(account, findings).await?,
+        }
+        self.look_at_administrators(findings).await
+    }
+
+    async fn look_at(&self, account: &Entry, findings: &mut Findings) -> Result<(), ActionError> {
+        findings.good("accounts can be read");
+        if account.text(&self.settings.login).is_none() {
+            findings.bad(format!("accounts without `{}` are left out, and this one has none", self.settings.login));
+        }
+        match self.why_no_lock(account).await? {
+            None if self.settings.profile == Profile::OpenLdap => {
+                findings.good("locks have an effect (`pwdLockout: TRUE`)")
+            }
+            None => {}
+            Some(why) => findings.bad(why),
+        }
+        let missing = match self.settings.profile {
+            Profile::OpenLdap => self.refused_by_trial(account).await?,
+            Profile::ActiveDirectory => self.not_effective(account).await?,
+        };
+        match missing.as_slice() {
+            [] => findings.good("accounts can be closed, renamed and given passwords"),
+            missing => findings.bad(format!("usher's user has no right to write {}", missing.join(", "))),
+        }
+        self.look_at_groups(findings).await
+    }
+
+    /// Deletes values that are not there: who has the right is told so, and nothing changes either way.
+    async fn refused_by_trial(&self, account: &Entry) -> Result<Vec<String>, ActionError> {
+        let mut missing = Vec::new();
+        let never = [
+            ("pwdAccountLockedTime", "19000101000000Z"),
+            ("mail", "nobody@usher.invalid"),
+            ("displayName", "no such name"),
+        ];
+        let mark = self.settings.hidden.iter().map(|mark| (mark.attribute.as_str(), mark.value.as_str()));
+        let mark = mark.filter(|(attribute, value)| !account.has(attribute, value));
+        for (attribute, value) in never.into_iter().chain(mark) {
+            if self.is_refused(&account.dn, attribute, value).await? {
+                missing.push(attribute.to_owned());
+            }
+        }
+        Ok(missing)
+    }
+
+    async fn is_refused(&self, dn: &str, attribute: &str, value: &str) -> Result<bool, ActionError> {
+        let trial = vec![directory::delete(attribute, value)];
+        let known = [error::NO_SUCH_ATTRIBUTE, error::NO_RIGHT, error::OBJECT_CLASS_VIOLATION];
+        let answer = self.directory.modify(&Target::named(dn), trial, &known).await?;
+        Ok(answer.rc == error::NO_RIGHT)
+    }
+
+    /// Active Directory says itself what one may write (MS-ADTS 3.1.1.4.5.19).
+    async fn not_effective(&self, account: &Entry) -> Result<Vec<String>, ActionError> {
+        let effective = "allowedAttributesEffective".to_owned();
+        let found = self.directory.named(&account.dn, &[effective.clone()]).await?.unwrap_or_default();
+        let wanted = ["userAccountControl", "displayName", "mail", "givenName", "sn"];
+        let mark = self.settings.hidden.iter().map(|mark| mark.attribute.as_str());
+        let missing = wanted.into_iter().chain(mark).filter(|attribute| !found.has(&effective, attribute));
+        Ok(missing.map(str::to_owned).collect())
+    }
+
+    async fn look_at_groups(&self, findings: &mut Findings) -> Result<(), ActionError> {
+        let wanted = ["member", "allowedAttributesEffective"].map(str::to_owned);
+        let filter = self.settings.profile.groups();
+        let found = self.directory.find(&self.settings.groups, Scope::Subtree, filter, &wanted, 1).await?;
+        let Some(group) = found.first() else {
+            findings.good(format!("there are no groups below {}", self.settings.groups));
+            return Ok(());
+        };
+        let refused = match self.settings.profile {
+            Profile::OpenLdap => {
+                let nobody = name::below("cn", "no such member", &self.settings.base);
+                self.is_refused(&group.dn, "member", &nobody).await?
+            }
+            Profile::ActiveDirectory => !group.has("allowedAttributesEffective", "member"),
+        };
+        match refused {
+            true => findings.bad("usher's user has no right to write the members of groups"),
+            false => findings.good("members of groups can be changed"),
+        }
+        Ok(())
+    }
+
+    async fn look_at_administrators(&self, findings: &mut Findings) -> Result<(), ActionError> {
+        if self.settings.governing().is_empty() {
+            findings.good("nothing says who administers the directory: `administrators` names their group");
+            return Ok(());
+        }
+        self.administrators().await?;
+        findings.good("the last administrator that can sign in is protected");
+        Ok(())
+    }
+}

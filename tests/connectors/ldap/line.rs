@@ -1,0 +1,144 @@
+//! A line to a server that is cut where a test says: a proxy that understands just enough of LDAP to know which requests
+//! change something (RFC 4511, 4.2 and on).
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::conformance::Cut;
+
+/// Where the line is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Where {
+    /// Nowhere.
+    Nowhere,
+    /// A request that changes something does not arrive.
+    BeforeChange,
+    /// It arrives, and its answer does not.
+    BeforeAnswer,
+    /// The first request behind a change, which looks at what has become of it, does not arrive.
+    BeforeLook,
+}
+
+impl From<Option<Cut>> for Where {
+    fn from(cut: Option<Cut>) -> Self {
+        match cut {
+            None => Self::Nowhere,
+            Some(Cut::Before) => Self::BeforeChange,
+            Some(Cut::After) => Self::BeforeLook,
+        }
+    }
+}
+
+pub struct Line {
+    pub port: u16,
+    cut: Arc<Mutex<Where>>,
+    opened: Arc<AtomicUsize>,
+}
+
+impl Line {
+    /// A line to a server on this machine.
+    pub async fn to(server: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let cut = Arc::new(Mutex::new(Where::Nowhere));
+        let (state, opened) = (Arc::clone(&cut), Arc::new(AtomicUsize::new(0)));
+        let count = Arc::clone(&opened);
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::SeqCst);
+                tokio::spawn(carry(client, server, Arc::clone(&state)));
+            }
+        });
+        Self { port, cut, opened }
+    }
+
+    /// How many connections were opened.
+    pub fn opened(&self) -> usize {
+        self.opened.load(Ordering::SeqCst)
+    }
+
+    pub fn cut(&self, at: impl Into<Where>) {
+        *self.cut.lock().expect("the state") = at.into();
+    }
+}
+
+async fn carry(client: TcpStream, server: u16, cut: Arc<Mutex<Where>>) -> Option<()> {
+    let server = TcpStream::connect(("127.0.0.1", server)).await.ok()?;
+    let (mut asked, mut to_client) = client.into_split();
+    let (mut answered, mut to_server) = server.into_split();
+    let (seen, mut changes) = tokio::sync::watch::channel(0_u64);
+    let at = Arc::clone(&cut);
+    let answers = tokio::spawn(async move {
+        while let Some(message) = message(&mut answered).await {
+            let lost = *at.lock().expect("the state") == Where::BeforeAnswer && *changes.borrow_and_update() > 0;
+            if lost {
+                break;
+            }
+            to_client.write_all(&message).await.ok()?;
+        }
+        to_client.shutdown().await.ok()
+    });
+    let behind = requests(&mut asked, &mut to_server, &cut, &seen).await;
+    to_server.shutdown().await.ok();
+    if behind.is_some() {
+        answers.abort();
+    }
+    Some(())
+}
+
+/// Carries requests until the line is cut; `Some` where it was.
+async fn requests(
+    from: &mut OwnedReadHalf,
+    to: &mut OwnedWriteHalf,
+    cut: &Mutex<Where>,
+    seen: &tokio::sync::watch::Sender<u64>,
+) -> Option<()> {
+    let mut changed = false;
+    loop {
+        let Some(message) = message(from).await else { return None };
+        let changes = is_change(&message);
+        let at = *cut.lock().expect("the state");
+        let ends = match at {
+            Where::BeforeChange => changes,
+            Where::BeforeLook => changed && !changes,
+            Where::Nowhere | Where::BeforeAnswer => false,
+        };
+        if ends {
+            return Some(());
+        }
+        if changes && at != Where::Nowhere {
+            changed = true;
+            seen.send_modify(|count| *count += 1);
+        }
+        to.write_all(&message).await.ok()?;
+    }
+}
+
+/// One message: a sequence with its length.
+async fn message(from: &mut OwnedReadHalf) -> Option<Vec<u8>> {
+    let mut head = vec![0; 2];
+    from.read_exact(&mut head).await.ok()?;
+    let mut length = usize::from(head[1]);
+    if length >= 0x80 {
+        let mut more = vec![0; length - 0x80];
+        from.read_exact(&mut more).await.ok()?;
+        length = more.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
+        head.extend(more);
+    }
+    let begun = head.len();
+    head.resize(begun + length, 0);
+    from.read_exact(&mut head[begun..]).await.ok()?;
+    Some(head)
+}
+
+/// Whether it modifies, adds, deletes, renames, or sets a password.
+fn is_change(message: &[u8]) -> bool {
+    let inside = if message[1] < 0x80 { 2 } else { 2 + usize::from(message[1] - 0x80) };
+    // The message's number comes first: an integer with its length.
+    let operation = inside + 2 + usize::from(message[inside + 1]);
+    matches!(message.get(operation), Some(0x66 | 0x68 | 0x4a | 0x6c | 0x77))
+}
