@@ -54,6 +54,9 @@ pub(super) struct RawExec {
     manual: BTreeMap<String, String>,
 }
 
+/// Headers that hold nothing but secrets.
+const CREDENTIALS: [&str; 4] = ["Authorization", "Proxy-Authorization", "Cookie", "X-Api-Key"];
+
 /// What an answer may hold, in bytes.
 const LIMITS: std::ops::RangeInclusive<i64> = 1024..=64 * 1024 * 1024;
 
@@ -94,6 +97,10 @@ impl Judge<'_> {
         let networks = self.networks(&format!("{section}.networks"), &raw.networks);
         let mut headers = BTreeMap::new();
         for (header, text) in &raw.headers {
+            if CREDENTIALS.iter().any(|name| name.eq_ignore_ascii_case(header)) && !text.contains("{{") {
+                let what = "a secret is never written into the configuration: name it in `secrets`, and write";
+                self.wrong_near(&format!("{section}.headers"), format!("`{header}`: {what} `{{{{ secrets.NAME }}}}`"));
+            }
             match Text::try_from(text.clone()) {
                 Ok(text) => drop(headers.insert(header.clone(), text)),
                 Err(why) => self.wrong_near(&format!("{section}.headers"), format!("`{header}`: {why}")),

@@ -342,7 +342,7 @@ async fn a_system_is_tested_in_words() {
     }
     let folder = tempfile::tempdir().unwrap();
     let url = format!("http://127.0.0.1:{}/api", product.crm.port);
-    let wrong = DECLARED.replace("Bearer {{ secrets.token }}", "Bearer other");
+    let wrong = DECLARED.replace("Bearer {{ secrets.token }}", "Bearer other{{ secrets.token }}");
     let reach = declared(folder.path(), &url, &wrong).unwrap().test().await;
     assert!(
         !reach.ok && reach.findings[0].contains("HTTP 401 Unauthorized: {\"error\":\"who are you?\"}"),
@@ -384,6 +384,7 @@ async fn mistakes_in_a_declaration_are_named_with_their_place() {
         ("offers = [\"mail\"]", "offers = [\"male\"]", "did you mean `mail`?"),
         ("offers = [\"mail\"]", "", "mail.auto_reply`: it needs a system that offers mail"),
         ("account = { url = \"users/{{ account.id }}\" }", "", "account.delete`: before anything is deleted"),
+        ("\"Bearer {{ secrets.token }}\"", "\"Bearer crm-t0ken\"", "`Authorization`: a secret is never written"),
         ("{ file = \"token\" }", "\"crm-t0ken\"", "never written into the configuration"),
         ("made = { url = \"users?key={{ key }}\", item = \"/users\" }", "", "account.create`: `made` is missing"),
         ("limit = \"what", "class = \"U\"\nlimit = \"what", "class U is what nobody can see"),

@@ -71,8 +71,15 @@ pub(super) async fn systems(config: &Config) -> Vec<Check> {
         Ok(systems) => systems,
         Err(error) => return vec![Check::failed("systems", error)],
     };
+    // Some keep their secrets there.
+    let store =
+        if systems.is_empty() { None } else { daemon::open_store(config, Opening::Existing, Clock::System).await.ok() };
     let mut checks = Vec::new();
-    for (name, connector) in &systems {
+    for (name, connector) in systems {
+        let connector = match &store {
+            Some(store) => connector.with_store(store),
+            None => connector,
+        };
         let reach = connector.test().await;
         let (what, found) = (format!("system {name}"), reach.findings.join("; "));
         checks.push(if reach.ok {

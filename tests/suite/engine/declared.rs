@@ -6,6 +6,7 @@ use usher::connectors::Connector;
 use usher::engine::Engine;
 use usher::engine::library::Library;
 use usher::run::{EvidenceKind, HoldReason, RunState, StepState};
+use usher::secret::Secret;
 
 use crate::crm::{self, Crm, Fault};
 use crate::doors::Doors;
@@ -90,11 +91,11 @@ steps:
 async fn caller(app: &App, crm: &Crm, folder: &std::path::Path) -> Engine {
     let script = "cat >request; printf '%s|' \"$@\" >arguments; echo '{\"result\": \"done\", \"evidence\": \"noted\"}'";
     std::fs::write(folder.join("note.sh"), script).expect("a file");
-    std::fs::write(folder.join("token"), crm::TOKEN).expect("a file");
+    app.store.set_secret("crm", &Secret::new(crm::TOKEN), "os:test").await.expect("keeps it");
     let shown = folder.display();
     let text = format!(
         "[requests.crm]\nurl = \"http://127.0.0.1:{}/api\"\nnetworks = [\"127.0.0.1\"]\n\
-         headers = {{ Authorization = \"Bearer {{{{ secrets.token }}}}\" }}\nsecrets = {{ token = {{ file = \"token\" }} }}\n\
+         headers = {{ Authorization = \"Bearer {{{{ secrets.token }}}}\" }}\nsecrets = {{ token = {{ stored = \"crm\" }} }}\n\
          [programs.note]\ncommand = [\"/bin/sh\", \"{shown}/note.sh\"]\nfolder = \"{shown}\"\n",
         crm.port
     );
