@@ -16,6 +16,8 @@ use tokio::task::JoinHandle;
 use crate::clock::{self, Clock};
 use crate::config::{Config, DatabasePlace, KeySettings, Problem, SystemKind};
 use crate::connectors::Connector;
+use crate::connectors::exec::ExecSystem;
+use crate::connectors::http::HttpSystem;
 use crate::connectors::ldap::{LdapSettings, LdapSystem};
 use crate::connectors::sandbox::{SandboxCompany, SandboxError};
 use crate::engine::library::Library;
@@ -131,6 +133,8 @@ pub fn open_systems(config: &Config) -> Result<BTreeMap<String, Connector>, Star
                 Connector::Sandbox(system)
             }
             SystemKind::Ldap(ldap) => Connector::Ldap(Box::new(LdapSystem::new(name, LdapSettings::clone(ldap)))),
+            SystemKind::Http(http) => Connector::Http(Box::new(HttpSystem::open(name.clone(), (**http).clone()))),
+            SystemKind::Exec(exec) => Connector::Exec(Box::new(ExecSystem::open(name.clone(), (**exec).clone()))),
         };
         systems.insert(name.clone(), connector);
     }

@@ -14,8 +14,8 @@
 //!
 //! # The floors, low to high
 //!
-//! `{clock, faults} < secret < workflow < run < store < {connectors, mail} < report < queue < engine < intake < web <
-//! config < daemon < bench < cli < main`. A room uses only lower floors, rooms on one floor are strangers, and every
+//! `{clock, faults, outbound} < secret < workflow < run < store < {connectors, mail} < report < queue < engine < intake <
+//! web < config < daemon < bench < cli < main`. A room uses only lower floors, rooms on one floor are strangers, and every
 //! outside crate has a home room; `tests/layers.rs` checks both.
 //!
 //! # What always holds
@@ -36,6 +36,7 @@ pub mod engine;
 pub mod faults;
 pub mod intake;
 pub mod mail;
+pub mod outbound;
 pub mod queue;
 pub mod report;
 pub mod run;

@@ -120,6 +120,9 @@ impl Reader<'_> {
                 continue;
             };
             self.file.places.push((path.clone(), self.place(name.span().start)));
+            if *kind == Kind::Tree {
+                self.locate(&path, value.get_ref());
+            }
             match self.value(*kind, value.get_ref()) {
                 Ok(value) => {
                     read.insert(key.to_owned(), value);
@@ -131,6 +134,15 @@ impl Reader<'_> {
             }
         }
         read
+    }
+
+    /// Where each key within a declaration stands.
+    fn locate(&mut self, path: &str, value: &DeValue<'_>) {
+        for (name, value) in value.as_table().into_iter().flatten() {
+            let path = format!("{path}.{}", name.get_ref());
+            self.file.places.push((path.clone(), self.place(name.span().start)));
+            self.locate(&path, value.get_ref());
+        }
     }
 
     fn value(&self, kind: Kind, value: &DeValue<'_>) -> Result<Value, String> {
@@ -154,6 +166,18 @@ impl Reader<'_> {
                 Value::Table(texts.collect::<Option<_>>().ok_or_else(wrong)?)
             }
             Kind::Secret => self.secret(value)?,
+            Kind::Secrets => {
+                let entries = value.as_table().ok_or_else(wrong)?.iter();
+                let secrets = entries.map(|(name, secret)| {
+                    let why = |why| format!("`{}`: {why}", name.get_ref());
+                    Ok((name.get_ref().to_string(), self.secret(secret.get_ref()).map_err(why)?))
+                });
+                Value::Table(secrets.collect::<Result<_, String>>()?)
+            }
+            Kind::Tree => {
+                value.as_table().ok_or_else(wrong)?;
+                tree(value)?
+            }
         })
     }
 
@@ -178,6 +202,24 @@ impl Reader<'_> {
             None => url.to_owned(),
         }
     }
+}
+
+/// The same value, without the places of its parts.
+fn tree(value: &DeValue<'_>) -> Result<Value, String> {
+    Ok(match value {
+        DeValue::String(text) => Value::String(text.to_string()),
+        DeValue::Integer(number) => Value::Integer(whole(number).ok_or_else(|| format!("{number} is too large"))?),
+        DeValue::Float(number) => {
+            Value::Float(number.as_str().parse().map_err(|_| format!("{} is no number", number.as_str()))?)
+        }
+        DeValue::Boolean(truth) => Value::Boolean(*truth),
+        DeValue::Datetime(at) => return Err(format!("{at} is a date; write it in quotes")),
+        DeValue::Array(items) => Value::Array(items.iter().map(|item| tree(item.get_ref())).collect::<Result<_, _>>()?),
+        DeValue::Table(fields) => {
+            let fields = fields.iter().map(|(name, value)| Ok((name.get_ref().to_string(), tree(value.get_ref())?)));
+            Value::Table(fields.collect::<Result<_, String>>()?)
+        }
+    })
 }
 
 fn whole(number: &toml::de::DeInteger<'_>) -> Option<i64> {

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use super::database::{DatabasePlace, DatabaseSettings};
 use super::keys::{SYSTEM_KINDS, SYSTEMS, system_keys};
 use super::problem::{Problem, suggestion};
-use super::raw::{RawPeople, RawSystem};
+use super::raw::{RawPeople, RawSandbox, RawSystem};
 use super::settings::{
     AuditSettings, KeySettings, SandboxSettings, ServeSettings, SystemKind, SystemSettings, TimeSettings,
     WorkflowSettings,
@@ -196,16 +196,26 @@ impl Judge<'_> {
             self.wrong(&section, "a system's name is lower-case letters, digits, `-` and `_`, and not `all`");
             return None;
         }
-        let Some(kind) = raw.kind.as_deref() else {
+        let Some(kind) = raw.every.kind.as_deref() else {
             self.wrong(&section, "what kind of system is it? Write `kind = \"…\"`");
             return None;
         };
-        self.of_its_kind(&section, kind, raw);
         let kind = match kind {
-            "sandbox" => SystemKind::Sandbox(self.sandbox(name, raw)?),
+            "sandbox" => {
+                let own = self.own(name, raw)?;
+                SystemKind::Sandbox(self.sandbox(name, &own)?)
+            }
             "ldap" => {
                 let own = self.own(name, raw)?;
                 SystemKind::Ldap(Box::new(self.ldap(name, &own)?))
+            }
+            "http" => {
+                let own = self.own(name, raw)?;
+                SystemKind::Http(Box::new(self.http(name, &own)?))
+            }
+            "exec" => {
+                let own = self.own(name, raw)?;
+                SystemKind::Exec(Box::new(self.exec(name, &own)?))
             }
             kind => {
                 let kinds: Vec<&str> = SYSTEM_KINDS.iter().map(|(kind, _)| *kind).collect();
@@ -214,25 +224,23 @@ impl Judge<'_> {
                 return None;
             }
         };
-        let rules = self.match_rules(&format!("{section}.match"), raw.rules.as_deref());
+        let rules = self.match_rules(&format!("{section}.match"), raw.every.rules.as_deref());
         Some(SystemSettings { name: name.to_owned(), rules, kind })
     }
 
-    /// Files are checked key by key when they are read, the environment only here, where the kind is known.
-    fn of_its_kind(&mut self, section: &str, kind: &str, raw: &RawSystem) {
-        let known = system_keys(Some(kind));
-        for key in raw.own.keys().filter(|key| known.iter().all(|(name, _)| name != key)) {
+    /// What the kind of a system takes. Files are checked key by key when they are read, the environment only here,
+    /// where the kind is known.
+    fn own<T: serde::de::DeserializeOwned>(&mut self, name: &str, raw: &RawSystem) -> Option<T> {
+        let section = format!("{SYSTEMS}.{name}");
+        let known = system_keys(raw.every.kind.as_deref());
+        for key in raw.table.keys().filter(|key| known.iter().all(|(name, _)| name != key)) {
+            let kind = raw.every.kind.as_deref().unwrap_or_default();
             self.wrong(&format!("{section}.{key}"), format!("a system of kind `{kind}` has no such key"));
         }
+        raw.own().map_err(|error| self.wrong(&section, error)).ok()
     }
 
-    /// What only the kind of a system takes.
-    fn own<T: serde::de::DeserializeOwned>(&mut self, name: &str, raw: &RawSystem) -> Option<T> {
-        let wrong = |error| self.wrong(&format!("{SYSTEMS}.{name}"), error);
-        serde_json::from_value(raw.own.clone().into()).map_err(wrong).ok()
-    }
-
-    fn sandbox(&mut self, name: &str, raw: &RawSystem) -> Option<SandboxSettings> {
+    fn sandbox(&mut self, name: &str, raw: &RawSandbox) -> Option<SandboxSettings> {
         let Some(company) = raw.company.as_deref().map(|path| self.path(path)) else {
             if self.has_been_named(name) {
                 return None;

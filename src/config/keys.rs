@@ -18,6 +18,10 @@ pub(super) enum Kind {
     Named,
     /// A reference to a secret.
     Secret,
+    /// References to secrets by name, whatever the names are.
+    Secrets,
+    /// A declaration that the connector's own types read.
+    Tree,
 }
 
 impl Kind {
@@ -31,6 +35,8 @@ impl Kind {
             Self::Texts => "a list of texts, [\"…\", \"…\"]",
             Self::Named => "a table of texts, { \"NAME\" = \"…\" }",
             Self::Secret => "a reference to a secret",
+            Self::Secrets => "a table of references to secrets, { NAME = { env = \"…\" } }",
+            Self::Tree => "a table",
         }
     }
 }
@@ -163,6 +169,41 @@ pub(super) const SYSTEM_KINDS: &[(&str, &[Key])] = &[
             ("domain", Kind::Text),
             ("page", Kind::Number),
             ("timeout", Kind::Text),
+        ],
+    ),
+    (
+        "http",
+        &[
+            ("url", Kind::Text),
+            ("networks", Kind::Texts),
+            ("ca", Kind::Path),
+            ("timeout", Kind::Text),
+            ("answer_limit", Kind::Number),
+            ("headers", Kind::Named),
+            ("secrets", Kind::Secrets),
+            ("idempotency_header", Kind::Text),
+            ("offers", Kind::Texts),
+            ("accounts", Kind::Tree),
+            ("account", Kind::Tree),
+            ("fields", Kind::Tree),
+            ("actions", Kind::Tree),
+            ("manual", Kind::Named),
+        ],
+    ),
+    (
+        "exec",
+        &[
+            ("command", Kind::Texts),
+            ("folder", Kind::Path),
+            ("timeout", Kind::Text),
+            ("answer_limit", Kind::Number),
+            ("environment", Kind::Named),
+            ("secrets", Kind::Secrets),
+            ("secret_environment", Kind::Named),
+            ("offers", Kind::Texts),
+            ("answers", Kind::Texts),
+            ("actions", Kind::Tree),
+            ("manual", Kind::Named),
         ],
     ),
 ];

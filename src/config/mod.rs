@@ -7,6 +7,7 @@
 mod alerts;
 mod conventions;
 mod database;
+mod declared;
 mod file;
 mod judge;
 mod keys;

@@ -4,7 +4,11 @@
 use serde_json::{Map, Value, json};
 
 use super::keys::{self, Key, Kind};
+use crate::connectors::declared::AccountFields;
+use crate::connectors::exec::{ActionProgram, Ask};
+use crate::connectors::http::{ActionRequest, Listing, ReadAccount};
 use crate::secret::{PasswordPolicy, SignClass};
+use crate::workflow::Facet;
 
 /// What each key is for. A test asks that none is missing.
 const DESCRIPTIONS: &[(&str, &str)] = &[
@@ -109,9 +113,7 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
     ("systems.state", "For a sandbox: where what happens to it is written down."),
     ("systems.system", "For a sandbox: the system's name in the company; default its name here."),
     ("systems.profile", "For a directory: which kind of server it is."),
-    ("systems.url", "Where the system is: `ldaps://ldap.example.org`."),
     ("systems.tls", "How the connection is secured; default `tls` for `ldaps://`, `starttls` for `ldap://`."),
-    ("systems.ca", "A certificate authority to trust besides the machine's."),
     ("systems.user", "Whom usher signs in as: for a directory a DN, or `NAME@DOMAIN` for Active Directory."),
     ("systems.password", "That user's password, as a reference."),
     ("systems.base", "For a directory: what everything that usher looks at is below."),
@@ -127,7 +129,28 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
     ("systems.placeholder", "For a directory: who takes the last member's place in a group that may not be empty."),
     ("systems.domain", "For Active Directory: the domain of new sign-in names, default that of `base`."),
     ("systems.page", "For a directory: how many accounts are read at once, 1 to 1000; default 500."),
-    ("systems.timeout", "How long the system may take to answer, 1 to 60 seconds; default `15 s`."),
+    ("systems.url", "Where the system is: `ldaps://ldap.example.org`; for `http`, what every request is below."),
+    ("systems.networks", "For `http`: networks within the house that may be connected to; default none."),
+    ("systems.ca", "A certificate authority to trust besides the machine's."),
+    ("systems.timeout", "How long the system may take to answer, 1 to 60 seconds."),
+    ("systems.answer_limit", "The longest answer that is read, in bytes; default 1048576."),
+    ("systems.headers", "For `http`: headers of every request, by name; `{{ secrets.NAME }}` is a secret."),
+    ("systems.secrets", "The secrets that the system is given, by name, as references."),
+    ("systems.idempotency_header", "For `http`: the header that carries usher's key of a step, where one is known."),
+    ("systems.offers", "What the system offers."),
+    ("systems.accounts", "For `http`: the request that lists all accounts."),
+    ("systems.account", "For `http`: the request that reads one account."),
+    ("systems.fields", "For `http`: where the fields of an account stand in an answer, as JSON pointers."),
+    ("systems.actions", "What the system does: a request, or what its program can, by action."),
+    ("systems.manual", "What a person does there, by action, with the instruction."),
+    ("systems.command", "For `exec`: the program by its absolute path, and its arguments."),
+    ("systems.folder", "For `exec`: the working directory; default `/`."),
+    ("systems.environment", "For `exec`: the variables of the environment; there are no others."),
+    (
+        "systems.secret_environment",
+        "For `exec`: variables of the environment that are secrets: { VARIABLE = \"NAME\" }.",
+    ),
+    ("systems.answers", "For `exec`: what the program answers besides its actions."),
 ];
 
 /// The schema of the configuration.
@@ -178,6 +201,8 @@ fn one(path: &str, kind: Kind) -> Value {
             json!({ "type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": false,
             "properties": { "env": { "type": "string" }, "file": { "type": "string" }, "stored": { "type": "string" } } })
         }
+        Kind::Secrets => json!({ "type": "object", "additionalProperties": one(path, Kind::Secret) }),
+        Kind::Tree => json!({ "type": "object" }),
     };
     narrow(path, &mut schema);
     schema["description"] = json!(description(path));
@@ -193,6 +218,15 @@ fn narrow(path: &str, schema: &mut Value) {
     match path {
         "policy.redirect" | "policies.redirect" => {
             schema["enum"] = json!(crate::run::RedirectRule::ALL.map(crate::run::RedirectRule::as_str));
+        }
+        "systems.offers" => schema["items"]["enum"] = json!(Facet::ALL.map(Facet::as_str)),
+        "systems.answers" => schema["items"]["enum"] = json!(Ask::ALL.map(Ask::as_str)),
+        "systems.accounts" => *schema = of::<Listing>(),
+        "systems.account" => *schema = of::<ReadAccount>(),
+        "systems.fields" => *schema = of::<AccountFields>(),
+        "systems.actions" => {
+            let each = json!({ "anyOf": [of::<ActionRequest>(), of::<ActionProgram>()] });
+            schema["additionalProperties"] = each;
         }
         "mail.transport" => schema["enum"] = json!(["smtp", "file"]),
         "people.dates" => schema["enum"] = json!(["day-first", "month-first"]),
@@ -229,6 +263,19 @@ fn narrow(path: &str, schema: &mut Value) {
         }
         _ => {}
     }
+}
+
+/// The schema of what a connector's own types read, in one piece.
+fn of<T: schemars::JsonSchema>() -> Value {
+    let settings = schemars::generate::SchemaSettings::draft2020_12().with(|settings| {
+        settings.inline_subschemas = true;
+        settings.meta_schema = None;
+    });
+    let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
+    if let Some(fields) = schema.as_object_mut() {
+        fields.remove("title");
+    }
+    schema
 }
 
 fn description(path: &str) -> &'static str {

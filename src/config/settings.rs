@@ -8,6 +8,8 @@ use std::time::Duration;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use crate::connectors::exec::ExecSettings;
+use crate::connectors::http::HttpSettings;
 use crate::connectors::ldap::LdapSettings;
 use crate::run::{Governing, MatchRules};
 use crate::secret::SecretRef;
@@ -63,7 +65,7 @@ pub struct ServeSettings {
 }
 
 /// `[systems.NAME]`
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SystemSettings {
     /// Its name.
     pub name: String,
@@ -74,12 +76,16 @@ pub struct SystemSettings {
 }
 
 /// The kinds of system.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum SystemKind {
     /// A simulated one.
     Sandbox(SandboxSettings),
     /// A directory.
     Ldap(Box<LdapSettings>),
+    /// One that speaks HTTP, as it is declared.
+    Http(Box<HttpSettings>),
+    /// One behind a program.
+    Exec(Box<ExecSettings>),
 }
 
 impl SystemKind {
@@ -88,6 +94,7 @@ impl SystemKind {
         match self {
             Self::Sandbox(_) => crate::connectors::sandbox::GOVERNING.to_vec(),
             Self::Ldap(ldap) => ldap.governing(),
+            Self::Http(_) | Self::Exec(_) => Vec::new(),
         }
     }
 
@@ -96,6 +103,8 @@ impl SystemKind {
         match self {
             Self::Sandbox(_) => "sandbox",
             Self::Ldap(_) => "ldap",
+            Self::Http(_) => "http",
+            Self::Exec(_) => "exec",
         }
     }
 }

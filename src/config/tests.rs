@@ -85,7 +85,7 @@ fn paths_are_relative_to_the_file_that_names_them() {
     assert_eq!(config.database.place, DatabasePlace::Sqlite(place.path("etc/my.db")));
     assert_eq!(config.keys, KeySettings::File(place.path("etc/usher.key")));
     assert_eq!(config.workflows.folder, Some(place.path("etc/deep/flows")));
-    let SystemKind::Sandbox(sandbox) = &config.systems["files"].kind else { panic!("a sandbox") };
+    let SystemKind::Sandbox(sandbox) = &config.systems["files"].kind else { panic!("{:?}", config.systems) };
     assert_eq!(sandbox.company, place.path("etc/../c.toml"));
     assert_eq!(sandbox.state, place.path("etc/deep/x.state"));
     assert_eq!(sandbox.system, "store");
@@ -252,7 +252,8 @@ fn every_known_key_is_read() {
                 keys::Kind::Secret => "{ env = 'X' }",
                 keys::Kind::Number => "1",
                 keys::Kind::Texts => "['x']",
-                keys::Kind::Named => "{ x = 'y' }",
+                keys::Kind::Named | keys::Kind::Tree => "{ x = 'y' }",
+                keys::Kind::Secrets => "{ x = { env = 'X' } }",
                 keys::Kind::Text | keys::Kind::Path | keys::Kind::Database => "'x'",
             };
             let text = format!("[{section}]\n{key} = {value}");

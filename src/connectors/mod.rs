@@ -1,7 +1,10 @@
 //! THE OUTSIDE WORLD. One folder per kind of system; each answers what it can do, observes before it acts, applies
 //! only what differs, reads back and returns evidence.
 
+pub mod declared;
+pub mod exec;
 pub mod faulty;
+pub mod http;
 pub mod ldap;
 pub mod sandbox;
 
@@ -9,13 +12,15 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use self::exec::ExecSystem;
 use self::faulty::FaultySystem;
+use self::http::HttpSystem;
 use self::ldap::LdapSystem;
 use self::sandbox::SandboxSystem;
 use crate::run::{Account, Capability, Evidence, Governing};
 use crate::secret::Secret;
 use crate::store::Store;
-use crate::workflow::{ActionKind, Facet};
+use crate::workflow::{ActionKind, Class, Facet};
 
 /// One request to a system.
 #[derive(Clone, Debug)]
@@ -121,6 +126,10 @@ pub enum Connector {
     Sandbox(SandboxSystem),
     /// A directory.
     Ldap(Box<LdapSystem>),
+    /// One that speaks HTTP, as the configuration declares.
+    Http(Box<HttpSystem>),
+    /// One behind a program of the administrator's.
+    Exec(Box<ExecSystem>),
     /// One whose calls a test makes go wrong.
     Faulty(FaultySystem),
 }
@@ -132,6 +141,17 @@ impl Connector {
         match self {
             Self::Ldap(system) => Self::Ldap(Box::new(system.with_store(store.clone()))),
             Self::Sandbox(_) | Self::Faulty(_) => self,
+            Self::Http(system) => Self::Http(Box::new(system.with_store(store.clone()))),
+            Self::Exec(system) => Self::Exec(Box::new(system.with_store(store.clone()))),
+        }
+    }
+
+    /// What a second attempt at an action does there; the action's own class, where the kind knows nothing else.
+    pub fn class(&self, action: ActionKind) -> Class {
+        match self {
+            Self::Sandbox(_) | Self::Ldap(_) | Self::Faulty(_) => action.class(),
+            Self::Http(system) => system.class(action),
+            Self::Exec(system) => system.class(action),
         }
     }
 
@@ -140,6 +160,8 @@ impl Connector {
         match self {
             Self::Sandbox(system) => system.facets(),
             Self::Ldap(system) => system.facets(),
+            Self::Http(system) => system.facets(),
+            Self::Exec(system) => system.facets(),
             Self::Faulty(faulty) => faulty.system.facets(),
         }
     }
@@ -149,6 +171,8 @@ impl Connector {
         match self {
             Self::Sandbox(system) => system.capability(action, account),
             Self::Ldap(system) => system.capability(action, account),
+            Self::Http(system) => system.capability(action),
+            Self::Exec(system) => system.capability(action),
             Self::Faulty(faulty) => faulty.system.capability(action, account),
         }
     }
@@ -161,6 +185,8 @@ impl Connector {
         match self {
             Self::Sandbox(system) => system.observe(call).await,
             Self::Ldap(system) => system.observe(call).await,
+            Self::Http(system) => system.observe(call).await,
+            Self::Exec(system) => system.observe(call).await,
             Self::Faulty(faulty) => faulty.observe(call).await,
         }
     }
@@ -173,6 +199,8 @@ impl Connector {
         match self {
             Self::Sandbox(system) => system.perform(call).await,
             Self::Ldap(system) => system.perform(call).await,
+            Self::Http(system) => system.perform(call, None).await,
+            Self::Exec(system) => system.perform(call, None).await,
             Self::Faulty(faulty) => faulty.perform(call).await,
         }
     }
@@ -185,6 +213,8 @@ impl Connector {
         match self {
             Self::Sandbox(system) => system.issue(call, what).await,
             Self::Ldap(system) => system.issue(call, what).await,
+            Self::Http(system) => system.issue(call, what).await,
+            Self::Exec(system) => system.issue(call, what).await,
             Self::Faulty(faulty) => faulty.issue(call, what).await,
         }
     }
@@ -197,6 +227,8 @@ impl Connector {
         match self {
             Self::Sandbox(system) => system.accounts(from).await,
             Self::Ldap(system) => system.accounts(from).await,
+            Self::Http(system) => system.accounts(from).await,
+            Self::Exec(system) => system.accounts(from).await,
             Self::Faulty(faulty) => faulty.accounts(from).await,
         }
     }
@@ -209,6 +241,8 @@ impl Connector {
         match self {
             Self::Sandbox(system) => system.read(external_id).await,
             Self::Ldap(system) => system.read(external_id).await,
+            Self::Http(system) => system.read(external_id).await,
+            Self::Exec(system) => system.read(external_id).await,
             Self::Faulty(faulty) => faulty.read(external_id).await,
         }
     }
@@ -221,6 +255,8 @@ impl Connector {
         match self {
             Self::Sandbox(system) => system.perform_with(call, password).await,
             Self::Ldap(system) => system.perform_with(call, password).await,
+            Self::Http(system) => system.perform(call, Some(password)).await,
+            Self::Exec(system) => system.perform(call, Some(password)).await,
             Self::Faulty(faulty) => faulty.perform_with(call, password).await,
         }
     }
@@ -233,6 +269,8 @@ impl Connector {
         match self {
             Self::Sandbox(system) => system.made(call).await,
             Self::Ldap(system) => system.made(call).await,
+            Self::Http(system) => system.made(call).await,
+            Self::Exec(system) => system.made(call).await,
             Self::Faulty(faulty) => faulty.made(call).await,
         }
     }
@@ -242,6 +280,7 @@ impl Connector {
         match self {
             Self::Sandbox(system) => system.governing(),
             Self::Ldap(system) => system.governing(),
+            Self::Http(_) | Self::Exec(_) => Vec::new(),
             Self::Faulty(faulty) => faulty.system.governing(),
         }
     }
@@ -259,6 +298,7 @@ impl Connector {
         match self {
             Self::Sandbox(system) => system.last_of_its_kind(external_id, becomes).await,
             Self::Ldap(system) => system.last_of_its_kind(external_id, becomes).await,
+            Self::Http(_) | Self::Exec(_) => Ok(None),
             Self::Faulty(faulty) => faulty.last_of_its_kind(external_id, becomes).await,
         }
     }
@@ -271,6 +311,8 @@ impl Connector {
         match self {
             Self::Sandbox(system) => system.verify_archive(call).await,
             Self::Ldap(system) => system.verify_archive(call).await,
+            Self::Http(system) => system.verify_archive(call).await,
+            Self::Exec(system) => system.verify_archive(call).await,
             Self::Faulty(faulty) => faulty.verify_archive(call).await,
         }
     }
@@ -280,6 +322,7 @@ impl Connector {
         match self {
             Self::Sandbox(system) => system.is_administrative(role),
             Self::Ldap(system) => system.is_administrative(role),
+            Self::Http(_) | Self::Exec(_) => false,
             Self::Faulty(faulty) => faulty.system.is_administrative(role),
         }
     }
@@ -289,6 +332,8 @@ impl Connector {
         match self {
             Self::Sandbox(system) => system.test().await,
             Self::Ldap(system) => system.test().await,
+            Self::Http(system) => system.test().await,
+            Self::Exec(system) => system.test().await,
             Self::Faulty(faulty) => faulty.system.test().await,
         }
     }

@@ -11,7 +11,7 @@ use crate::run::book::public_id;
 use crate::run::settle::Outcome;
 use crate::run::{Account, AccountStatus, Capability, Evidence, HoldReason, another_role};
 use crate::store::{Claim, Seen};
-use crate::workflow::{ActionKind, Nature, Place};
+use crate::workflow::{ActionKind, Class, Nature, Place};
 
 impl Engine {
     /// Carries out one attempt. `lease_stands` is asked right before anything is sent.
@@ -93,13 +93,20 @@ impl Engine {
         if !lease_stands() {
             return Outcome::Returned;
         }
-        if !matches!(claim.action, ActionKind::PasswordRotate | ActionKind::PasswordReset) {
-            return ended(within(claim.timeout, connector.perform(call)).await);
-        }
-        // Nobody gets to know it.
-        match self.new_password(claim) {
-            Ok(password) => ended(within(claim.timeout, connector.perform_with(call, &password)).await),
-            Err(error) => Outcome::Retry { reason: error.to_string(), after: None },
+        let outcome = match claim.action {
+            // Nobody gets to know it.
+            ActionKind::PasswordRotate | ActionKind::PasswordReset => match self.new_password(claim) {
+                Ok(password) => ended(within(claim.timeout, connector.perform_with(call, &password)).await),
+                Err(error) => Outcome::Retry { reason: error.to_string(), after: None },
+            },
+            _ => ended(within(claim.timeout, connector.perform(call)).await),
+        };
+        match outcome {
+            // Declared so: what nobody can see is not repeated by itself.
+            Outcome::Unknown(reason) if connector.class(claim.action) == Class::U => {
+                Outcome::Held(HoldReason::Ambiguous(reason))
+            }
+            outcome => outcome,
         }
     }
 
@@ -166,7 +173,12 @@ pub(super) async fn looked(claim: &Claim, connector: &Connector, call: &Call) ->
         Ok(Observation::Reached(evidence)) => Some(Outcome::Done(observed(evidence))),
         // Not there: it is applied again. Not to be seen: applying again is harmless, or the class says hold.
         Ok(Observation::NotReached(_)) => None,
-        Ok(Observation::Unobservable) if claim.action.class() != crate::workflow::Class::U => None,
+        Ok(Observation::Unobservable) if connector.class(claim.action) != Class::U => None,
+        // The configuration says that a second attempt might be a second effect: a person looks.
+        Ok(Observation::Unobservable) if claim.action.class() != Class::U => {
+            let why = "whether the earlier attempt had its effect cannot be seen, and it is not repeated by itself";
+            Some(Outcome::Held(HoldReason::Ambiguous(why.to_owned())))
+        }
         Ok(Observation::Unobservable) => {
             Some(Outcome::Unknown("whether the earlier attempt had its effect cannot be seen".into()))
         }

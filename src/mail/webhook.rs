@@ -11,11 +11,12 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Certificate, Client, StatusCode, Url, redirect};
+use reqwest::{Client, StatusCode, Url};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
 use super::transport::Refusal;
+use crate::outbound::{self, chain};
 use crate::secret::{Secret, SecretRef};
 use crate::store::{self, Carrier, NewMail, Store, TakenMail};
 
@@ -188,43 +189,9 @@ fn body(kind: &str, timestamp: Timestamp, data: &Value) -> String {
 }
 
 fn client(settings: &WebhookSettings) -> Result<Client, String> {
-    // One for the process; another that is installed already serves as well.
-    rustls::crypto::ring::default_provider().install_default().ok();
-    let further = match &settings.ca {
-        Some(path) => {
-            let pem = std::fs::read(path).map_err(|why| format!("{}: {why}", path.display()))?;
-            let found = Certificate::from_pem_bundle(&pem);
-            let found = found.map_err(|why| format!("{}: {}", path.display(), chain(&why)))?;
-            if found.is_empty() {
-                return Err(format!("{}: there is no certificate (PEM) in it", path.display()));
-            }
-            found
-        }
-        None => Vec::new(),
-    };
-    let client = Client::builder()
-        .user_agent(concat!("usher/", env!("CARGO_PKG_VERSION")))
-        .redirect(redirect::Policy::none())
-        .no_proxy()
-        .timeout(settings.timeout)
-        .tls_certs_merge(further)
-        // Alerts are rare: a connection that is kept would be stale.
-        .pool_max_idle_per_host(0);
-    client.build().map_err(|why| match &settings.ca {
-        Some(path) => format!("{}: {}", path.display(), chain(&why)),
-        None => chain(&why),
-    })
-}
-
-/// An error with its causes: the outermost words say little.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        words = format!("{words}: {inner}");
-        cause = inner.source();
-    }
-    words
+    let ca = settings.ca.as_deref();
+    // Alerts are rare: a connection that is kept would be stale.
+    outbound::build(outbound::client(ca, settings.timeout)?.pool_max_idle_per_host(0), ca)
 }
 
 /// The key's bytes. What is wrong is said without repeating it.

@@ -150,6 +150,10 @@ impl StepState {
                 S::Held { reason: reason.clone(), observe: false }
             }
             (S::Unknown { .. }, E::Held { reason }) => S::Held { reason: reason.clone(), observe: true },
+            // Nobody can see what became of it, so a person decides; a look would only hold it again.
+            (S::Leased { .. }, E::Held { reason: reason @ HoldReason::Ambiguous(_) }) => {
+                S::Held { reason: reason.clone(), observe: false }
+            }
             (S::Leased { observe, .. } | S::Held { observe, .. }, E::Held { reason }) => {
                 S::Held { reason: reason.clone(), observe: *observe }
             }

@@ -55,7 +55,7 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment
 });
 
-fn values(scope: &Scope) -> minijinja::Value {
+fn values(scope: &impl Serialize) -> minijinja::Value {
     minijinja::Value::from(minijinja::value::Serde(scope))
 }
 
@@ -103,7 +103,7 @@ impl Template {
     ///
     /// # Errors
     /// When a name is unknown or an expression fails.
-    pub fn render(&self, scope: &Scope) -> Result<Value, TemplateError> {
+    pub fn render(&self, scope: &impl Serialize) -> Result<Value, TemplateError> {
         if let Some(expression) = self.single_expression() {
             let value = ENVIRONMENT.compile_expression(expression)?.eval(values(scope))?;
             if value.is_undefined() {
@@ -118,7 +118,7 @@ impl Template {
     ///
     /// # Errors
     /// As [`Template::render`].
-    pub fn render_text(&self, scope: &Scope) -> Result<String, TemplateError> {
+    pub fn render_text(&self, scope: &impl Serialize) -> Result<String, TemplateError> {
         Ok(match self.render(scope)? {
             Value::Null => String::new(),
             Value::String(text) => text,
@@ -158,7 +158,7 @@ impl Condition {
     ///
     /// # Errors
     /// When a name is unknown or the expression fails.
-    pub fn holds(&self, scope: &Scope) -> Result<bool, TemplateError> {
+    pub fn holds(&self, scope: &impl Serialize) -> Result<bool, TemplateError> {
         let value = ENVIRONMENT.compile_expression(&self.source)?.eval(values(scope))?;
         if value.is_undefined() {
             return Err(TemplateError { message: format!("`{}` is not known", self.source) });

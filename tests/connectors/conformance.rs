@@ -12,6 +12,7 @@
 //!
 //! [`creates`] and [`lists`] are the same for new accounts and for the list of all accounts.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
@@ -120,7 +121,7 @@ pub async fn conforms<T: Target>(target: &mut T, cases: &[Case]) {
             Capability::Supported | Capability::Degraded(_) => {
                 let case = cases.iter().find(|case| case.action == action);
                 let case = case.unwrap_or_else(|| panic!("{action} is said to be done, and no case shows it"));
-                Trial { case, key: format!("run_7/{action}") }.run(target).await;
+                Trial { case, steps: Cell::new(0) }.run(target).await;
             }
             Capability::Manual(why) | Capability::Unsupported(why) => {
                 assert!(why.len() > 10, "{action} is not done, and `{why}` does not say why");
@@ -148,7 +149,8 @@ async fn does_nothing<T: Target>(target: &mut T, action: ActionKind) {
 /// One action under test.
 struct Trial<'a> {
     case: &'a Case,
-    key: String,
+    /// How often it was prepared: each time it is another step, with a key of its own.
+    steps: Cell<u32>,
 }
 
 impl Trial<'_> {
@@ -229,7 +231,7 @@ impl Trial<'_> {
         self.prepared(target).await;
         let before = target.whole().await;
         for id in HOSTILE.iter().copied().map(Some).chain([None]) {
-            let call = call(action, &self.case.with, id, &self.key, 1);
+            let call = call(action, &self.case.with, id, &self.key(), 1);
             match perform(target.connector(), &call).await {
                 Err(ActionError::Fail { .. }) => {}
                 // What is not there any more is deleted.
@@ -248,13 +250,18 @@ impl Trial<'_> {
 
     async fn prepared<T: Target>(&self, target: &mut T) -> String {
         let id = target.fresh().await;
+        self.steps.set(self.steps.get() + 1);
         for (number, (action, with)) in self.case.first.iter().enumerate() {
-            let key = format!("{}/first{number}", self.key);
+            let key = format!("{}/first{number}", self.key());
             let first = call(*action, with, self.account(&id, *action), &key, 1);
             let outcome = perform(target.connector(), &first).await;
             outcome.unwrap_or_else(|why| panic!("{action}, before {}: {why:?}", self.case.action));
         }
         id
+    }
+
+    fn key(&self) -> String {
+        format!("run_{}/{}", self.steps.get(), self.case.action)
     }
 
     fn account<'i>(&self, id: &'i str, action: ActionKind) -> Option<&'i str> {
@@ -270,14 +277,14 @@ impl Trial<'_> {
 
     async fn perform<T: Target>(&self, target: &T, id: &str, fence: i64) -> Result<Evidence, ActionError> {
         let account = self.account(id, self.case.action);
-        perform(target.connector(), &call(self.case.action, &self.case.with, account, &self.key, fence)).await
+        perform(target.connector(), &call(self.case.action, &self.case.with, account, &self.key(), fence)).await
     }
 
     /// Looks, and answers whether the goal can be seen at all; where it can, it must be as it is `reached`.
     async fn observed<T: Target>(&self, target: &T, id: &str, reached: bool, when: &str) -> bool {
         let action = self.case.action;
         let account = self.account(id, action);
-        let call = call(action, &self.case.with, account, &self.key, 1);
+        let call = call(action, &self.case.with, account, &self.key(), 1);
         match target.connector().observe(&call).await {
             Ok(Observation::Unobservable) => false,
             Ok(Observation::Reached(evidence)) => {
@@ -301,7 +308,8 @@ pub async fn creates<T: Target>(target: &mut T, with: Value) {
     for cut in [None, Some(Cut::Before), Some(Cut::After)] {
         target.fresh().await;
         let before = count(target).await;
-        let attempt = |fence| call(ActionKind::AccountCreate, &with, None, "run_8/create", fence);
+        let key = format!("run_8/create/{cut:?}");
+        let attempt = |fence| call(ActionKind::AccountCreate, &with, None, &key, fence);
         let look = target.connector().observe(&attempt(1)).await.expect("a look");
         assert!(matches!(look, Observation::NotReached(_)), "{look:?}");
         assert_eq!(target.connector().made(&attempt(1)).await.expect("a look"), None, "nothing is made yet");

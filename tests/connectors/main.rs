@@ -5,5 +5,13 @@
 #![expect(unreachable_pub, reason = "a test binary has no outside")]
 
 mod conformance;
+#[expect(dead_code, reason = "shared with tests/suite")]
+mod crm;
+#[expect(dead_code, reason = "shared with tests/suite")]
+mod doors;
+mod exec;
+mod http;
 mod ldap;
 mod sandbox;
+#[path = "../suite/tls.rs"]
+mod tls;

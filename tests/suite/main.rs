@@ -8,7 +8,13 @@
 
 #[macro_use]
 mod harness;
+#[expect(dead_code, reason = "shared with tests/connectors, which use all of it")]
+#[path = "../connectors/crm.rs"]
+mod crm;
 mod database;
+#[expect(dead_code, reason = "shared with tests/connectors, which use all of it")]
+#[path = "../connectors/doors.rs"]
+mod doors;
 
 mod engine;
 mod living;

@@ -1,11 +1,15 @@
 //! Certificates for servers of tests: an authority of their own, and a certificate by it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::serve::Listener;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::server::TlsStream;
 
 /// The names of this machine.
 pub const HERE: [&str; 2] = ["127.0.0.1", "localhost"];
@@ -35,4 +39,29 @@ pub fn authority_until(names: &[&str], year: i32) -> (String, TlsAcceptor) {
         .with_single_cert(vec![leaf.der().clone()], PrivateKeyDer::Pkcs8(key.serialize_der().into()))
         .expect("a server's certificate");
     (ca_pem, TlsAcceptor::from(Arc::new(config)))
+}
+
+/// Speaks TLS and nothing else.
+pub struct TlsListener {
+    pub listener: TcpListener,
+    pub acceptor: TlsAcceptor,
+}
+
+impl Listener for TlsListener {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    /// Whoever does not like the certificate is not waited for.
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            let Ok((stream, from)) = self.listener.accept().await else { continue };
+            if let Ok(stream) = self.acceptor.accept(stream).await {
+                return (stream, from);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<Self::Addr> {
+        self.listener.local_addr()
+    }
 }

@@ -3,6 +3,7 @@
 mod accidents;
 mod alerts;
 mod boundaries;
+mod declared;
 pub mod departure;
 mod guarded;
 mod hands;
