@@ -16,12 +16,12 @@ use tokio::task::JoinHandle;
 use crate::clock::{self, Clock};
 use crate::config::{Config, DatabasePlace, KeySettings, Problem, SystemKind};
 use crate::connectors::Connector;
-use crate::connectors::exec::ExecSystem;
-use crate::connectors::http::HttpSystem;
+use crate::connectors::exec::{ExecSystem, Program, ProgramSettings};
+use crate::connectors::http::{HttpSystem, Line, LineSettings};
 use crate::connectors::ldap::{LdapSettings, LdapSystem};
 use crate::connectors::sandbox::{SandboxCompany, SandboxError};
 use crate::engine::library::Library;
-use crate::engine::{Engine, Fittings, Matching};
+use crate::engine::{Engine, Fittings, Matching, Outside};
 use crate::mail::{MailRoom, Webhook};
 use crate::queue::{self, Counts};
 use crate::secret::{KeyFileError, KeyRing, SecretError};
@@ -132,9 +132,9 @@ pub fn open_systems(config: &Config) -> Result<BTreeMap<String, Connector>, Star
                 })?;
                 Connector::Sandbox(system)
             }
-            SystemKind::Ldap(ldap) => Connector::Ldap(Box::new(LdapSystem::new(name, LdapSettings::clone(ldap)))),
             SystemKind::Http(http) => Connector::Http(Box::new(HttpSystem::open(name.clone(), (**http).clone()))),
             SystemKind::Exec(exec) => Connector::Exec(Box::new(ExecSystem::open(name.clone(), (**exec).clone()))),
+            SystemKind::Ldap(ldap) => Connector::Ldap(Box::new(LdapSystem::new(name, LdapSettings::clone(ldap)))),
         };
         systems.insert(name.clone(), connector);
     }
@@ -182,11 +182,18 @@ pub fn assemble(config: &Config, store: Store, systems: BTreeMap<String, Connect
     let matching = Matching { everywhere: config.matching.clone(), on: config.matching_on() };
     let webhook = config.webhook.clone().map(|settings| Webhook::open(settings).with_store(store.clone()));
     let systems = systems.into_iter().map(|(name, system)| (name, system.with_store(&store))).collect();
+    let line = |settings: &LineSettings| Line::open(settings.clone()).with_store(store.clone());
+    let program = |settings: &ProgramSettings| Program::open(settings.clone()).with_store(store.clone());
+    let outside = Outside {
+        requests: config.requests.iter().map(line).collect(),
+        programs: config.programs.iter().map(program).collect(),
+    };
     let fittings = Fittings {
         matching,
         mail: open_mail(config).0.map(|room| room.with_store(store.clone())),
         passwords: config.passwords.clone(),
         checkpoint_file: config.audit.checkpoint_file.clone(),
+        outside,
         webhook,
         silent_after: config.silent_after,
         finished_runs: config.finished_runs,

@@ -62,7 +62,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rpassword", &["cli"]),
     ("rust_xlsxwriter", &["report"]),
     ("rustix", &["connectors"]),
-    ("rustls", &["connectors", "outbound"]),
+    ("rustls", &["outbound", "connectors"]),
     ("rustls-native-certs", &["connectors"]),
     ("saphyr-parser", &["workflow"]),
     ("schemars", &["workflow", "connectors", "config"]),

@@ -66,7 +66,7 @@ impl Judge<'_> {
             }
         }
         for (system, raw) in &merged.raw.systems {
-            let Some(own) = raw.every.own_account.as_deref() else { continue };
+            let Some(own) = raw.own_account.as_deref() else { continue };
             if own.trim().is_empty() {
                 self.wrong(
                     &format!("{SYSTEMS}.{system}.own_account"),
@@ -139,7 +139,7 @@ impl Judge<'_> {
     fn sign_in(&mut self) -> BTreeMap<String, SignIn> {
         let mut read = BTreeMap::new();
         for (system, raw) in &self.merged.raw.systems {
-            let Some(written) = raw.every.sign_in.as_deref() else { continue };
+            let Some(written) = raw.sign_in.as_deref() else { continue };
             let (local, domain) = match written.split_once('@') {
                 Some((local, domain)) => (local, Some(domain.trim().to_lowercase())),
                 None => (written, None),

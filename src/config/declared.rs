@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::judge::Judge;
-use super::keys::SYSTEMS;
+use super::keys::{PROGRAMS, REQUESTS, SYSTEMS};
 use super::problem::suggestion;
 use crate::connectors::declared::{AccountFields, Text};
 use crate::connectors::exec::{ActionProgram, Ask, ExecSettings, ProgramSettings};
@@ -58,9 +58,23 @@ pub(super) struct RawExec {
 const LIMITS: std::ops::RangeInclusive<i64> = 1024..=64 * 1024 * 1024;
 
 impl Judge<'_> {
+    /// `[requests.NAME]`: where steps of `http.request` may call.
+    pub(super) fn requests(&mut self) -> Vec<LineSettings> {
+        let merged = self.merged;
+        let named = merged.raw.requests.iter();
+        named.filter_map(|(name, raw)| self.line(&format!("{REQUESTS}.{name}"), raw)).collect()
+    }
+
+    /// `[programs.NAME]`: what steps of `exec` may run.
+    pub(super) fn programs(&mut self) -> Vec<ProgramSettings> {
+        let merged = self.merged;
+        let named = merged.raw.programs.iter();
+        named.filter_map(|(name, raw)| self.program(&format!("{PROGRAMS}.{name}"), raw)).collect()
+    }
+
     pub(super) fn http(&mut self, name: &str, raw: &RawHttp) -> Option<HttpSettings> {
         let section = format!("{SYSTEMS}.{name}");
-        let line = self.line(name, raw)?;
+        let line = self.line(&section, raw)?;
         let settings = HttpSettings {
             line,
             offers: self.offers(&section, &raw.offers),
@@ -76,8 +90,7 @@ impl Judge<'_> {
         Some(settings)
     }
 
-    fn line(&mut self, name: &str, raw: &RawHttp) -> Option<LineSettings> {
-        let section = format!("{SYSTEMS}.{name}");
+    fn line(&mut self, section: &str, raw: &RawHttp) -> Option<LineSettings> {
         let networks = self.networks(&format!("{section}.networks"), &raw.networks);
         let mut headers = BTreeMap::new();
         for (header, text) in &raw.headers {
@@ -93,9 +106,9 @@ impl Judge<'_> {
                 return None;
             }
             None => {
-                if !self.has_been_named(name) {
+                if !self.has_been_named_in(section) {
                     self.wrong(
-                        &section,
+                        section,
                         "`url` is missing: what every request is below, `https://crm.example.org/api/`",
                     );
                 }
@@ -108,7 +121,7 @@ impl Judge<'_> {
             networks,
             ca: raw.ca.as_deref().map(|ca| self.path(ca)),
             timeout,
-            answer_limit: self.limit(&section, raw.answer_limit, LineSettings::ANSWER_LIMIT),
+            answer_limit: self.limit(section, raw.answer_limit, LineSettings::ANSWER_LIMIT),
             headers,
             secrets: raw.secrets.clone(),
         })
@@ -169,7 +182,7 @@ impl Judge<'_> {
 
     pub(super) fn exec(&mut self, name: &str, raw: &RawExec) -> Option<ExecSettings> {
         let section = format!("{SYSTEMS}.{name}");
-        let program = self.program(name, raw)?;
+        let program = self.program(&section, raw)?;
         let mut answers = BTreeSet::new();
         for word in &raw.answers {
             match Ask::ALL.into_iter().find(|ask| ask.as_str() == word) {
@@ -201,12 +214,11 @@ impl Judge<'_> {
         Some(settings)
     }
 
-    fn program(&mut self, name: &str, raw: &RawExec) -> Option<ProgramSettings> {
-        let section = format!("{SYSTEMS}.{name}");
+    fn program(&mut self, section: &str, raw: &RawExec) -> Option<ProgramSettings> {
         let Some(program) = raw.command.first() else {
-            if !self.has_been_named(name) {
+            if !self.has_been_named_in(section) {
                 self.wrong(
-                    &section,
+                    section,
                     "`command` is missing: the program and its arguments, `command = [\"/usr/local/lib/usher/door\"]`",
                 );
             }
@@ -226,10 +238,7 @@ impl Judge<'_> {
         let variables = raw.environment.iter().chain(&raw.secret_environment);
         let bad = |name: &str| name.is_empty() || name.contains(['=', '\0']);
         if raw.command.iter().any(unfit) || variables.clone().any(|(name, value)| bad(name) || unfit(value)) {
-            self.wrong(
-                &section,
-                "a program, its arguments and its environment are text without NUL, names without `=`",
-            );
+            self.wrong(section, "a program, its arguments and its environment are text without NUL, names without `=`");
         }
         let key = format!("{section}.timeout");
         Some(ProgramSettings {
@@ -239,7 +248,7 @@ impl Judge<'_> {
             secrets: raw.secrets.clone(),
             secret_environment: raw.secret_environment.clone(),
             timeout: self.length(&key, raw.timeout.as_deref(), 1..=60, ProgramSettings::TIMEOUT),
-            answer_limit: self.limit(&section, raw.answer_limit, ProgramSettings::ANSWER_LIMIT),
+            answer_limit: self.limit(section, raw.answer_limit, ProgramSettings::ANSWER_LIMIT),
         })
     }
 

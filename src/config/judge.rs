@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use super::database::{DatabasePlace, DatabaseSettings};
 use super::keys::{SYSTEM_KINDS, SYSTEMS, system_keys};
 use super::problem::{Problem, suggestion};
-use super::raw::{RawPeople, RawSandbox, RawSystem};
+use super::raw::{RawPeople, RawSystem};
 use super::settings::{
     AuditSettings, KeySettings, SandboxSettings, ServeSettings, SystemKind, SystemSettings, TimeSettings,
     WorkflowSettings,
@@ -196,19 +196,13 @@ impl Judge<'_> {
             self.wrong(&section, "a system's name is lower-case letters, digits, `-` and `_`, and not `all`");
             return None;
         }
-        let Some(kind) = raw.every.kind.as_deref() else {
+        let Some(kind) = raw.kind.as_deref() else {
             self.wrong(&section, "what kind of system is it? Write `kind = \"…\"`");
             return None;
         };
+        self.of_its_kind(&section, kind, raw);
         let kind = match kind {
-            "sandbox" => {
-                let own = self.own(name, raw)?;
-                SystemKind::Sandbox(self.sandbox(name, &own)?)
-            }
-            "ldap" => {
-                let own = self.own(name, raw)?;
-                SystemKind::Ldap(Box::new(self.ldap(name, &own)?))
-            }
+            "sandbox" => SystemKind::Sandbox(self.sandbox(name, raw)?),
             "http" => {
                 let own = self.own(name, raw)?;
                 SystemKind::Http(Box::new(self.http(name, &own)?))
@@ -217,6 +211,10 @@ impl Judge<'_> {
                 let own = self.own(name, raw)?;
                 SystemKind::Exec(Box::new(self.exec(name, &own)?))
             }
+            "ldap" => {
+                let own = self.own(name, raw)?;
+                SystemKind::Ldap(Box::new(self.ldap(name, &own)?))
+            }
             kind => {
                 let kinds: Vec<&str> = SYSTEM_KINDS.iter().map(|(kind, _)| *kind).collect();
                 let help = suggestion(kind, &kinds);
@@ -224,23 +222,25 @@ impl Judge<'_> {
                 return None;
             }
         };
-        let rules = self.match_rules(&format!("{section}.match"), raw.every.rules.as_deref());
+        let rules = self.match_rules(&format!("{section}.match"), raw.rules.as_deref());
         Some(SystemSettings { name: name.to_owned(), rules, kind })
     }
 
-    /// What the kind of a system takes. Files are checked key by key when they are read, the environment only here,
-    /// where the kind is known.
-    fn own<T: serde::de::DeserializeOwned>(&mut self, name: &str, raw: &RawSystem) -> Option<T> {
-        let section = format!("{SYSTEMS}.{name}");
-        let known = system_keys(raw.every.kind.as_deref());
-        for key in raw.table.keys().filter(|key| known.iter().all(|(name, _)| name != key)) {
-            let kind = raw.every.kind.as_deref().unwrap_or_default();
+    /// Files are checked key by key when they are read, the environment only here, where the kind is known.
+    fn of_its_kind(&mut self, section: &str, kind: &str, raw: &RawSystem) {
+        let known = system_keys(Some(kind));
+        for key in raw.own.keys().filter(|key| known.iter().all(|(name, _)| name != key)) {
             self.wrong(&format!("{section}.{key}"), format!("a system of kind `{kind}` has no such key"));
         }
-        raw.own().map_err(|error| self.wrong(&section, error)).ok()
     }
 
-    fn sandbox(&mut self, name: &str, raw: &RawSandbox) -> Option<SandboxSettings> {
+    /// What only the kind of a system takes.
+    fn own<T: serde::de::DeserializeOwned>(&mut self, name: &str, raw: &RawSystem) -> Option<T> {
+        let wrong = |error| self.wrong(&format!("{SYSTEMS}.{name}"), error);
+        serde_json::from_value(raw.own.clone().into()).map_err(wrong).ok()
+    }
+
+    fn sandbox(&mut self, name: &str, raw: &RawSystem) -> Option<SandboxSettings> {
         let Some(company) = raw.company.as_deref().map(|path| self.path(path)) else {
             if self.has_been_named(name) {
                 return None;
@@ -259,7 +259,11 @@ impl Judge<'_> {
 impl Judge<'_> {
     /// Whether something else is wrong with this system already: then what is missing is probably misspelt.
     pub(super) fn has_been_named(&self, system: &str) -> bool {
-        let section = format!("[{SYSTEMS}.{system}]");
+        self.has_been_named_in(&format!("{SYSTEMS}.{system}"))
+    }
+
+    pub(super) fn has_been_named_in(&self, section: &str) -> bool {
+        let section = format!("[{section}]");
         self.merged.problems.iter().any(|problem| problem.message.contains(&section))
     }
 }

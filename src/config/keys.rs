@@ -116,6 +116,12 @@ pub(super) const ALERTS: &str = "alerts";
 /// What there may be in it.
 pub(super) const WEBHOOK: &str = "webhook";
 
+/// The section whose tables are places that `http.request` may call.
+pub(super) const REQUESTS: &str = "requests";
+
+/// The section whose tables are programs that `exec` may run.
+pub(super) const PROGRAMS: &str = "programs";
+
 /// The section whose tables are the company's departments.
 pub(super) const DEPARTMENTS: &str = "departments";
 
@@ -124,6 +130,30 @@ pub(super) const NAMED: &[(&str, &[Key])] = &[
     ("calendars", &[("days", Kind::Texts), ("weekend", Kind::Texts)]),
     ("policies", POLICY),
     (ALERTS, &[("url", Kind::Text), ("secret", Kind::Secret), ("ca", Kind::Path), ("timeout", Kind::Text)]),
+    (
+        REQUESTS,
+        &[
+            ("url", Kind::Text),
+            ("networks", Kind::Texts),
+            ("ca", Kind::Path),
+            ("timeout", Kind::Text),
+            ("answer_limit", Kind::Number),
+            ("headers", Kind::Named),
+            ("secrets", Kind::Secrets),
+        ],
+    ),
+    (
+        PROGRAMS,
+        &[
+            ("command", Kind::Texts),
+            ("folder", Kind::Path),
+            ("timeout", Kind::Text),
+            ("answer_limit", Kind::Number),
+            ("environment", Kind::Named),
+            ("secrets", Kind::Secrets),
+            ("secret_environment", Kind::Named),
+        ],
+    ),
     (DEPARTMENTS, &[("groups", Kind::Texts), ("role", Kind::Text), ("quota", Kind::Text), ("licences", Kind::Named)]),
 ];
 
@@ -146,31 +176,6 @@ pub(super) const EVERY_SYSTEM: &[Key] = &[
 /// The kinds of system and what each takes besides. A key that several kinds take takes the same of each.
 pub(super) const SYSTEM_KINDS: &[(&str, &[Key])] = &[
     ("sandbox", &[("company", Kind::Path), ("state", Kind::Path), ("system", Kind::Text)]),
-    (
-        "ldap",
-        &[
-            ("profile", Kind::Text),
-            ("url", Kind::Text),
-            ("tls", Kind::Text),
-            ("ca", Kind::Path),
-            ("user", Kind::Text),
-            ("password", Kind::Secret),
-            ("base", Kind::Text),
-            ("people", Kind::Text),
-            ("groups", Kind::Text),
-            ("deleted", Kind::Text),
-            ("filter", Kind::Text),
-            ("login", Kind::Text),
-            ("employee_number", Kind::Text),
-            ("hidden", Kind::Text),
-            ("policy", Kind::Text),
-            ("administrators", Kind::Text),
-            ("placeholder", Kind::Text),
-            ("domain", Kind::Text),
-            ("page", Kind::Number),
-            ("timeout", Kind::Text),
-        ],
-    ),
     (
         "http",
         &[
@@ -204,6 +209,31 @@ pub(super) const SYSTEM_KINDS: &[(&str, &[Key])] = &[
             ("answers", Kind::Texts),
             ("actions", Kind::Tree),
             ("manual", Kind::Named),
+        ],
+    ),
+    (
+        "ldap",
+        &[
+            ("profile", Kind::Text),
+            ("url", Kind::Text),
+            ("tls", Kind::Text),
+            ("ca", Kind::Path),
+            ("user", Kind::Text),
+            ("password", Kind::Secret),
+            ("base", Kind::Text),
+            ("people", Kind::Text),
+            ("groups", Kind::Text),
+            ("deleted", Kind::Text),
+            ("filter", Kind::Text),
+            ("login", Kind::Text),
+            ("employee_number", Kind::Text),
+            ("hidden", Kind::Text),
+            ("policy", Kind::Text),
+            ("administrators", Kind::Text),
+            ("placeholder", Kind::Text),
+            ("domain", Kind::Text),
+            ("page", Kind::Number),
+            ("timeout", Kind::Text),
         ],
     ),
 ];

@@ -23,9 +23,9 @@ impl Judge<'_> {
         let mut on = BTreeMap::new();
         for (name, raw) in &merged.raw.systems {
             let own: Written<'_> = [
-                ("destructive_per_hour", raw.every.destructive_per_hour.as_deref()),
-                ("destructive_per_day", raw.every.destructive_per_day.as_deref()),
-                ("cuts_per_hour", raw.every.cuts_per_hour.as_deref()),
+                ("destructive_per_hour", raw.destructive_per_hour.as_deref()),
+                ("destructive_per_day", raw.destructive_per_day.as_deref()),
+                ("cuts_per_hour", raw.cuts_per_hour.as_deref()),
             ];
             if own.iter().any(|(_, text)| text.is_some()) {
                 on.insert(name.clone(), self.system_limits(&format!("{SYSTEMS}.{name}"), own, everywhere));

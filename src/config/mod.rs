@@ -41,6 +41,8 @@ pub use sources::Source;
 pub use surroundings::Surroundings;
 pub use workflow_files::{WorkflowFile, files_in, read_workflow};
 
+use crate::connectors::exec::ProgramSettings;
+use crate::connectors::http::LineSettings;
 use crate::engine::Passwords;
 use crate::intake::people::Mapping;
 use crate::mail::{MailSettings, WebhookSettings};
@@ -70,6 +72,10 @@ pub struct Config {
     pub serve: ServeSettings,
     /// The systems by name.
     pub systems: BTreeMap<String, SystemSettings>,
+    /// Where steps of `http.request` may call.
+    pub requests: Vec<LineSettings>,
+    /// What steps of `exec` may run.
+    pub programs: Vec<ProgramSettings>,
     /// How HR's files are read.
     pub people: Mapping,
     /// By which rules accounts find their person.
@@ -118,6 +124,8 @@ impl Config {
             workflows: judge.workflows(),
             serve: judge.serve(),
             systems: judge.systems(),
+            requests: judge.requests(),
+            programs: judge.programs(),
             people: judge.people(),
             matching: judge.matching(),
             conventions: judge.conventions(),

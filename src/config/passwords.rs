@@ -18,7 +18,7 @@ impl Judge<'_> {
         let keys = ("passwords.length".to_owned(), "passwords.classes".to_owned());
         let everywhere = self.password_policy(&keys, raw.length, raw.classes.as_deref()).unwrap_or_default();
         let mut on = BTreeMap::new();
-        for (name, system) in merged.raw.systems.iter().map(|(name, system)| (name, &system.every)) {
+        for (name, system) in &merged.raw.systems {
             if system.password_length.is_none() && system.password_classes.is_none() {
                 continue;
             }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::declared::{RawExec, RawHttp};
 use crate::secret::SecretRef;
 
 #[derive(Debug, Default, Deserialize)]
@@ -28,6 +29,8 @@ pub(super) struct Raw {
     pub(super) mail: Option<RawMail>,
     pub(super) alerts: BTreeMap<String, RawWebhook>,
     pub(super) systems: BTreeMap<String, RawSystem>,
+    pub(super) requests: BTreeMap<String, RawHttp>,
+    pub(super) programs: BTreeMap<String, RawExec>,
     pub(super) departments: BTreeMap<String, RawDepartment>,
 }
 
@@ -172,16 +175,8 @@ pub(super) struct RawMail {
     pub(super) remind: Option<String>,
 }
 
-/// What every system takes, and the whole table as it was written: what its kind takes besides is read from there
-/// ([`RawSystem::own`]), so that two kinds may call their keys alike.
-#[derive(Debug, Default)]
-pub(super) struct RawSystem {
-    pub(super) every: RawEverySystem,
-    pub(super) table: ::config::Map<String, ::config::Value>,
-}
-
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct RawEverySystem {
+pub(super) struct RawSystem {
     pub(super) kind: Option<String>,
     #[serde(rename = "match")]
     pub(super) rules: Option<Vec<String>>,
@@ -192,42 +187,17 @@ pub(super) struct RawEverySystem {
     pub(super) own_account: Option<String>,
     pub(super) password_length: Option<i64>,
     pub(super) password_classes: Option<Vec<String>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct RawSandbox {
     pub(super) company: Option<String>,
     pub(super) state: Option<String>,
     pub(super) system: Option<String>,
-}
-
-impl RawSystem {
-    /// What its kind takes.
-    ///
-    /// # Errors
-    /// When something is of another type than its key takes.
-    pub(super) fn own<T: serde::de::DeserializeOwned>(&self) -> Result<T, ::config::ConfigError> {
-        read(&self.table)
-    }
-}
-
-impl<'de> Deserialize<'de> for RawSystem {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let table = ::config::Map::<String, ::config::Value>::deserialize(from)?;
-        let every = read(&table).map_err(serde::de::Error::custom)?;
-        Ok(Self { every, table })
-    }
-}
-
-/// Numbers of the environment that are to be text become it, as everywhere.
-fn read<T: serde::de::DeserializeOwned>(
-    table: &::config::Map<String, ::config::Value>,
-) -> Result<T, ::config::ConfigError> {
-    ::config::Value::new(None, ::config::ValueKind::Table(table.clone())).try_deserialize()
+    /// What its kind takes besides, which the kind's own settings read. Which keys there are, `keys.rs` knows.
+    #[serde(flatten)]
+    pub(super) own: serde_json::Map<String, serde_json::Value>,
 }
 
 /// `kind = "ldap"`
 #[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct RawLdap {
     pub(super) profile: Option<String>,
     pub(super) url: Option<String>,

@@ -80,12 +80,12 @@ pub struct SystemSettings {
 pub enum SystemKind {
     /// A simulated one.
     Sandbox(SandboxSettings),
-    /// A directory.
-    Ldap(Box<LdapSettings>),
     /// One that speaks HTTP, as it is declared.
     Http(Box<HttpSettings>),
     /// One behind a program.
     Exec(Box<ExecSettings>),
+    /// A directory.
+    Ldap(Box<LdapSettings>),
 }
 
 impl SystemKind {
@@ -93,8 +93,8 @@ impl SystemKind {
     pub fn governing(&self) -> Vec<Governing> {
         match self {
             Self::Sandbox(_) => crate::connectors::sandbox::GOVERNING.to_vec(),
-            Self::Ldap(ldap) => ldap.governing(),
             Self::Http(_) | Self::Exec(_) => Vec::new(),
+            Self::Ldap(ldap) => ldap.governing(),
         }
     }
 
@@ -102,9 +102,9 @@ impl SystemKind {
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Sandbox(_) => "sandbox",
-            Self::Ldap(_) => "ldap",
             Self::Http(_) => "http",
             Self::Exec(_) => "exec",
+            Self::Ldap(_) => "ldap",
         }
     }
 }

@@ -124,12 +124,12 @@ pub struct Reach {
 pub enum Connector {
     /// A system of a simulated company.
     Sandbox(SandboxSystem),
-    /// A directory.
-    Ldap(Box<LdapSystem>),
     /// One that speaks HTTP, as the configuration declares.
     Http(Box<HttpSystem>),
     /// One behind a program of the administrator's.
     Exec(Box<ExecSystem>),
+    /// A directory.
+    Ldap(Box<LdapSystem>),
     /// One whose calls a test makes go wrong.
     Faulty(FaultySystem),
 }
@@ -159,9 +159,9 @@ impl Connector {
     pub fn facets(&self) -> Vec<Facet> {
         match self {
             Self::Sandbox(system) => system.facets(),
-            Self::Ldap(system) => system.facets(),
             Self::Http(system) => system.facets(),
             Self::Exec(system) => system.facets(),
+            Self::Ldap(system) => system.facets(),
             Self::Faulty(faulty) => faulty.system.facets(),
         }
     }
@@ -170,9 +170,9 @@ impl Connector {
     pub fn capability(&self, action: ActionKind, account: Option<&Account>) -> Capability {
         match self {
             Self::Sandbox(system) => system.capability(action, account),
-            Self::Ldap(system) => system.capability(action, account),
             Self::Http(system) => system.capability(action),
             Self::Exec(system) => system.capability(action),
+            Self::Ldap(system) => system.capability(action, account),
             Self::Faulty(faulty) => faulty.system.capability(action, account),
         }
     }
@@ -184,9 +184,9 @@ impl Connector {
     pub async fn observe(&self, call: &Call) -> Result<Observation, ActionError> {
         match self {
             Self::Sandbox(system) => system.observe(call).await,
-            Self::Ldap(system) => system.observe(call).await,
             Self::Http(system) => system.observe(call).await,
             Self::Exec(system) => system.observe(call).await,
+            Self::Ldap(system) => system.observe(call).await,
             Self::Faulty(faulty) => faulty.observe(call).await,
         }
     }
@@ -198,9 +198,9 @@ impl Connector {
     pub async fn perform(&self, call: &Call) -> Result<Evidence, ActionError> {
         match self {
             Self::Sandbox(system) => system.perform(call).await,
-            Self::Ldap(system) => system.perform(call).await,
             Self::Http(system) => system.perform(call, None).await,
             Self::Exec(system) => system.perform(call, None).await,
+            Self::Ldap(system) => system.perform(call).await,
             Self::Faulty(faulty) => faulty.perform(call).await,
         }
     }
@@ -212,9 +212,9 @@ impl Connector {
     pub async fn issue(&self, call: &Call, what: Credential<'_>) -> Result<Issued, ActionError> {
         match self {
             Self::Sandbox(system) => system.issue(call, what).await,
-            Self::Ldap(system) => system.issue(call, what).await,
             Self::Http(system) => system.issue(call, what).await,
             Self::Exec(system) => system.issue(call, what).await,
+            Self::Ldap(system) => system.issue(call, what).await,
             Self::Faulty(faulty) => faulty.issue(call, what).await,
         }
     }
@@ -226,9 +226,9 @@ impl Connector {
     pub async fn accounts(&self, from: Option<String>) -> Result<(Vec<Account>, Option<String>), ActionError> {
         match self {
             Self::Sandbox(system) => system.accounts(from).await,
-            Self::Ldap(system) => system.accounts(from).await,
             Self::Http(system) => system.accounts(from).await,
             Self::Exec(system) => system.accounts(from).await,
+            Self::Ldap(system) => system.accounts(from).await,
             Self::Faulty(faulty) => faulty.accounts(from).await,
         }
     }
@@ -240,9 +240,9 @@ impl Connector {
     pub async fn read(&self, external_id: &str) -> Result<Option<Account>, ActionError> {
         match self {
             Self::Sandbox(system) => system.read(external_id).await,
-            Self::Ldap(system) => system.read(external_id).await,
             Self::Http(system) => system.read(external_id).await,
             Self::Exec(system) => system.read(external_id).await,
+            Self::Ldap(system) => system.read(external_id).await,
             Self::Faulty(faulty) => faulty.read(external_id).await,
         }
     }
@@ -254,9 +254,9 @@ impl Connector {
     pub async fn perform_with(&self, call: &Call, password: &Secret) -> Result<Evidence, ActionError> {
         match self {
             Self::Sandbox(system) => system.perform_with(call, password).await,
-            Self::Ldap(system) => system.perform_with(call, password).await,
             Self::Http(system) => system.perform(call, Some(password)).await,
             Self::Exec(system) => system.perform(call, Some(password)).await,
+            Self::Ldap(system) => system.perform_with(call, password).await,
             Self::Faulty(faulty) => faulty.perform_with(call, password).await,
         }
     }
@@ -268,9 +268,9 @@ impl Connector {
     pub async fn made(&self, call: &Call) -> Result<Option<Account>, ActionError> {
         match self {
             Self::Sandbox(system) => system.made(call).await,
-            Self::Ldap(system) => system.made(call).await,
             Self::Http(system) => system.made(call).await,
             Self::Exec(system) => system.made(call).await,
+            Self::Ldap(system) => system.made(call).await,
             Self::Faulty(faulty) => faulty.made(call).await,
         }
     }
@@ -279,8 +279,8 @@ impl Connector {
     pub fn governing(&self) -> Vec<Governing> {
         match self {
             Self::Sandbox(system) => system.governing(),
-            Self::Ldap(system) => system.governing(),
             Self::Http(_) | Self::Exec(_) => Vec::new(),
+            Self::Ldap(system) => system.governing(),
             Self::Faulty(faulty) => faulty.system.governing(),
         }
     }
@@ -297,8 +297,8 @@ impl Connector {
     ) -> Result<Option<String>, ActionError> {
         match self {
             Self::Sandbox(system) => system.last_of_its_kind(external_id, becomes).await,
-            Self::Ldap(system) => system.last_of_its_kind(external_id, becomes).await,
             Self::Http(_) | Self::Exec(_) => Ok(None),
+            Self::Ldap(system) => system.last_of_its_kind(external_id, becomes).await,
             Self::Faulty(faulty) => faulty.last_of_its_kind(external_id, becomes).await,
         }
     }
@@ -310,9 +310,9 @@ impl Connector {
     pub async fn verify_archive(&self, call: &Call) -> Result<Observation, ActionError> {
         match self {
             Self::Sandbox(system) => system.verify_archive(call).await,
-            Self::Ldap(system) => system.verify_archive(call).await,
             Self::Http(system) => system.verify_archive(call).await,
             Self::Exec(system) => system.verify_archive(call).await,
+            Self::Ldap(system) => system.verify_archive(call).await,
             Self::Faulty(faulty) => faulty.verify_archive(call).await,
         }
     }
@@ -321,8 +321,8 @@ impl Connector {
     pub fn is_administrative(&self, role: &str) -> bool {
         match self {
             Self::Sandbox(system) => system.is_administrative(role),
-            Self::Ldap(system) => system.is_administrative(role),
             Self::Http(_) | Self::Exec(_) => false,
+            Self::Ldap(system) => system.is_administrative(role),
             Self::Faulty(faulty) => faulty.system.is_administrative(role),
         }
     }
@@ -331,9 +331,9 @@ impl Connector {
     pub async fn test(&self) -> Reach {
         match self {
             Self::Sandbox(system) => system.test().await,
-            Self::Ldap(system) => system.test().await,
             Self::Http(system) => system.test().await,
             Self::Exec(system) => system.test().await,
+            Self::Ldap(system) => system.test().await,
             Self::Faulty(faulty) => faulty.system.test().await,
         }
     }

@@ -24,6 +24,9 @@ impl Engine {
         if claim.action == ActionKind::NotifyEmail {
             return (self.notify(claim).await, None);
         }
+        if matches!(claim.action, ActionKind::HttpRequest | ActionKind::Exec) {
+            return (self.call_outside(claim, lease_stands).await, None);
+        }
         let connector = match self.resolve(claim) {
             Ok(connector) => connector,
             Err(outcome) => return (outcome, None),

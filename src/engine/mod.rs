@@ -14,6 +14,7 @@ pub mod matching;
 mod notices;
 pub mod orders;
 pub mod outage;
+mod outside;
 mod post;
 pub mod reminders;
 mod subjects;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
+pub use self::outside::Outside;
 use crate::connectors::Connector;
 use crate::mail::{MailRoom, Webhook};
 use crate::run::book::Book;
@@ -63,6 +65,8 @@ pub struct Fittings {
     pub passwords: Passwords,
     /// The file that each checkpoint is also written to.
     pub checkpoint_file: Option<PathBuf>,
+    /// Who steps without a system may call.
+    pub outside: Outside,
     /// Where a program is told what goes wrong, where one is.
     pub webhook: Option<Webhook>,
     /// How long a source of HR's may say nothing before somebody is told; for ever without.
@@ -123,6 +127,11 @@ impl Engine {
     /// The mail room, where one is configured.
     pub fn mail(&self) -> Option<&MailRoom> {
         self.inner.fittings.mail.as_ref()
+    }
+
+    /// Who steps without a system may call.
+    pub(crate) fn outside(&self) -> &Outside {
+        &self.inner.fittings.outside
     }
 
     /// The webhook, where one is configured.

@@ -60,7 +60,7 @@ async fn a_program_makes_and_lists_accounts() {
     let mut doors = Doors::new();
     creates(&mut doors, json!({ "email": "grace@doors.example", "employee_number": "1026" })).await;
     lists(&mut doors).await;
-    let made = doors.read()["accounts"].as_object().expect("accounts").values().any(|door| door["pin"] == 20);
+    let made = doors.read()["accounts"].as_object().expect("accounts").values().any(|door| door["pin"] == 21);
     assert!(made, "the password was handed over: {}", doors.read());
 }
 
@@ -238,4 +238,16 @@ async fn mistakes_in_a_declaration_are_named_with_their_place() {
     }
     assert!(problems(&["true"], DECLARED).contains("`systems.doors.command`: `true` is no absolute path"));
     assert!(problems(&[], DECLARED).contains("`command` is missing"));
+}
+
+#[tokio::test]
+async fn a_program_that_says_done_and_sees_otherwise_is_not_believed() {
+    let folder = tempfile::tempdir().unwrap();
+    let lie = "if grep -q '\"ask\":\"observe\"'; then echo '{\"result\":\"not_reached\",\"seen\":\"it is open\"}'\n\
+               else echo '{\"result\":\"done\"}'; fi\n";
+    let program = program(folder.path(), lie);
+    let connector = declared(folder.path(), &["/bin/sh", program.to_str().unwrap()], DECLARED).unwrap();
+    let attempt = call(A::AccountDisable, &json!({}), Some("d-1"), "run_1/disable/doors", 1);
+    let outcome = perform(&connector, &attempt).await;
+    assert!(matches!(&outcome, Err(ActionError::Unknown { reason }) if reason.contains("it is open")), "{outcome:?}");
 }

@@ -56,6 +56,31 @@ impl Program {
         let document = format!("{}\n", Value::Object(request));
         judge(process::run(&self.settings, secrets, document.into_bytes()).await, meant, secrets)
     }
+
+    /// Whether it is the program at this path.
+    pub fn is(&self, path: &str) -> bool {
+        self.settings.command.first().is_some_and(|own| own == path)
+    }
+
+    /// One run for a workflow, with further arguments behind those of the configuration.
+    ///
+    /// # Errors
+    /// See [`ActionError`].
+    pub async fn run(&self, args: Vec<String>, key: &str, attempt: i64) -> Result<Evidence, ActionError> {
+        let command = self.settings.command.iter().cloned().chain(args).collect();
+        let settings = ProgramSettings { command, ..self.settings.clone() };
+        let with_args = Self { settings, vault: self.vault.clone() };
+        let secrets = self.secrets().await?;
+        let request = [("key", Value::from(key)), ("attempt", attempt.into())];
+        let request = request.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        match with_args.ask("run", request, &secrets, Meant::Change).await? {
+            Answer::Done { evidence, .. } => Ok(Evidence {
+                kind: EvidenceKind::Acknowledged,
+                detail: evidence.unwrap_or_else(|| "the program says that it is done".to_owned()),
+            }),
+            other => Err(other.unexpected(Meant::Change, "run")),
+        }
+    }
 }
 
 /// One system.

@@ -9,11 +9,13 @@ use serde_json::{Map, Value, json};
 
 use super::address::Guard;
 use super::settings::LineSettings;
+use super::verdict;
 use crate::connectors::ActionError;
 use crate::connectors::declared::{Opened, Shape, Text, UrlText, Vault, one_line};
 use crate::outbound::{self, chain};
+use crate::run::{Evidence, EvidenceKind};
 use crate::store::Store;
-use crate::workflow::params::Method;
+use crate::workflow::params::{Http, Method};
 
 /// A line to one place: its settings, and the connections that are kept.
 #[derive(Debug)]
@@ -31,6 +33,10 @@ pub(super) struct Draft<'a> {
     pub(super) url: Where<'a>,
     pub(super) headers: &'a BTreeMap<String, Text>,
     pub(super) body: Option<&'a Shape>,
+    /// Headers whose values are given as they are: nothing in them is an expression.
+    pub(super) given: &'a [(&'a str, &'a str)],
+    /// A body that is given as it is.
+    pub(super) text: Option<&'a str>,
 }
 
 /// Where a request goes.
@@ -117,9 +123,8 @@ impl Line {
         draft: Draft<'_>,
         facts: &Map<String, Value>,
         secrets: &Opened,
-        extra: Option<(&str, &str)>,
     ) -> Result<Answer, NoAnswer> {
-        let request = self.request(draft, facts, secrets, extra).map_err(NoAnswer::NotSent)?;
+        let request = self.draw_up(draft, facts, secrets).map_err(NoAnswer::NotSent)?;
         let hide = |why: String| secrets.hide(&one_line(&why));
         match request.send().await {
             Ok(response) => self.read(response, secrets).await,
@@ -129,12 +134,11 @@ impl Line {
         }
     }
 
-    fn request(
+    fn draw_up(
         &self,
         draft: Draft<'_>,
         facts: &Map<String, Value>,
         secrets: &Opened,
-        extra: Option<(&str, &str)>,
     ) -> Result<reqwest::RequestBuilder, ActionError> {
         let client = self.client.as_ref().map_err(ActionError::retry)?;
         let url = self.url(draft.url, facts)?;
@@ -145,7 +149,7 @@ impl Line {
             let value = text.fill(&revealed).map_err(|why| ActionError::fail(format!("header `{name}`: {why}")))?;
             insert(&mut headers, name, &value)?;
         }
-        if let Some((name, value)) = extra {
+        for (name, value) in draft.given {
             insert(&mut headers, name, value)?;
         }
         let mut request = client.request(method(draft.method), url);
@@ -156,7 +160,51 @@ impl Line {
             }
             request = request.body(body.to_string());
         }
+        if let Some(text) = draft.text {
+            request = request.body(text.to_owned());
+        }
         Ok(request.headers(headers))
+    }
+
+    /// Whether a URL is one that this line may call.
+    pub fn leads_to(&self, url: &str) -> bool {
+        self.url(Where::Given(url), &Map::new()).is_ok()
+    }
+
+    /// One request of a workflow's, with the headers of this line. What it holds is not filled in once more.
+    ///
+    /// # Errors
+    /// See [`ActionError`].
+    pub async fn request(&self, http: &Http, key: &str) -> Result<Evidence, ActionError> {
+        let text = match &http.body {
+            None | Some(Value::Null) => None,
+            Some(Value::String(text)) => Some((text.clone(), "text/plain; charset=utf-8")),
+            Some(json) => Some((json.to_string(), "application/json")),
+        };
+        let own = http.headers.iter().flatten().map(|(name, value)| (name.as_str(), value.as_str()));
+        let mut given: Vec<(&str, &str)> = own.collect();
+        if let Some((_, kind)) = &text
+            && !given.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"))
+        {
+            given.push(("content-type", kind));
+        }
+        // The line's own headers come last: a workflow does not replace credentials.
+        let own = |name: &str| self.settings.headers.keys().any(|own| own.eq_ignore_ascii_case(name));
+        given.retain(|(name, _)| !own(name));
+        let draft = Draft {
+            method: http.method,
+            url: Where::Given(&http.url),
+            headers: &BTreeMap::new(),
+            body: None,
+            given: &given,
+            text: text.as_ref().map(|(text, _)| text.as_str()),
+        };
+        let secrets = self.secrets().await?;
+        let facts = Map::from_iter([("key".to_owned(), Value::from(key))]);
+        let answer = self.send(draft, &facts, &secrets).await.map_err(NoAnswer::of_a_change)?;
+        verdict::of_a_request(&answer)?;
+        let detail = format!("{} answered HTTP {}", self.settings.url.origin().ascii_serialization(), answer.status);
+        Ok(Evidence { kind: EvidenceKind::Acknowledged, detail })
     }
 
     /// The URL of a request: below the system's own, whatever was filled in or given.

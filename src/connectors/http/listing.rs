@@ -25,8 +25,15 @@ impl HttpSystem {
             (Some(Next::Link(_) | Next::Header), Some(url)) => Where::Given(url),
             _ => Where::Declared(&listing.url),
         };
-        let draft = Draft { method: listing.method, url, headers: &listing.headers, body: listing.body.as_ref() };
-        let answer = self.line.send(draft, &facts, &secrets, None).await.map_err(NoAnswer::of_a_look)?;
+        let draft = Draft {
+            method: listing.method,
+            url,
+            headers: &listing.headers,
+            body: listing.body.as_ref(),
+            given: &[],
+            text: None,
+        };
+        let answer = self.line.send(draft, &facts, &secrets).await.map_err(NoAnswer::of_a_look)?;
         if !(200..300).contains(&answer.status) {
             return Err(verdict::unreadable(&answer));
         }
@@ -75,8 +82,10 @@ impl HttpSystem {
             url: Where::Declared(&read.url),
             headers: &read.headers,
             body: read.body.as_ref(),
+            given: &[],
+            text: None,
         };
-        let answer = self.line.send(draft, facts, secrets, None).await.map_err(NoAnswer::of_a_look)?;
+        let answer = self.line.send(draft, facts, secrets).await.map_err(NoAnswer::of_a_look)?;
         if matches!(answer.status, 404 | 410) {
             return Ok(None);
         }

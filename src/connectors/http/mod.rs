@@ -137,8 +137,10 @@ impl HttpSystem {
             url: Where::Declared(&look.url),
             headers: &look.headers,
             body: look.body.as_ref(),
+            given: &[],
+            text: None,
         };
-        let answer = self.line.send(draft, &facts, secrets, None).await.map_err(client::NoAnswer::of_a_look)?;
+        let answer = self.line.send(draft, &facts, secrets).await.map_err(client::NoAnswer::of_a_look)?;
         verdict::of_a_look(&look.reached, look.url.source(), &answer, &facts).map(Some)
     }
 
@@ -182,14 +184,16 @@ impl HttpSystem {
             return Err(ActionError::fail(format!("`{}` only looks: it declares no `url`", call.action)));
         };
         let facts = self.facts(call);
+        let key = self.settings.idempotency_header.as_deref().map(|name| (name, call.idempotency_key.as_str()));
         let draft = Draft {
             method: request.method,
             url: Where::Declared(url),
             headers: &request.headers,
             body: request.body.as_ref(),
+            given: key.as_slice(),
+            text: None,
         };
-        let key = self.settings.idempotency_header.as_deref().map(|name| (name, call.idempotency_key.as_str()));
-        let answer = self.line.send(draft, &facts, secrets, key).await.map_err(client::NoAnswer::of_a_change)?;
+        let answer = self.line.send(draft, &facts, secrets).await.map_err(client::NoAnswer::of_a_change)?;
         verdict::of_a_change(request, &answer, &facts)?;
         Ok(answer)
     }
@@ -293,8 +297,10 @@ impl HttpSystem {
             url: Where::Given(""),
             headers: &std::collections::BTreeMap::new(),
             body: None,
+            given: &[],
+            text: None,
         };
-        let answer = self.line.send(draft, &Map::new(), &secrets, None).await;
+        let answer = self.line.send(draft, &Map::new(), &secrets).await;
         let answer = answer.map_err(client::NoAnswer::of_a_look)?;
         let status = answer.status;
         Ok(format!("{} answers HTTP {status}; no `accounts` are declared, so rights were not tried", self.line.place()))

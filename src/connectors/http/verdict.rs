@@ -50,6 +50,11 @@ pub(super) fn of_a_change(
     Err(by_status(answer))
 }
 
+/// Judges the answer to a request of which nothing is declared.
+pub(super) fn of_a_request(answer: &Answer) -> Result<(), ActionError> {
+    if (200..300).contains(&answer.status) { Ok(()) } else { Err(by_status(answer)) }
+}
+
 /// What a status means that is no success (RFC 9110 §15, RFC 6585, RFC 8470).
 fn by_status(answer: &Answer) -> ActionError {
     let said = answer.said();

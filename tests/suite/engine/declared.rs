@@ -1,8 +1,10 @@
 //! Somebody leaves two systems that usher knows by declaration alone: one that speaks HTTP, one behind a program.
 
 use serde_json::json;
+use usher::config::{Config, Surroundings};
 use usher::connectors::Connector;
 use usher::engine::Engine;
+use usher::engine::library::Library;
 use usher::run::{EvidenceKind, HoldReason, RunState, StepState};
 
 use crate::crm::{self, Crm, Fault};
@@ -62,6 +64,80 @@ async fn evidence(app: &App, run: i64, label: &str) -> EvidenceKind {
         StepState::Done { evidence, .. } => evidence.kind,
         other => panic!("{label}: {other:?}"),
     }
+}
+
+const CALLS: &str = "
+workflow: calls
+title: Steps that call others
+for: person
+on: { manual: true }
+steps:
+  - id: tell
+    action: http.request
+    with:
+      method: PUT
+      url: 'http://127.0.0.1:PORT/api/users/u-1/reply'
+      headers: { Authorization: Bearer mine, X-From: '{{ person.display_name }}' }
+      body: { text: '{{ person.display_name }} \"}', trick: '{{ \"{{ secrets.token }}\" }}' }
+  - id: note
+    action: exec
+    with: { program: /bin/sh, args: ['{{ person.employee_number }}', '$(id); x'] }
+  - { id: elsewhere, action: http.request, after: [], with: { method: GET, url: 'http://127.0.0.1:1/' } }
+  - { id: shell, action: exec, after: [], with: { program: /bin/bash } }
+";
+
+/// An engine as the daemon wires it, that may call the product and one program.
+async fn caller(app: &App, crm: &Crm, folder: &std::path::Path) -> Engine {
+    let script = "cat >request; printf '%s|' \"$@\" >arguments; echo '{\"result\": \"done\", \"evidence\": \"noted\"}'";
+    std::fs::write(folder.join("note.sh"), script).expect("a file");
+    std::fs::write(folder.join("token"), crm::TOKEN).expect("a file");
+    let shown = folder.display();
+    let text = format!(
+        "[requests.crm]\nurl = \"http://127.0.0.1:{}/api\"\nnetworks = [\"127.0.0.1\"]\n\
+         headers = {{ Authorization = \"Bearer {{{{ secrets.token }}}}\" }}\nsecrets = {{ token = {{ file = \"token\" }} }}\n\
+         [programs.note]\ncommand = [\"/bin/sh\", \"{shown}/note.sh\"]\nfolder = \"{shown}\"\n",
+        crm.port
+    );
+    std::fs::write(folder.join("usher.toml"), text).expect("a file");
+    let around = Surroundings { folder: folder.to_owned(), variables: Default::default(), root: false };
+    let config = Config::load(&[], None, &around).expect("a right configuration");
+    let library = Library::of([("calls.yaml", CALLS.replace("PORT", &crm.port.to_string()).as_str())]);
+    assert!(!library.has_errors(), "{:#?}", library.diagnostics);
+    usher::daemon::assemble(&config, app.another_store().await, Default::default(), library)
+}
+
+both! {
+    /// Requests and programs that no system stands behind: only where the configuration says, each at most once.
+    steps_call_what_the_configuration_names_and_nothing_else, async |app: &App| {
+        app.staffed().await;
+        let (crm, folder) = (Crm::start().await, tempfile::tempdir().expect("a folder"));
+        crm.hire("u-1", "ada@crm.example");
+        let engine = caller(app, &crm, folder.path()).await;
+        let run = engine.start(request("calls", "1005", &[])).await.expect("starts").id();
+        crm.goes_wrong_once(Fault::CutAfter);
+        engine.work_off(app.hands).await.expect("works it off");
+        for label in ["elsewhere", "shell"] {
+            let held = app.state(run, label).await;
+            assert!(matches!(held, StepState::Held { reason: HoldReason::Missing(_), .. }), "{label}: {held:?}");
+        }
+        // Nobody knows what became of it, so it is not repeated.
+        app.clock.set(app.now() + jiff::SignedDuration::from_hours(2));
+        engine.work_off(app.hands).await.expect("works it off");
+        let held = app.state(run, "tell").await;
+        assert!(matches!(held, StepState::Held { reason: HoldReason::Ambiguous(_), .. }), "{held:?}");
+        assert_eq!(crm.whole()["writes"], 1);
+        engine.retry(run, "tell", "looked: once more does no harm", "os:test").await.expect("an order");
+        engine.work_off(app.hands).await.expect("works it off");
+        assert_eq!(evidence(app, run, "tell").await, EvidenceKind::Acknowledged);
+        let reply = json!({ "text": "Ada Keller \"}", "trick": "{{ secrets.token }}" });
+        assert_eq!(crm.account("u-1")["reply"], reply, "what a workflow says is not filled in once more");
+        let headers = crm.seen().pop().expect("a request").headers;
+        assert_eq!((headers["authorization"].as_str(), headers["x-from"].as_str()),
+            (format!("Bearer {}", crm::TOKEN).as_str(), "Ada Keller"));
+        assert_eq!(evidence(app, run, "note").await, EvidenceKind::Acknowledged);
+        let arguments = std::fs::read_to_string(folder.path().join("arguments")).expect("it ran");
+        assert_eq!(arguments, "1005|$(id); x|");
+    };
 }
 
 both! {
