@@ -63,10 +63,14 @@ impl<'a> Place<'a> {
 
     /// Whether usher signs in with it.
     pub(super) fn is_own(&self, entry: &Entry) -> bool {
-        let user = &self.settings.user;
+        let LdapSettings { user, base, login, .. } = self.settings;
+        // Active Directory lets everybody in by `LOGIN@DOMAIN`, whatever their entry says (MS-ADTS 5.1.1.1.1).
+        let here = |domain: &str| domain.eq_ignore_ascii_case(&name::domain_of(base));
+        let by_domain = user.split_once('@').filter(|(_, domain)| here(domain)).map(|(name, _)| name);
+        let by_short = user.split_once('\\').map(|(_, name)| name);
         name::same(&entry.dn, user)
             || entry.has("userPrincipalName", user)
-            || user.split_once('\\').is_some_and(|(_, login)| entry.has(&self.settings.login, login))
+            || by_domain.into_iter().chain(by_short).any(|name| entry.has(login, name))
     }
 
     /// Refuses to shut usher itself out.

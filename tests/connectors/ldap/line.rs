@@ -37,7 +37,11 @@ pub struct Line {
     pub port: u16,
     cut: Arc<Mutex<Where>>,
     opened: Arc<AtomicUsize>,
+    meanwhile: Meanwhile,
 }
+
+/// What happens right before the next change arrives.
+type Meanwhile = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
 
 impl Line {
     /// A line to a server on this machine.
@@ -47,13 +51,20 @@ impl Line {
         let cut = Arc::new(Mutex::new(Where::Nowhere));
         let (state, opened) = (Arc::clone(&cut), Arc::new(AtomicUsize::new(0)));
         let count = Arc::clone(&opened);
+        let meanwhile = Meanwhile::default();
+        let happens = Arc::clone(&meanwhile);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 count.fetch_add(1, Ordering::SeqCst);
-                tokio::spawn(carry(client, server, Arc::clone(&state)));
+                tokio::spawn(carry(client, server, Arc::clone(&state), Arc::clone(&happens)));
             }
         });
-        Self { port, cut, opened }
+        Self { port, cut, opened, meanwhile }
+    }
+
+    /// Has somebody else do something right before the next change arrives.
+    pub fn meanwhile(&self, what: impl FnOnce() + Send + 'static) {
+        *self.meanwhile.lock().expect("the state") = Some(Box::new(what));
     }
 
     /// How many connections were opened.
@@ -66,7 +77,7 @@ impl Line {
     }
 }
 
-async fn carry(client: TcpStream, server: u16, cut: Arc<Mutex<Where>>) -> Option<()> {
+async fn carry(client: TcpStream, server: u16, cut: Arc<Mutex<Where>>, meanwhile: Meanwhile) -> Option<()> {
     let server = TcpStream::connect(("127.0.0.1", server)).await.ok()?;
     let (mut asked, mut to_client) = client.into_split();
     let (mut answered, mut to_server) = server.into_split();
@@ -82,7 +93,7 @@ async fn carry(client: TcpStream, server: u16, cut: Arc<Mutex<Where>>) -> Option
         }
         to_client.shutdown().await.ok()
     });
-    let behind = requests(&mut asked, &mut to_server, &cut, &seen).await;
+    let behind = requests(&mut asked, &mut to_server, (&cut, &meanwhile), &seen).await;
     to_server.shutdown().await.ok();
     if behind.is_some() {
         answers.abort();
@@ -94,7 +105,7 @@ async fn carry(client: TcpStream, server: u16, cut: Arc<Mutex<Where>>) -> Option
 async fn requests(
     from: &mut OwnedReadHalf,
     to: &mut OwnedWriteHalf,
-    cut: &Mutex<Where>,
+    (cut, meanwhile): (&Mutex<Where>, &Meanwhile),
     seen: &tokio::sync::watch::Sender<u64>,
 ) -> Option<()> {
     let mut changed = false;
@@ -113,6 +124,9 @@ async fn requests(
         if changes && at != Where::Nowhere {
             changed = true;
             seen.send_modify(|count| *count += 1);
+        }
+        if let Some(what) = meanwhile.lock().expect("the state").take_if(|_| changes) {
+            what();
         }
         to.write_all(&message).await.ok()?;
     }

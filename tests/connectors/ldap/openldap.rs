@@ -209,9 +209,19 @@ async fn the_account_is_found_wherever_it_is_and_whatever_it_is_called() {
 async fn what_is_no_account_is_not_touched() {
     let house = house().await;
     let staff = house.server.entries(&format!("cn=staff,ou=groups,{SUFFIX}"), "(objectClass=*)").await;
-    let usher = house.server.id("usher").await;
-    for id in [staff[0].attrs["entryUUID"][0].clone(), usher] {
-        assert_eq!(house.system.read(&id).await.expect("reads"), None, "neither a group nor usher's own user");
+    // A person elsewhere, and something else among the people.
+    let guest = person("guest", "7", "G", "H").replace("ou=people", "ou=services");
+    let room = format!(
+        "dn: cn=room,ou=people,{SUFFIX}\nobjectClass: organizationalRole\nobjectClass: uidObject\nuid: room\ncn: room\n\n"
+    );
+    house.server.change(
+        &(guest + &room)
+            .replace("\nobjectClass: inet", "\nchangetype: add\nobjectClass: inet")
+            .replace("\nobjectClass: organizationalR", "\nchangetype: add\nobjectClass: organizationalR"),
+    );
+    let (guest, room) = (house.server.id("guest").await, house.server.id("room").await);
+    for id in [staff[0].attrs["entryUUID"][0].clone(), house.server.id("usher").await, guest, room] {
+        assert_eq!(house.system.read(&id).await.expect("reads"), None, "no account: {id}");
         for action in [A::AccountDisable, A::AccountDelete, A::AccessRemove] {
             let call = call(action, &json!({}), Some(&id), "k", 1);
             assert!(matches!(house.system.perform(&call).await, Err(ActionError::Fail { .. })), "{action}");
@@ -220,6 +230,42 @@ async fn what_is_no_account_is_not_touched() {
     // An account that is open is not purged.
     assert!(matches!(house.does(A::AccountPurge, json!({})).await, Err(ActionError::Fail { .. })));
     assert!(house.server.entry(&house.ada).await.is_some());
+}
+
+#[tokio::test]
+async fn a_name_that_is_somebody_elses_meanwhile_is_not_taken_for_hers() {
+    let house = house().await;
+    let line = Line::to(house.server.port).await;
+    let mut own = settings(&house.server);
+    own.url = format!("ldap://127.0.0.1:{}", line.port);
+    let House { server, ada, .. } = house;
+    let house = House { system: connector(own), server, ada };
+    let rename = |from: &str, to: &str| {
+        format!("dn: uid={from},ou=people,{SUFFIX}\nchangetype: modrdn\nnewrdn: uid={to}\ndeleteoldrdn: 1\n\n")
+    };
+    line.meanwhile(house.server.later(&(rename("ada", "ada2") + &rename("boss", "ada"))));
+    let refused = house.does(A::AccountDisable, json!({})).await;
+    assert!(
+        matches!(&refused, Err(ActionError::Retry { reason, .. }) if reason.contains("assertionFailed")),
+        "{refused:?}"
+    );
+    let boss = house.server.entries(&format!("ou=people,{SUFFIX}"), "(employeeNumber=1000)").await;
+    assert!(boss[0].dn.starts_with("uid=ada,") && !boss[0].attrs.contains_key("pwdAccountLockedTime"), "{:?}", boss[0]);
+    house.done(A::AccountDisable).await;
+    assert!(house.server.entry(&house.ada).await.expect("ada").attrs.contains_key("pwdAccountLockedTime"));
+}
+
+#[tokio::test]
+async fn an_account_that_others_have_begun_is_left_alone() {
+    let house = house().await;
+    let begun = person("new", "2000", "N", "M");
+    let begun = begun.lines().filter(|line| !line.starts_with("userPassword")).collect::<Vec<_>>().join("\n");
+    house.server.change(&begun.replacen('\n', "\nchangetype: add\n", 1));
+    let with = json!({ "login": "new", "email": "new@example.org", "employee_number": "2000", "enabled": true });
+    let create = call(A::AccountCreate, &with, None, "run_1/create", 1);
+    let refused = house.system.perform_with(&create, &Secret::new(NEW)).await;
+    assert!(matches!(&refused, Err(ActionError::Fail { reason }) if reason.contains("somebody else")), "{refused:?}");
+    assert_ne!(house.server.answer(&format!("uid=new,ou=people,{SUFFIX}"), NEW).await, 0);
 }
 
 #[tokio::test]

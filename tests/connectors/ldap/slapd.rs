@@ -102,16 +102,25 @@ impl Slapd {
 
     /// Gives it LDIF with changes, as its administrator.
     pub fn change(&self, ldif: &str) {
-        let at = self.folder.path().join("change.ldif");
+        self.later(ldif)();
+    }
+
+    /// The same, when it is called.
+    pub fn later(&self, ldif: &str) -> impl FnOnce() + Send + 'static {
+        let at = self.folder.path().join(format!("change-{}.ldif", free_port()));
         std::fs::write(&at, ldif).expect("writes");
         let url = format!("ldap://127.0.0.1:{}", self.port);
-        let output = Command::new("ldapmodify")
-            .args(["-x", "-H", &url, "-D", ROOT, "-w", "admin", "-f"])
-            .arg(&at)
-            .output()
-            .expect("ldapmodify: install ldap-utils");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        move || change(&url, &at)
     }
+}
+
+fn change(url: &str, at: &Path) {
+    let output = Command::new("ldapmodify")
+        .args(["-x", "-H", url, "-D", ROOT, "-w", "admin", "-f"])
+        .arg(at)
+        .output()
+        .expect("ldapmodify: install ldap-utils");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// A person's entry.
