@@ -28,6 +28,8 @@ mod glance;
 mod halves;
 mod holds;
 mod imports;
+#[cfg(test)]
+mod indexes;
 mod journal;
 mod late;
 mod leases;
