@@ -15,7 +15,7 @@ use super::turn::usher;
 use super::{Store, StoreError, Tx};
 use crate::run::advance::begin;
 use crate::run::book::{Book, Run, Step, public_id};
-use crate::run::journal::{Fact, GENESIS};
+use crate::run::journal::{Begun, Fact, GENESIS};
 use crate::run::{Plan, RunState};
 use crate::workflow::{SubjectKind, Workflow};
 
@@ -370,5 +370,6 @@ fn started(new: &NewRun) -> Fact {
         zone: new.plan.zone.clone(),
         inputs: serde_json::Value::Object(new.plan.inputs.clone()),
         steps: new.plan.steps.clone(),
+        begun: Begun::default(),
     }
 }
