@@ -27,7 +27,7 @@ async fn write(site: &Site, size: Size) -> Result<f64, BenchError> {
     until_recorded(&running, workflows::FLOW_STEPS).await?;
     running.drain().await;
     let pattern = ground.store().pattern(first.first().copied().unwrap_or_default()).await?;
-    if pattern.steps() != workflows::FLOW_STEPS || pattern.entries() < pattern.steps() {
+    if pattern.steps() != workflows::FLOW_STEPS || pattern.entries() != pattern.steps() {
         return Err(BenchError::Unexpected(format!("{} steps of the pattern were done", pattern.steps())));
     }
     let requests = (1..=count).map(|number| request(workflows::FLOW, person(number)));

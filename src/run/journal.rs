@@ -1,7 +1,8 @@
 //! The journal's form: what an entry says, how personal words are kept apart, how entries are chained, and how a run
 //! is replayed from them.
 //!
-//! Each run has one chain. An entry's hash is SHA-256 over the previous entry's hash and the canonical form of the
+//! An entry holds what one commit says about a run in one actor's name: one fact, or several in their order ([`facts`]
+//! reads both). Each run has one chain. An entry's hash is SHA-256 over the previous entry's hash and the canonical form of the
 //! entry: its fields in a fixed order, each with its length in front, so that no two different entries have the same
 //! form. Words that may be about a person (reasons, notes, inputs, evidence) are taken out of the body and sealed under
 //! that person's key before the entry is hashed: erasing the key erases the words and keeps the chain whole.
@@ -142,11 +143,11 @@ pub struct Entry {
     pub seq: i64,
     /// When, by the store's clock (epoch milliseconds).
     pub at: i64,
-    /// The step, by ordinal.
+    /// The step, by ordinal; none where the entry is about the run as a whole, or says several things.
     pub step: Option<i64>,
     /// Who: `usher`, `os:alice`, …
     pub actor: String,
-    /// The fact as JSON, personal words taken out.
+    /// The fact as JSON, or several as an array of `[step, fact]`; personal words taken out.
     pub body: String,
     /// The words taken out, sealed; empty where there are none.
     pub sealed: String,
@@ -221,10 +222,10 @@ pub fn verify(entries: &[Entry], last_seq: i64, head: &str) -> Result<(), Broken
 /// Fields whose words may be about a person.
 const PERSONAL: [&str; 6] = ["reason", "detail", "instruction", "inputs", "note", "account"];
 
-/// Takes the personal words out of a fact: the body with numbered gaps, and the words.
-pub fn split(fact: &Fact) -> (Value, Vec<Value>) {
+/// Takes the personal words out of a fact, or of several with their steps: the body with numbered gaps, and the words.
+pub fn split(said: &impl Serialize) -> (Value, Vec<Value>) {
     let mut words = Vec::new();
-    let mut body = serde_json::to_value(fact).unwrap_or(Value::Null);
+    let mut body = serde_json::to_value(said).unwrap_or(Value::Null);
     take_out(&mut body, &mut words);
     (body, words)
 }
@@ -275,6 +276,14 @@ fn put_back(value: &mut Value, words: Option<&[Value]>) {
         Value::Array(items) => items.iter_mut().for_each(|item| put_back(item, words)),
         _ => {}
     }
+}
+
+/// What an entry's body says, with the words put back or not: each fact, and the step it is about. `step` is the entry's
+/// own, for a body that is one fact.
+pub fn facts(body: Value, step: Option<i64>) -> Vec<(Option<i64>, Value)> {
+    let Value::Array(said) = body else { return vec![(step, body)] };
+    let told = said.into_iter().map(|mut pair| (pair[0].as_i64(), pair[1].take()));
+    told.collect()
 }
 
 /// A run as its journal tells it.

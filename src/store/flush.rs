@@ -215,8 +215,8 @@ impl Changes {
         let said = std::mem::take(&mut book.said);
         let rescheduled = said.iter().any(|said| matches!(said.fact, Fact::Rescheduled { .. }));
         let replanned = rescheduled || said.iter().any(|said| matches!(said.fact, Fact::Bound { .. }));
-        for said in said {
-            let entry = entry(&book.run, &said, key)?;
+        for together in said.chunk_by(|one, next| (one.at, &one.actor) == (next.at, &next.actor)) {
+            let entry = entry(&book.run, together, key)?;
             book.run.seq = entry.seq;
             book.run.head.clone_from(&entry.hash);
             self.entries.push(entry);
@@ -254,30 +254,34 @@ impl Changes {
     }
 }
 
-fn entry(run: &Run, said: &Said, key: &Key) -> Result<Entry, StoreError> {
+/// What is said in one commit and in one actor's name is one entry: hashed, sealed and written once.
+fn entry(run: &Run, said: &[Said], key: &Key) -> Result<Entry, StoreError> {
     let seq = run.seq + 1;
-    let (body, sealed) = match key {
-        Key::Nobody => (json(&said.fact), String::new()),
-        Key::Erased => (journal::split(&said.fact).0.to_string(), String::new()),
-        Key::Of(key) => {
-            let (body, words) = journal::split(&said.fact);
-            let sealed = match words.as_slice() {
-                [] => String::new(),
-                words => secret::seal(key, &place(run.id, seq), json(&words).as_bytes())?,
-            };
-            (body.to_string(), sealed)
+    let place = place(run.id, seq);
+    let (step, (body, sealed)) = match said {
+        [one] => (one.step.map(i64::from), sealed(&one.fact, key, &place)?),
+        several => {
+            let told: Vec<(Option<u16>, &Fact)> = several.iter().map(|one| (one.step, &one.fact)).collect();
+            (None, sealed(&told, key, &place)?)
         }
     };
-    let mut entry = Entry {
-        run: run.id,
-        seq,
-        at: said.at.as_millisecond(),
-        step: said.step.map(i64::from),
-        actor: said.actor.to_string(),
-        body,
-        sealed,
-        hash: String::new(),
-    };
+    let (at, actor) = said.first().map_or((0, ""), |first| (first.at.as_millisecond(), first.actor.as_ref()));
+    let actor = actor.to_owned();
+    let mut entry = Entry { run: run.id, seq, at, step, actor, body, sealed, hash: String::new() };
     entry.hash = entry.chain(&run.head);
     Ok(entry)
+}
+
+/// An entry's body, and the words about a person that are not in it, sealed.
+fn sealed(told: &impl Serialize, key: &Key, place: &str) -> Result<(String, String), StoreError> {
+    let Key::Of(of_person) = key else {
+        let body = if matches!(key, Key::Nobody) { json(told) } else { journal::split(told).0.to_string() };
+        return Ok((body, String::new()));
+    };
+    let (body, words) = journal::split(told);
+    let sealed = match words.as_slice() {
+        [] => String::new(),
+        words => secret::seal(of_person, place, json(&words).as_bytes())?,
+    };
+    Ok((body.to_string(), sealed))
 }

@@ -14,7 +14,8 @@ use crate::run::{LocalInstant, StepState, advance};
 use crate::secret;
 use crate::workflow::Span;
 
-/// An entry for people: the words put back where their key is still there.
+/// What an entry says, for people: the words put back where their key is still there. An entry that says several things is
+/// several of these.
 #[derive(Clone, Debug, Serialize)]
 pub struct AuditEntry {
     /// Position in the run's chain.
@@ -50,21 +51,19 @@ impl Store {
     pub async fn audit(&self, run: i64) -> Result<Vec<AuditEntry>, StoreError> {
         let mut conn = self.reader().await?;
         let loaded = self.look(&mut conn, run).await?;
-        let entries = entries(&mut conn, run).await?;
-        entries
-            .into_iter()
-            .map(|entry| {
-                let step = entry.step.and_then(|ordinal| u16::try_from(ordinal).ok());
-                Ok(AuditEntry {
-                    step: step.and_then(|ordinal| loaded.book.step(ordinal)).map(crate::run::book::Step::label),
-                    fact: words_back(&entry, &loaded.key)?,
-                    seq: entry.seq,
-                    at: entry.at,
-                    actor: entry.actor,
-                    hash: entry.hash,
-                })
-            })
-            .collect()
+        let label = |ordinal: Option<i64>| {
+            let step = ordinal.and_then(|ordinal| loaded.book.step(u16::try_from(ordinal).ok()?));
+            step.map(Step::label)
+        };
+        let mut told = Vec::new();
+        for entry in entries(&mut conn, run).await? {
+            let Entry { seq, at, .. } = entry;
+            for (step, fact) in journal::facts(words_back(&entry, &loaded.key)?, entry.step) {
+                let (actor, hash) = (entry.actor.clone(), entry.hash.clone());
+                told.push(AuditEntry { seq, at, step: label(step), actor, fact, hash });
+            }
+        }
+        Ok(told)
     }
 
     /// A run's journal as it is kept, words sealed.
@@ -159,11 +158,13 @@ fn replay_problem(loaded: &Loaded, entries: &[Entry]) -> Result<Option<String>, 
     }
     let mut facts = Vec::with_capacity(entries.len());
     for entry in entries {
-        let fact: Fact = match serde_json::from_value(words_back(entry, &loaded.key)?) {
-            Ok(fact) => fact,
-            Err(why) => return Ok(Some(format!("entry {} cannot be read: {why}", entry.seq))),
-        };
-        facts.push((entry.seq, entry.step.and_then(|ordinal| usize::try_from(ordinal).ok()), fact));
+        for (step, fact) in journal::facts(words_back(entry, &loaded.key)?, entry.step) {
+            let fact: Fact = match serde_json::from_value(fact) {
+                Ok(fact) => fact,
+                Err(why) => return Ok(Some(format!("entry {} cannot be read: {why}", entry.seq))),
+            };
+            facts.push((entry.seq, step.and_then(|ordinal| usize::try_from(ordinal).ok()), fact));
+        }
     }
     let replayed = match journal::replay(facts.iter().map(|(seq, step, fact)| (*seq, *step, fact))) {
         Ok(replayed) => replayed,

@@ -29,13 +29,12 @@ const PARTS: Text = Text {
 pub struct Pattern {
     /// What its done steps carry, by ordinal.
     done: Vec<String>,
-    /// The entries that carrying it out has written, in their order.
+    /// The entry that was written as each of them was done, by ordinal.
     entries: Vec<PatternEntry>,
 }
 
 #[derive(Debug)]
 struct PatternEntry {
-    step: Option<i64>,
     actor: String,
     body: String,
     sealed: String,
@@ -64,7 +63,6 @@ struct BareEntry<'a> {
     run: i64,
     seq: i64,
     at: i64,
-    step: Option<i64>,
     actor: &'a str,
     body: &'a str,
     sealed: &'a str,
@@ -85,9 +83,9 @@ const STEPS: Text = rows!(
 );
 
 const JOURNAL: Text = rows!(
-    "INSERT INTO journal (run_id, seq, at, step, actor, body, sealed, hash)
-     SELECT run, seq, at, step, actor, body, sealed, hash FROM",
-    { run BIGINT, seq BIGINT, at BIGINT, step BIGINT, actor TEXT, body TEXT, sealed TEXT, hash TEXT },
+    "INSERT INTO journal (run_id, seq, at, actor, body, sealed, hash)
+     SELECT run, seq, at, actor, body, sealed, hash FROM",
+    { run BIGINT, seq BIGINT, at BIGINT, actor TEXT, body TEXT, sealed TEXT, hash TEXT },
     ""
 );
 
@@ -116,20 +114,18 @@ impl Store {
                 .bind(end)
                 .fetch_all(&mut *conn)
                 .await?;
-        let rows = sqlx::query("SELECT step, actor, body, sealed, hash FROM journal WHERE run_id = $1 ORDER BY seq")
+        let rows = sqlx::query("SELECT actor, body, sealed, hash FROM journal WHERE run_id = $1 ORDER BY seq")
             .bind(run)
             .fetch_all(&mut *conn)
             .await?;
-        let entry = |row: &sqlx::any::AnyRow| {
-            Ok::<_, StoreError>(PatternEntry {
-                step: row.try_get("step")?,
-                actor: row.try_get("actor")?,
-                body: row.try_get("body")?,
-                sealed: row.try_get("sealed")?,
-                hash: row.try_get("hash")?,
-            })
-        };
-        let entries = rows.iter().map(entry).collect::<Result<_, _>>()?;
+        let mut entries = Vec::new();
+        for row in &rows {
+            let body: String = row.try_get("body")?;
+            if body.contains("\"completed\"") {
+                let (actor, sealed, hash) = (row.try_get("actor")?, row.try_get("sealed")?, row.try_get("hash")?);
+                entries.push(PatternEntry { actor, body, sealed, hash });
+            }
+        }
         Ok(Pattern { done, entries })
     }
 
@@ -140,15 +136,14 @@ impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub async fn write_bare(&self, pattern: &Pattern, runs: &[i64], ordinal: u16) -> Result<(), StoreError> {
-        let of_step = |entry: &&PatternEntry| entry.step == Some(i64::from(ordinal));
-        let entries: Vec<&PatternEntry> = pattern.entries.iter().filter(of_step).collect();
-        let each = i64::try_from(entries.len()).unwrap_or(i64::MAX);
+        let Some(PatternEntry { actor, body, sealed, hash }) = pattern.entries.get(usize::from(ordinal)) else {
+            return Err(StoreError::NotFound { kind: "entry of the pattern for step", key: ordinal.to_string() });
+        };
         let mut tx = self.begin().await?;
         let (now, dialect) = (tx.now.as_millisecond(), self.dialect());
         // Behind everything that accepting them has written.
-        let base = STEPS_PER_RUN + i64::from(ordinal) * each;
-        let head = entries.last().map_or("", |last| last.hash.as_str());
-        let changed: Vec<BareRun<'_>> = runs.iter().map(|id| BareRun { id: *id, seq: base + each, head }).collect();
+        let seq = STEPS_PER_RUN + i64::from(ordinal);
+        let changed: Vec<BareRun<'_>> = runs.iter().map(|id| BareRun { id: *id, seq, head: hash }).collect();
         sqlx::query(RUNS.of(dialect)).bind(json(&changed)).execute(tx.conn()).await?;
         let data = pattern.done.get(usize::from(ordinal)).map(String::as_str);
         let ended = runs.iter().map(|run| BareStep {
@@ -171,13 +166,8 @@ impl Store {
             });
             sqlx::query(STEPS.of(dialect)).bind(json(&begun.collect::<Vec<_>>())).execute(tx.conn()).await?;
         }
-        let mut written = Vec::with_capacity(runs.len() * entries.len());
-        for run in runs {
-            for (seq, entry) in (base + 1..).zip(&entries) {
-                let PatternEntry { step, actor, body, sealed, hash } = entry;
-                written.push(BareEntry { run: *run, seq, at: now, step: *step, actor, body, sealed, hash });
-            }
-        }
+        let written: Vec<BareEntry<'_>> =
+            runs.iter().map(|run| BareEntry { run: *run, seq, at: now, actor, body, sealed, hash }).collect();
         sqlx::query(JOURNAL.of(dialect)).bind(json(&written)).execute(tx.conn()).await?;
         self.commit(tx).await
     }
@@ -189,8 +179,8 @@ impl Pattern {
         self.done.len()
     }
 
-    /// How many entries carrying out its steps has written.
+    /// How many entries were written as a step was done.
     pub fn entries(&self) -> usize {
-        self.entries.iter().filter(|entry| entry.step.is_some()).count()
+        self.entries.len()
     }
 }

@@ -125,7 +125,7 @@ fn an_export_is_verified_by_other_code_and_what_was_changed_is_found() {
     // One run, with its words.
     let words = house.run(&["audit", "export", "run_1", "--words"]).ends(0).out;
     let facts: Vec<Value> = words.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert!(facts.iter().any(|line| line["fact"]["inputs"]["last_day"] == "2027-01-29"), "{words}");
+    assert!(facts.iter().any(|line| line["facts"][0]["fact"]["inputs"]["last_day"] == "2027-01-29"), "{words}");
     assert!(facts.iter().all(|line| line["kind"] != "entry" || line["run"] == 1));
     house.run(&["audit", "export", "run_9"]).ends(3);
     house.run(&["audit", "export", "--out", "nowhere/journal.jsonl"]).ends(5).says("cannot be written");

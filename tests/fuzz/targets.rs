@@ -8,7 +8,7 @@ use jiff::civil::{Date, date};
 use serde_json::Value;
 use usher::config::{Config, Surroundings};
 use usher::intake::people::{Judged, Mapping, PeopleFile, PersonRow, changes};
-use usher::run::journal::{ERASED, Entry, Fact, join, replay, split, verify};
+use usher::run::journal::{ERASED, Entry, Fact, facts as facts_of, join, replay, split, verify};
 use usher::workflow::{Amount, At, Condition, Diagnostic, Scope, Span, Template, check_all, parse};
 
 /// A target, as both runs know it.
@@ -191,6 +191,11 @@ pub fn journal(bytes: &[u8]) {
         assert!(words.is_empty() || erased.contains(ERASED), "words are gone without a trace");
         entries.push(next(&entries, body.to_string()));
     }
+    let together: Vec<(Option<i64>, &Fact)> = (0..).map(Some).zip(&facts).collect();
+    let (body, words) = split(&together);
+    let read = facts_of(join(body, Some(&words)), None);
+    let whole = together.iter().map(|(step, fact)| (*step, serde_json::to_value(fact).expect("a fact is JSON")));
+    assert_eq!(read, whole.collect::<Vec<_>>(), "several facts of one entry are not what they were");
     let head = entries.last().map_or(usher::run::journal::GENESIS.to_owned(), |entry| entry.hash.clone());
     let last = entries.len() as i64;
     assert_eq!(verify(&entries, last, &head), Ok(()));

@@ -24,7 +24,7 @@ const PAGE: i64 = 1_000;
 #[command(after_help = "\
 Examples:
   usher audit export --out /mnt/elsewhere/journal.jsonl
-  usher audit export run_12 --words | jq 'select(.kind == \"entry\").fact'
+  usher audit export run_12 --words | jq 'select(.kind == \"entry\").facts[].fact'
   usher audit verify --checkpoints /mnt/elsewhere/journal.jsonl")]
 pub(super) struct Export {
     /// The run [default: all]
@@ -101,10 +101,12 @@ impl Export {
         }
         for run in runs {
             let told = if self.words { store.audit(*run).await? } else { Vec::new() };
-            for (at, entry) in store.journal(*run).await?.iter().enumerate() {
+            for entry in store.journal(*run).await? {
                 let mut value = json!(entry);
-                if let Some(words) = told.get(at).filter(|words| words.seq == entry.seq) {
-                    value["fact"] = words.fact.clone();
+                let told = told.iter().filter(|told| told.seq == entry.seq);
+                let facts: Vec<Value> = told.map(|told| json!({ "step": told.step, "fact": told.fact })).collect();
+                if self.words {
+                    value["facts"] = json!(facts);
                 }
                 say("entry", value)?;
             }

@@ -72,6 +72,24 @@ fn personal_words_are_taken_out_and_put_back() {
 }
 
 #[test]
+fn several_facts_of_one_entry_keep_their_order_their_steps_and_their_words() {
+    let ready = Fact::Step { change: StepEvent::Ready { due: Timestamp::UNIX_EPOCH } };
+    let said = |order: &str, reason: &str| Fact::Ordered { order: order.into(), reason: reason.into() };
+    let told = [(Some(3), said("retry", "Ada is back")), (None, said("pause", "")), (Some(0), ready)];
+    let (body, words) = split(&told);
+    assert!(!body.to_string().contains("Ada"), "{body}");
+    let read = facts(join(body.clone(), Some(&words)), None);
+    let read: Vec<(Option<i64>, Fact)> =
+        read.into_iter().map(|(step, fact)| (step, serde_json::from_value(fact).unwrap())).collect();
+    assert_eq!(read, told.clone().map(|(step, fact)| (step.map(i64::from), fact)));
+    let erased = facts(join(body, None), None);
+    assert_eq!(erased[0].1["reason"], ERASED);
+    // As entries were written that say one thing each.
+    let (alone, words) = split(&told[0].1);
+    assert_eq!(facts(join(alone, Some(&words)), Some(3)), [(Some(3), serde_json::to_value(&told[0].1).unwrap())]);
+}
+
+#[test]
 fn words_that_look_like_a_gap_come_back_as_they_were() {
     let inputs = serde_json::json!({ "sealed": 1, "note": { "sealed": 0 }, "reason": "moved abroad" });
     let fact = Fact::Started {

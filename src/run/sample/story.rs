@@ -12,7 +12,7 @@ use crate::clock::plus;
 use crate::run::advance::{advance, begin, run_state};
 use crate::run::book::{Book, Run, Said, Step};
 use crate::run::guard::{self, Circumstances, Freeze, Verdict};
-use crate::run::journal::{Begun, Fact, join, replay, split};
+use crate::run::journal::{Begun, Fact, facts, join, replay, split};
 use crate::run::limits::{Counted, Limits, Tally};
 use crate::run::orders::{self, Refusal};
 use crate::run::reschedule::{NewInputs, NotRescheduled, Rescheduled, reschedule};
@@ -300,7 +300,7 @@ impl Story {
         let mut again = self.book.clone();
         advance(&mut again, &Holidays::default(), &person(), self.now).unwrap();
         assert_eq!(again.said, self.book.said, "advance is a fixed point");
-        self.book.said[self.written.replace(self.book.said.len())..].iter().for_each(through_the_journal);
+        through_the_journal(&self.book.said[self.written.replace(self.book.said.len())..]);
         let told = self.book.said.iter().zip(1..);
         let replayed = replay(told.map(|(said, seq)| (seq, said.step.map(usize::from), &said.fact))).unwrap();
         let states: Vec<StepState> = self.book.steps.iter().map(|step| step.state.clone()).collect();
@@ -313,9 +313,17 @@ impl Story {
     }
 }
 
-fn through_the_journal(said: &Said) {
-    let (body, words) = split(&said.fact);
-    let stored: serde_json::Value = serde_json::from_str(&body.to_string()).unwrap();
-    let fact: Fact = serde_json::from_value(join(stored, Some(&words))).unwrap();
-    assert_eq!(fact, said.fact);
+/// Each fact by itself, and all of them as one entry.
+fn through_the_journal(said: &[Said]) {
+    let back = |(body, words): (serde_json::Value, Vec<serde_json::Value>), step: Option<u16>| {
+        let stored: serde_json::Value = serde_json::from_str(&body.to_string()).unwrap();
+        let told = facts(join(stored, Some(&words)), step.map(i64::from)).into_iter();
+        told.map(|(step, fact)| (step, serde_json::from_value::<Fact>(fact).unwrap())).collect::<Vec<_>>()
+    };
+    let all: Vec<_> = said.iter().map(|one| (one.step, &one.fact)).collect();
+    let expected: Vec<_> = said.iter().map(|one| (one.step.map(i64::from), one.fact.clone())).collect();
+    assert_eq!(back(split(&all), None), expected);
+    for (one, expected) in said.iter().zip(expected) {
+        assert_eq!(back(split(&one.fact), one.step), [expected]);
+    }
 }
