@@ -25,6 +25,7 @@ mod filling;
 mod flush;
 mod freezes;
 mod glance;
+mod growth;
 mod halves;
 mod holds;
 mod imports;

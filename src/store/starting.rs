@@ -8,6 +8,7 @@ use sqlx::Row;
 
 use super::books::{Loaded, STEPS_PER_RUN, json, parse};
 use super::flush::Changes;
+use super::growth::Growing;
 use super::halves::Halves;
 use super::runs::by_key;
 use super::sql::{Text, gathered, keys, listed, rows};
@@ -95,6 +96,11 @@ impl Store {
         let answers = self.start_in(&mut tx, new).await?;
         if answers.iter().any(|answer| matches!(answer, Ok(Started::New(_)))) {
             self.commit(tx).await?;
+        }
+        let new =
+            || answers.iter().filter_map(|answer| if let Ok(Started::New(id)) = answer { Some(*id) } else { None });
+        if let (Some(first), Some(last)) = (new().min(), new().max()) {
+            self.has_grown(Growing::Runs, first, last).await;
         }
         Ok(answers)
     }
