@@ -25,9 +25,12 @@ mod filling;
 mod flush;
 mod freezes;
 mod glance;
+mod growth;
 mod halves;
 mod holds;
 mod imports;
+#[cfg(test)]
+mod indexes;
 mod journal;
 mod late;
 mod leases;
