@@ -126,12 +126,12 @@ impl Ground {
         Ok(ground)
     }
 
-    /// So many people have an account, and nobody is known yet.
-    pub(super) async fn unknown(site: &Site, people: usize) -> Result<Self, BenchError> {
-        Self::with(site, people, library()?, None).await
+    /// Nobody has an account, and nobody is known yet.
+    pub(super) async fn unknown(site: &Site) -> Result<Self, BenchError> {
+        Self::with(site, 0, library()?, None).await
     }
 
-    /// For another daemon on the same database, with nothing that is not its own: its systems remember what they did in a
+    /// For another daemon on the same database, or a later one, with nothing that is not its own: its systems remember what they did in a
     /// file of their own.
     pub(super) async fn beside(place: &Neighbour, people: usize) -> Result<Self, BenchError> {
         let ledger = format!("company-{:08x}.state", rand::random::<u32>());

@@ -22,15 +22,18 @@ const NOTICE: i64 = 30;
 /// As `usher people import` takes files in.
 pub(super) async fn import(site: &Site, size: Size) -> Result<Measured, BenchError> {
     let (rows, departures) = (size.of(PEOPLE), size.of(DEPARTURES));
-    let ground = Ground::unknown(site, departures).await?;
     let known = written(site, "people.csv", &people(rows))?;
-    let last = ground.today().await?.saturating_add(NOTICE.days());
-    let leaving = written(site, "departures.csv", &leavers(departures, last))?;
+    // Without anybody's accounts: the memory of a simulated company is not that of an import.
+    let ground = Ground::unknown(site).await?;
     let before = machine::forget_peak();
     let began = Instant::now();
     take(&ground, &known).await?;
     let taken = began.elapsed();
     let peak = before.and_then(|()| machine::peak());
+    let last = ground.today().await?.saturating_add(NOTICE.days());
+    ground.leave().await;
+    let leaving = written(site, "departures.csv", &leavers(departures, last))?;
+    let ground = Ground::beside(&site.neighbour(), departures).await?;
     ground.sync().await?;
     let before = machine::forget_peak();
     let began = Instant::now();

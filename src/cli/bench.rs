@@ -80,30 +80,33 @@ impl Bench {
         let place = place(context.globals.database.as_deref())?;
         let chosen = if self.workloads.is_empty() { Workload::ALL } else { &self.workloads };
         let size = Size { share: self.share, workers: usize::from(self.workers) };
-        context.out.aside("the database without the engine …");
-        let bare = bare_sql(&place, size, crate::daemon::signal()).await?;
-        let mut answer = Answer {
-            durable_writes: durable_writes(&place)?,
-            bare_sql: bare.ok_or_else(|| interrupted("the database"))?,
-            workers: self.workers,
-            share: self.share,
-            workloads: Vec::new(),
-            growth: None,
-        };
         let bar = context.out.progress(1);
         let progress = |done: usize, of: usize| bar.at_of(done, of);
+        let mut grown = None;
         if self.growth {
             context.out.aside("growth …");
-            let grown = growth(&place, size, &progress, crate::daemon::signal()).await?;
-            answer.growth = Some(grown.ok_or_else(|| interrupted("growth"))?);
+            let curve = growth(&place, size, &progress, crate::daemon::signal()).await?;
+            grown = Some(curve.ok_or_else(|| interrupted("growth"))?);
         }
+        let mut workloads = Vec::new();
         for workload in if self.growth { &[] } else { chosen } {
             context.out.aside(format!("{} …", workload.name()));
             let measured = measure(*workload, &place, size, &progress, crate::daemon::signal()).await?;
-            let measured = measured.ok_or_else(|| interrupted(workload.name()))?;
-            answer.workloads.push(measured.beside_bare_sql(answer.bare_sql));
+            workloads.push(measured.ok_or_else(|| interrupted(workload.name()))?);
         }
         bar.end();
+        // Last: the memory that it needs is not that of a workload.
+        context.out.aside("the database without the engine …");
+        let bare = bare_sql(&place, size, crate::daemon::signal()).await?;
+        let bare = bare.ok_or_else(|| interrupted("the database"))?;
+        let answer = Answer {
+            durable_writes: durable_writes(&place)?,
+            bare_sql: bare,
+            workers: self.workers,
+            share: self.share,
+            workloads: workloads.into_iter().map(|measured| measured.beside_bare_sql(bare)).collect(),
+            growth: grown,
+        };
         answer.say(context)?;
         Ok(Exit::Done)
     }

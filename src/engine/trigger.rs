@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value;
+use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use super::Engine;
 use super::subjects::{Found, Subjects};
@@ -21,6 +22,9 @@ const READ_AT_ONCE: usize = 500;
 
 /// Steps that are accepted with one commit, or the steps of one run: nobody waits long for a lock behind them.
 const STEPS_AT_ONCE: usize = 4096;
+
+/// Runs that are accepted with one commit.
+const RUNS_AT_ONCE: usize = 1000;
 
 /// Who or what a run is to be about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,7 +138,7 @@ impl Engine {
     }
 
     /// Starts runs, each as if it were asked for alone, in their order: who cannot be helped stops nobody else. They are
-    /// durable when this returns.
+    /// durable when this returns. While some are being written, those behind them are planned.
     ///
     /// # Errors
     /// When the database is in trouble; some may have been started then, and with a key can be asked for again.
@@ -142,20 +146,77 @@ impl Engine {
         let mut answers = Vec::with_capacity(requests.len());
         let mut left = requests;
         while !left.is_empty() {
-            let (stretch, rest) = left.split_at(stretch(left));
+            let (some, rest) = left.split_at(with_different_keys(left));
             left = rest;
+            let (hand_over, prepared) = mpsc::channel(1);
+            let (read, written) = tokio::join!(self.prepare_all(some, hand_over), self.write_all(prepared));
+            read?;
+            answers.extend(written?);
+        }
+        Ok(answers)
+    }
+
+    /// Reads and plans, and hands over what can be written with one commit. Ends early where nobody takes it any more.
+    async fn prepare_all(&self, requests: &[Request], hand_over: Sender<Batch>) -> Result<(), StoreError> {
+        let mut batch = Batch::default();
+        for stretch in requests.chunks(READ_AT_ONCE) {
             // Where one of them cannot be read, the others are.
             let mut halves = Halves::of(stretch);
             while let Some(some) = halves.next() {
-                match self.read_for(some).await {
-                    Ok((runs, subjects)) => answers.extend(self.start_known(some, &runs, &subjects).await?),
+                let (runs, subjects) = match self.read_for(some).await {
+                    Ok(read) => read,
                     Err(error) if error.is_outage() => return Err(error),
-                    Err(_) if halves.again(some) => {}
-                    Err(error) => answers.push(Err(error.into())),
+                    Err(_) if halves.again(some) => continue,
+                    Err(error) => {
+                        batch.push(Prepared::Answered(Err(error.into())));
+                        continue;
+                    }
+                };
+                for request in some {
+                    batch.push(self.prepared(request, &runs, &subjects));
+                    if batch.is_full() && hand_over.send(std::mem::take(&mut batch)).await.is_err() {
+                        return Ok(());
+                    }
+                    // What is being written goes on meanwhile.
+                    tokio::task::yield_now().await;
                 }
             }
         }
-        Ok(answers)
+        // Where nobody takes it, whoever writes says why.
+        hand_over.send(batch).await.ok();
+        Ok(())
+    }
+
+    fn prepared(&self, request: &Request, runs: &HashMap<String, i64>, subjects: &Subjects) -> Prepared {
+        match request.key.as_ref().and_then(|key| runs.get(key)) {
+            Some(run) => Prepared::Answered(Ok(Started::Existing(*run))),
+            None => match self.new_run(request, subjects) {
+                Ok(new) => Prepared::New(Box::new(new)),
+                Err(error) => Prepared::Answered(Err(error)),
+            },
+        }
+    }
+
+    async fn write_all(&self, mut prepared: Receiver<Batch>) -> Result<Vec<Result<Started, TriggerError>>, StoreError> {
+        let mut answers = Vec::new();
+        while let Some(Batch { prepared, .. }) = prepared.recv().await {
+            let (mut new, mut places) = (Vec::new(), Vec::new());
+            for (place, prepared) in (answers.len()..).zip(prepared) {
+                match prepared {
+                    Prepared::Answered(answer) => answers.push(Some(answer)),
+                    Prepared::New(run) => {
+                        new.push(*run);
+                        places.push(place);
+                        answers.push(None);
+                    }
+                }
+            }
+            for (place, answer) in places.into_iter().zip(self.store().start_many(&new).await?) {
+                answers[place] = Some(answer.map_err(TriggerError::from));
+            }
+        }
+        let missing = || Err(StoreError::corrupt("answer", "there is none").into());
+        Ok(answers.into_iter().map(|answer| answer.unwrap_or_else(missing)).collect())
     }
 
     /// The runs that were started with the keys of requests, and what the others are about. What has been started is
@@ -167,38 +228,6 @@ impl Engine {
         let new: Vec<&Request> = requests.iter().filter(is_new).collect();
         let subjects = if new.is_empty() { Subjects::default() } else { Subjects::read(self.store(), &new).await? };
         Ok((runs, subjects))
-    }
-
-    async fn start_known(
-        &self,
-        requests: &[Request],
-        runs: &HashMap<String, i64>,
-        subjects: &Subjects,
-    ) -> Result<Vec<Result<Started, TriggerError>>, StoreError> {
-        let mut answers: BTreeMap<usize, Result<Started, TriggerError>> = BTreeMap::new();
-        let (mut planned, mut places) = (Vec::new(), Vec::new());
-        for (place, request) in requests.iter().enumerate() {
-            if let Some(run) = request.key.as_ref().and_then(|key| runs.get(key)) {
-                answers.insert(place, Ok(Started::Existing(*run)));
-                continue;
-            }
-            match self.new_run(request, subjects) {
-                Ok(new) => {
-                    planned.push(new);
-                    places.push(place);
-                }
-                Err(error) => drop(answers.insert(place, Err(error))),
-            }
-            if planned.iter().map(|new| new.plan.steps.len()).sum::<usize>() >= STEPS_AT_ONCE {
-                let accepted = self.store().start_many(&std::mem::take(&mut planned)).await?;
-                answers.extend(
-                    places.drain(..).zip(accepted.into_iter().map(|answer| answer.map_err(TriggerError::from))),
-                );
-            }
-        }
-        let accepted = self.store().start_many(&planned).await?;
-        answers.extend(places.into_iter().zip(accepted.into_iter().map(|answer| answer.map_err(TriggerError::from))));
-        Ok(answers.into_values().collect())
     }
 
     fn new_run(&self, request: &Request, subjects: &Subjects) -> Result<NewRun, TriggerError> {
@@ -295,12 +324,40 @@ impl Engine {
     }
 }
 
-/// How many of the requests are read together: none has the key of another, which is then known when its turn comes.
-fn stretch(requests: &[Request]) -> usize {
+/// How many requests there are before one has the key of another: what the first has started is known when the second
+/// one's turn comes.
+fn with_different_keys(requests: &[Request]) -> usize {
     let mut keys = HashSet::new();
-    let some = &requests[..requests.len().min(READ_AT_ONCE)];
-    let again = some.iter().position(|request| request.key.as_ref().is_some_and(|key| !keys.insert(key)));
-    again.unwrap_or(some.len())
+    let again = requests.iter().position(|request| request.key.as_ref().is_some_and(|key| !keys.insert(key)));
+    again.unwrap_or(requests.len())
+}
+
+/// A request that has been looked at.
+enum Prepared {
+    /// What is to be written for it.
+    New(Box<NewRun>),
+    /// Nothing is to be written.
+    Answered(Result<Started, TriggerError>),
+}
+
+/// What is written with one commit, in the order of the requests.
+#[derive(Default)]
+struct Batch {
+    prepared: Vec<Prepared>,
+    steps: usize,
+}
+
+impl Batch {
+    fn push(&mut self, prepared: Prepared) {
+        if let Prepared::New(run) = &prepared {
+            self.steps += run.plan.steps.len();
+        }
+        self.prepared.push(prepared);
+    }
+
+    fn is_full(&self) -> bool {
+        self.steps >= STEPS_AT_ONCE || self.prepared.len() >= RUNS_AT_ONCE
+    }
 }
 
 /// A run whose only point was a mail must not pass for one that was carried out.

@@ -19,6 +19,9 @@ const FIRST_PIECE: usize = 100;
 /// The most rows in one transaction.
 const MOST: usize = 2000;
 
+/// Rows that are read before what is being written meanwhile goes on.
+const BREATH: usize = 50;
+
 /// How long a transaction should take: a daemon beside it must not wait long for the file's lock (100 ms at most).
 const ENOUGH: Duration = Duration::from_millis(50);
 
@@ -101,7 +104,7 @@ pub async fn preview(
     let today = today(engine).await?;
     let mut rows = file.judged()?;
     loop {
-        let piece = next_rows(&mut rows, MOST)?;
+        let piece = next_rows(&mut rows, MOST).await?;
         if piece.is_empty() {
             return Ok(());
         }
@@ -148,27 +151,28 @@ pub async fn take(
     let mut rows = file.judged()?;
     rows.skip(import.done)?;
     let (mut at, mut events, mut size) = (import.done, 0, taking.piece.unwrap_or(FIRST_PIECE));
-    while at < file.rows && (taking.go_on)() {
-        let piece = next_rows(&mut rows, size)?;
-        let (began, count) = (Instant::now(), piece.len() as u64);
-        if count == 0 {
-            break;
-        }
-        let keys = keys(&piece);
+    let mut piece = next_rows(&mut rows, size).await?;
+    while at < file.rows && !piece.is_empty() && (taking.go_on)() {
+        let (began, count, keys) = (Instant::now(), piece.len() as u64, keys(&piece));
         let judge = |known: &_| judged(piece, at, known, &import, taking.source);
-        match engine.store().take_piece(&import, at, &keys, judge).await? {
+        // While a piece is being written, the next one is read.
+        let (taken, next) =
+            tokio::join!(engine.store().take_piece(&import, at, &keys, judge), next_rows(&mut rows, size));
+        match taken? {
             PieceTaken::Taken(new) => {
                 at += count;
                 let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
                 tracing::debug!(import.id = import.id, rows = count, took_ms, "a piece is taken in");
                 events += new as u64;
                 size = taking.piece.unwrap_or_else(|| fitting(size, began.elapsed()));
+                piece = next?;
             }
             PieceTaken::Ahead(done) => {
                 // Ours lies before theirs or within it: the file is read from their end on.
                 rows = file.judged()?;
                 rows.skip(done)?;
                 at = done;
+                piece = next_rows(&mut rows, size).await?;
             }
         }
         progress(at);
@@ -217,12 +221,15 @@ async fn today(engine: &Engine) -> Result<Date, StoreError> {
     Ok(zone(engine.zone()).unwrap_or(TimeZone::UTC).to_datetime(now).date())
 }
 
-fn next_rows(rows: &mut JudgedRows<'_>, most: usize) -> Result<Vec<Judged>, CsvProblem> {
+async fn next_rows(rows: &mut JudgedRows<'_>, most: usize) -> Result<Vec<Judged>, CsvProblem> {
     let mut piece = Vec::new();
     while piece.len() < most {
         match rows.next_row()? {
             Some(row) => piece.push(row),
             None => break,
+        }
+        if piece.len() % BREATH == 0 {
+            tokio::task::yield_now().await;
         }
     }
     Ok(piece)

@@ -13,7 +13,7 @@ use crate::store::{Closing, EventRow, EventState, Halves, Started, StoreError};
 use crate::workflow::HrEvent;
 
 /// Events that are dealt with together.
-const AT_ONCE: usize = 500;
+const AT_ONCE: usize = 1000;
 
 /// Deals with events in their order.
 ///

@@ -13,6 +13,7 @@ use super::book::{Book, MOST_STEPS, Step};
 use super::business::Holidays;
 use super::capability::Capability;
 use super::instant::{after_delay, zone};
+use super::journal::tell_with_the_plan;
 use super::plan::PlannedStep;
 use super::state::{HoldReason, IllegalTransition, RunState, SkipReason, StepEvent, StepState};
 use crate::clock::plus;
@@ -268,7 +269,8 @@ pub fn run_state(book: &Book) -> RunState {
     }
 }
 
-/// Brings a fresh run to life: what the plan already settled is said, then everything follows.
+/// Brings a fresh run to life: what the plan already settled is said, then everything follows, and all of it is told with
+/// the plan where that was said before.
 ///
 /// # Errors
 /// As [`advance`].
@@ -284,7 +286,9 @@ pub fn begin(
             book.apply(planned.ordinal, StepEvent::Skipped { at: now, reason: reason.clone() }, actor, now)?;
         }
     }
-    advance(book, holidays, actor, now)
+    advance(book, holidays, actor, now)?;
+    tell_with_the_plan(&mut book.said);
+    Ok(())
 }
 
 #[cfg(test)]

@@ -16,6 +16,10 @@ use super::plan::{LocalInstant, PlannedStep};
 use super::state::{RunState, StepEvent, StepState};
 use crate::workflow::Span;
 
+mod begun;
+mod planned;
+pub use begun::{Begun, tell_with_the_plan};
+
 /// The hash before the first entry of a run.
 pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -40,7 +44,11 @@ pub enum Fact {
         /// The frozen inputs.
         inputs: Value,
         /// The steps, by ordinal.
+        #[serde(with = "planned")]
         steps: Vec<PlannedStep>,
+        /// What becomes of them at once.
+        #[serde(skip_serializing_if = "Begun::is_empty", default)]
+        begun: Begun,
     },
     /// Something happened to a step.
     Step {
@@ -309,8 +317,9 @@ pub fn replay<'a>(facts: impl IntoIterator<Item = (i64, Option<usize>, &'a Fact)
     let mut replayed = Replayed { run: RunState::Open, inputs: Value::Null, steps: Vec::new(), times: Vec::new() };
     for (seq, step, fact) in facts {
         match fact {
-            Fact::Started { steps, inputs, .. } => {
+            Fact::Started { steps, inputs, begun, .. } => {
                 replayed.steps = vec![StepState::Blocked; steps.len()];
+                begun.happen(seq, steps, &mut replayed.steps)?;
                 replayed.times = steps.iter().map(|step| (step.at.clone(), step.delay.clone())).collect();
                 replayed.inputs = inputs.clone();
             }

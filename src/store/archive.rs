@@ -126,10 +126,13 @@ impl Store {
         let mut tx = self.begin().await?;
         let mine: Option<i64> = sqlx::query_scalar(MINE.of(self.dialect())).fetch_optional(tx.conn()).await?;
         if mine.is_none() {
+            tx.leave().await?;
             return Ok(PutAway::default());
         }
         let (runs, entries) = self.old_runs(&mut tx, age).await?;
         if runs.is_empty() {
+            // Whoever moves next finds the row free, not only when the pool gets round to it.
+            tx.leave().await?;
             return Ok(PutAway::default());
         }
         let moved = self.carry(&mut tx, &AWAY, &runs).await?;

@@ -62,14 +62,13 @@ impl Store {
     }
 }
 
-/// Runs with an approval that is asked for.
+/// Runs with an approval that is asked for. (The first condition is that of the index.)
+pub(super) const ASKING: &str = "SELECT DISTINCT run_id FROM steps
+     WHERE state IN ('held', 'failed', 'awaiting_approval', 'awaiting_person')
+       AND (state = 'awaiting_approval' OR (state = 'held' AND action = 'approval')) ORDER BY run_id";
+
 async fn asking(conn: &mut AnyConnection) -> Result<Vec<i64>, StoreError> {
-    Ok(sqlx::query_scalar(
-        "SELECT DISTINCT run_id FROM steps
-         WHERE state = 'awaiting_approval' OR (state = 'held' AND action = 'approval') ORDER BY run_id",
-    )
-    .fetch_all(conn)
-    .await?)
+    Ok(sqlx::query_scalar(ASKING).fetch_all(conn).await?)
 }
 
 fn of_run(run: i64, refusal: Refusal) -> StoreError {

@@ -88,7 +88,7 @@ const ON: Text = keys!(select!("WHERE h.ended_at IS NULL AND h.person_id"), "ORD
 
 /// Steps that wait for a hold that is over: whoever released it was stopped before they were let go. The list of states is the
 /// index's.
-const FREE: &str = "SELECT COUNT(*) FROM steps s JOIN runs r ON r.id = s.run_id
+pub(super) const FREE: &str = "SELECT COUNT(*) FROM steps s JOIN runs r ON r.id = s.run_id
      WHERE s.state IN ('held', 'failed', 'awaiting_approval', 'awaiting_person') AND s.state = 'held'
        AND s.data LIKE '%\"guard\":\"legal_hold\"%' AND r.ended_at IS NULL
        AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.ended_at IS NULL AND h.person_id = r.person_id)";

@@ -8,6 +8,7 @@ use sqlx::{AnyConnection, Row};
 
 use super::books::json;
 use super::events::NewEvent;
+use super::growth::Growing;
 use super::people::{BY_NUMBER, people_in};
 use super::secrets::NewPassword;
 use super::sql::{Text, rows};
@@ -192,11 +193,13 @@ impl Store {
             return Ok(PieceTaken::Ahead(done.ok_or_else(gone)?.unsigned_abs()));
         }
         // The counter's lock: no other file changes the same people between here and the commit.
-        self.take_keys(&mut tx, "person", 0).await?;
+        let next = self.take_keys(&mut tx, "person", 0).await?;
         let known = self.by_number(tx.conn(), keys).await?;
         let piece = judge(&known);
         let events = self.write_piece(&mut tx, import.id, first, &piece).await?;
         self.commit(tx).await?;
+        let saved = i64::try_from(piece.people.len()).unwrap_or(i64::MAX);
+        self.has_grown(Growing::People, next, next.saturating_add(saved) - 1).await;
         Ok(PieceTaken::Taken(events))
     }
 

@@ -9,6 +9,11 @@ use crate::run::book::Step;
 use crate::run::journal::Fact;
 use crate::run::{HoldReason, StepEvent, StepState};
 
+/// Runs with a step that is held for a reason like `$1`. (The first condition is that of the index.)
+pub(super) const HELD: &str = "SELECT DISTINCT run_id FROM steps
+     WHERE state IN ('held', 'failed', 'awaiting_approval', 'awaiting_person') AND state = 'held' AND data LIKE $1
+     ORDER BY run_id";
+
 /// Runs that one transaction takes in hand.
 const AT_ONCE: usize = 200;
 
@@ -34,12 +39,8 @@ impl Store {
         free: impl Fn(&Step, &HoldReason) -> bool + Send,
     ) -> Result<usize, StoreError> {
         let mut conn = self.reader().await?;
-        let runs: Vec<i64> = sqlx::query_scalar(
-            "SELECT DISTINCT run_id FROM steps WHERE state = 'held' AND data LIKE $1 ORDER BY run_id",
-        )
-        .bind(format!("%\"guard\":\"{code}\"%"))
-        .fetch_all(&mut *conn)
-        .await?;
+        let reason = format!("%\"guard\":\"{code}\"%");
+        let runs: Vec<i64> = sqlx::query_scalar(HELD).bind(reason).fetch_all(&mut *conn).await?;
         drop(conn);
         let by: Arc<str> = Arc::from(by);
         let mut released = 0;

@@ -8,6 +8,7 @@ use sqlx::Row;
 
 use super::books::{Loaded, STEPS_PER_RUN, json, parse};
 use super::flush::Changes;
+use super::growth::Growing;
 use super::halves::Halves;
 use super::runs::by_key;
 use super::sql::{Text, gathered, keys, listed, rows};
@@ -15,7 +16,7 @@ use super::turn::usher;
 use super::{Store, StoreError, Tx};
 use crate::run::advance::begin;
 use crate::run::book::{Book, Run, Step, public_id};
-use crate::run::journal::{Fact, GENESIS};
+use crate::run::journal::{Begun, Fact, GENESIS};
 use crate::run::{Plan, RunState};
 use crate::workflow::{SubjectKind, Workflow};
 
@@ -95,6 +96,11 @@ impl Store {
         let answers = self.start_in(&mut tx, new).await?;
         if answers.iter().any(|answer| matches!(answer, Ok(Started::New(_)))) {
             self.commit(tx).await?;
+        }
+        let new =
+            || answers.iter().filter_map(|answer| if let Ok(Started::New(id)) = answer { Some(*id) } else { None });
+        if let (Some(first), Some(last)) = (new().min(), new().max()) {
+            self.has_grown(Growing::Runs, first, last).await;
         }
         Ok(answers)
     }
@@ -370,5 +376,6 @@ fn started(new: &NewRun) -> Fact {
         zone: new.plan.zone.clone(),
         inputs: serde_json::Value::Object(new.plan.inputs.clone()),
         steps: new.plan.steps.clone(),
+        begun: Begun::default(),
     }
 }

@@ -9,7 +9,7 @@ use crate::run::{RunState, answers};
 
 /// Approvals that may have been asked for too long ago. One that an older version asked for has no time, or that of an
 /// earlier answer. (The first condition is that of the index.)
-const UNANSWERED: &str = "SELECT DISTINCT s.run_id FROM steps s JOIN runs r ON r.id = s.run_id
+pub(super) const UNANSWERED: &str = "SELECT DISTINCT s.run_id FROM steps s JOIN runs r ON r.id = s.run_id
      WHERE s.state IN ('held', 'failed', 'awaiting_approval', 'awaiting_person') AND s.state = 'awaiting_approval'
        AND (s.lapses_at IS NULL OR s.lapses_at <= $1) AND r.ended_at IS NULL AND r.state <> 'paused'
      ORDER BY s.run_id LIMIT 200";

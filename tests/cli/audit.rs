@@ -94,9 +94,13 @@ fn root(leaves: &[Vec<u8>]) -> Vec<u8> {
     }
 }
 
-/// A house whose daemon has signed a checkpoint over its three departures.
+/// A house whose daemon has signed a checkpoint over its three departures, each of which was paused for a moment.
 fn signed() -> House {
     let house = House::with_people();
+    for run in ["run_1", "run_2", "run_3"] {
+        house.run(&["run", "pause", run, "--reason", "wait"]).ends(0);
+        house.run(&["run", "resume", run, "--reason", "go on"]).ends(0);
+    }
     let settings = house.read("usher.toml").replacen("# checkpoint_file", "checkpoint_file", 1);
     house.write("usher.toml", settings);
     let daemon = house.serve();
@@ -111,7 +115,7 @@ fn an_export_is_verified_by_other_code_and_what_was_changed_is_found() {
     house.run(&["audit", "export", "--out", "journal.jsonl"]).ends(0).shows("3 runs");
     let export = house.read("journal.jsonl");
     let (entries, checkpoints) = verify(&export).unwrap();
-    assert!(entries > 30 && checkpoints == 1, "{entries} {checkpoints}");
+    assert!(entries >= 9 && checkpoints == 1, "{entries} {checkpoints}");
     assert!(!export.contains("Keller") && !export.contains("\"fact\":{\""), "words stay sealed");
     assert_eq!(house.run(&["audit", "export"]).ends(0).out, export, "standard output is the same");
     let first = export.lines().find(|line| line.contains("\"kind\":\"entry\"")).unwrap();
@@ -121,7 +125,7 @@ fn an_export_is_verified_by_other_code_and_what_was_changed_is_found() {
     // One run, with its words.
     let words = house.run(&["audit", "export", "run_1", "--words"]).ends(0).out;
     let facts: Vec<Value> = words.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert!(facts.iter().any(|line| line["fact"]["inputs"]["last_day"] == "2027-01-29"), "{words}");
+    assert!(facts.iter().any(|line| line["facts"][0]["fact"]["inputs"]["last_day"] == "2027-01-29"), "{words}");
     assert!(facts.iter().all(|line| line["kind"] != "entry" || line["run"] == 1));
     house.run(&["audit", "export", "run_9"]).ends(3);
     house.run(&["audit", "export", "--out", "nowhere/journal.jsonl"]).ends(5).says("cannot be written");

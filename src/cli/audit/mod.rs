@@ -14,6 +14,7 @@ use super::finding::run_key;
 use super::house::House;
 use super::table::{Cell, Table, Tone};
 use super::{CliError, Context, Exit, moment};
+use crate::run::journal::Begun;
 use crate::store::AuditEntry;
 
 /// Shows journals, and verifies that nobody has changed them
@@ -107,7 +108,13 @@ fn words(fact: &Value, zone: &TimeZone) -> String {
     let name = fact["fact"].as_str().unwrap_or_default();
     if name == "started" {
         let steps = counted(fact["steps"].as_array().map_or(0, Vec::len), "step", "steps");
-        return format!("started {} ({}), {steps}", text(&fact["workflow"]), text(&fact["trigger"]));
+        let begun: Begun = serde_json::from_value(fact["begun"].clone()).unwrap_or_default();
+        let begun = match begun.counts() {
+            (0, 0) => String::new(),
+            (0, waiting) => format!(": {waiting} wait for their time"),
+            (skipped, waiting) => format!(": {waiting} wait for their time, {skipped} left out"),
+        };
+        return format!("started {} ({}), {steps}{begun}", text(&fact["workflow"]), text(&fact["trigger"]));
     }
     let (head, fields) = match fact["change"].as_object() {
         Some(change) => (text(&fact["change"]["event"]), Some(change)),

@@ -310,11 +310,14 @@ impl SandboxSystem {
             let system = self.state(present)?;
             let hand_out = |account: &super::SandboxAccount| account.to_account(&self.name, system.grace_days);
             let Some(own) = system.accounts.get(external_id).map(hand_out) else { return Ok(None) };
-            let others = system.accounts.values().filter(|other| other.id != external_id);
-            let left: Vec<Account> =
-                others.filter(|other| other.status == AccountStatus::Enabled).map(hand_out).collect();
+            let others = || {
+                let others = system.accounts.values().filter(|other| other.id != external_id);
+                others.filter(|other| other.status == AccountStatus::Enabled)
+            };
+            // Hardly anybody governs anything: the others are looked at only for those who do.
             let mut kinds = super::people::GOVERNING.iter().filter(|kind| kind.gives_up(&own, becomes));
-            Ok(kinds.find(|kind| !left.iter().any(|other| kind.has(other))).map(|kind| kind.last_on(&self.name)))
+            let last = kinds.find(|kind| !others().any(|other| kind.has(&hand_out(other))));
+            Ok(last.map(|kind| kind.last_on(&self.name)))
         })
     }
 

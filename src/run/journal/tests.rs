@@ -1,6 +1,7 @@
 //! The chain, the words apart, and the way back.
 
 use super::*;
+use crate::run::SkipReason;
 
 fn chain_of(count: i64) -> Vec<Entry> {
     let mut previous = GENESIS.to_owned();
@@ -100,8 +101,136 @@ fn words_that_look_like_a_gap_come_back_as_they_were() {
         zone: "UTC".into(),
         inputs,
         steps: vec![],
+        begun: Begun::default(),
     };
     let (body, words) = split(&fact);
     assert!(!body.to_string().contains("abroad"), "{body}");
     assert_eq!(serde_json::from_value::<Fact>(join(body, Some(&words))).unwrap(), fact);
+}
+
+/// A step with everything that a step may have, and one with what every step has.
+fn planned() -> [PlannedStep; 2] {
+    let full = PlannedStep {
+        ordinal: 0,
+        name: "delete.purge".into(),
+        action: crate::workflow::ActionKind::AccountPurge,
+        system: Some("crm".into()),
+        account: Some(7),
+        needs: vec![1],
+        at: Some(LocalInstant {
+            at: "2027-01-29T17:00:00Z".parse().unwrap(),
+            local: "2027-01-29T18:00:00".parse().unwrap(),
+            fold: crate::run::Fold::Gap,
+        }),
+        delay: Some(Span::parse("30 days").unwrap()),
+        of: Some(1),
+        undoes: Some(3),
+        late: Some(crate::run::Lateness::Postponed),
+        capability: crate::run::Capability::Manual("by hand".into()),
+        when: Some("person.role == 'x'".into()),
+        skip: Some(SkipReason::NotApplicable("no mailbox".into())),
+    };
+    let bare = PlannedStep {
+        ordinal: 1,
+        name: "note".into(),
+        action: crate::workflow::ActionKind::AccountDisable,
+        system: None,
+        account: None,
+        needs: vec![],
+        at: None,
+        delay: None,
+        of: None,
+        undoes: None,
+        late: None,
+        capability: crate::run::Capability::Supported,
+        when: None,
+        skip: None,
+    };
+    [full, bare]
+}
+
+fn started(steps: Vec<PlannedStep>) -> Fact {
+    Fact::Started {
+        workflow: "departure".into(),
+        version: "0".repeat(64),
+        subject: "person:1".into(),
+        trigger: "cli".into(),
+        start: Timestamp::UNIX_EPOCH,
+        zone: "UTC".into(),
+        inputs: serde_json::json!({}),
+        steps,
+        begun: Begun::default(),
+    }
+}
+
+fn said(step: Option<u16>, fact: Fact) -> crate::run::book::Said {
+    crate::run::book::Said { at: Timestamp::UNIX_EPOCH, step, actor: "usher".into(), fact }
+}
+
+#[test]
+fn a_plan_is_kept_whole_without_what_goes_without_saying() {
+    let fact = started(planned().to_vec());
+    let (body, words) = split(&fact);
+    assert_eq!(body["steps"][1], serde_json::json!({ "name": "note", "action": "account.disable" }));
+    assert_eq!(serde_json::from_value::<Fact>(join(body, Some(&words))).unwrap(), fact);
+}
+
+#[test]
+fn plans_of_older_versions_have_every_field_and_are_read_as_ever() {
+    let fact = started(planned().to_vec());
+    let mut body = serde_json::to_value(&fact).unwrap();
+    body["steps"] = serde_json::to_value(planned()).unwrap();
+    assert_eq!(body["steps"][1]["delay"], Value::Null, "as older versions wrote it");
+    body.as_object_mut().unwrap().remove("begun");
+    assert_eq!(serde_json::from_value::<Fact>(body).unwrap(), fact);
+}
+
+#[test]
+fn what_becomes_of_steps_at_once_is_told_with_the_plan_up_to_the_first_other_fact() {
+    let [mut timed, mut bare] = planned();
+    timed.skip = None;
+    bare.ordinal = 2;
+    let left_out = PlannedStep { ordinal: 1, skip: Some(SkipReason::Late), ..timed.clone() };
+    let own_time = timed.at.as_ref().unwrap().at;
+    let plan = vec![timed, left_out, bare.clone(), PlannedStep { ordinal: 3, ..bare }];
+    let (now, later) = (Timestamp::UNIX_EPOCH, "2027-02-01T00:00:00Z".parse().unwrap());
+    let changes = [
+        (1, StepEvent::Skipped { at: now, reason: SkipReason::Late }),
+        (0, StepEvent::Ready { due: own_time }),
+        (2, StepEvent::Ready { due: now }),
+        // The plan does not give this reason, so it is told by itself, and so is what comes after it.
+        (3, StepEvent::Skipped { at: now, reason: SkipReason::NotNeeded("another".into()) }),
+        (2, StepEvent::Moved { due: later }),
+    ];
+    let mut told = vec![said(None, started(plan.clone()))];
+    told.extend(changes.iter().map(|(step, change)| said(Some(*step), Fact::Step { change: change.clone() })));
+    let states = |said: &[crate::run::book::Said]| {
+        let facts = said.iter().zip(1..).map(|(said, seq)| (seq, said.step.map(usize::from), &said.fact));
+        replay(facts).unwrap().steps
+    };
+    let before = states(&told);
+    tell_with_the_plan(&mut told);
+    assert_eq!(told.len(), 3, "{told:#?}");
+    assert_eq!(states(&told), before);
+    let Fact::Started { begun, .. } = &told[0].fact else { panic!("{told:#?}") };
+    assert_eq!(begun.counts(), (1, 2));
+    assert!(!serde_json::to_string(begun).unwrap().contains("2027-01-29"), "the plan has its time already");
+}
+
+#[test]
+fn a_beginning_that_its_plan_does_not_bear_out_is_not_replayed() {
+    let at = "1970-01-01T00:00:00Z";
+    let beginnings = [
+        (serde_json::json!({ "ready": [7] }), "does not have"),
+        (serde_json::json!({ "ready": [1] }), "an instant that the plan does not have"),
+        (serde_json::json!({ "skipped": { "at": at, "steps": [1] } }), "no reason"),
+        (serde_json::json!({ "due": [{ "at": at, "steps": [1, 1] }] }), "cannot take `ready`"),
+    ];
+    for (begun, why) in beginnings {
+        let mut fact = started(planned().to_vec());
+        let Fact::Started { begun: slot, .. } = &mut fact else { panic!("{fact:?}") };
+        *slot = serde_json::from_value(begun.clone()).unwrap();
+        let error = replay([(1, None, &fact)]).unwrap_err();
+        assert!(error.why.contains(why), "{begun}: {error}");
+    }
 }

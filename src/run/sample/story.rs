@@ -12,7 +12,7 @@ use crate::clock::plus;
 use crate::run::advance::{advance, begin, run_state};
 use crate::run::book::{Book, Run, Said, Step};
 use crate::run::guard::{self, Circumstances, Freeze, Verdict};
-use crate::run::journal::{Fact, facts, join, replay, split};
+use crate::run::journal::{Begun, Fact, facts, join, replay, split};
 use crate::run::limits::{Counted, Limits, Tally};
 use crate::run::orders::{self, Refusal};
 use crate::run::reschedule::{NewInputs, NotRescheduled, Rescheduled, reschedule};
@@ -87,6 +87,7 @@ impl Story {
             zone: plan.zone.clone(),
             inputs: serde_json::Value::Object(plan.inputs.clone()),
             steps: plan.steps.clone(),
+            begun: Begun::default(),
         };
         book.say(None, started, &person(), plan.start);
         begin(&mut book, &plan.steps, &Holidays::default(), &person(), plan.start).unwrap();

@@ -145,6 +145,30 @@ both! {
         engine.store().close().await;
     };
 
+    statements_are_planned_anew_when_tables_have_grown, async |app: &App| {
+        if app.home.db == Db::Sqlite {
+            // Its plans do not go by the size of tables.
+            return;
+        }
+        let row = |n: i32| format!("{n:05},Robin,Bench {n},2020-01-06,active\n");
+        let csv: String = (1..=100).map(row).collect();
+        let size = async |table: &str| {
+            app.number(&format!("SELECT CAST(reltuples AS BIGINT) FROM pg_class WHERE relname = '{table}' AND relkind = 'r'
+                                   AND relnamespace = CAST(current_schema() AS regnamespace)")).await
+        };
+        app.told(&format!("employee_number,given_name,family_name,start_date,status\n{csv}")).await;
+        assert!(size("people").await >= 64, "{}", size("people").await);
+        let engine = app.restarted(app.systems(), &[("hide", HIDE)]).await;
+        let asked: Vec<Request> = (1..=70).map(|n| request("hide", &format!("{n:05}"), &[])).collect();
+        let (few, more) = asked.split_at(60);
+        for answer in engine.start_many(few).await.unwrap() {
+            answer.unwrap();
+        }
+        assert!(size("runs").await <= 0, "so few need no plans of their own");
+        engine.start_many(more).await.unwrap();
+        assert_eq!((size("runs").await, size("steps").await), (70, 70));
+    };
+
     two_daemons_that_accept_the_same_many_at_once_start_each_once, async |app: &App| {
         let engine = peopled(app).await;
         let other = app.restarted(app.systems(), &[("hide", HIDE)]).await;

@@ -117,3 +117,23 @@ async fn nothing_is_handed_over_to_a_deleted_account() {
     assert!(error.to_string().contains("account `f-0004` on `files` is deleted: name another"), "{error}");
     assert!(stage.view("files", "f-0005").files.expect("files").count > 0);
 }
+
+/// Who is closed stands in for nobody, and neither does the account that is asked about.
+#[tokio::test]
+async fn whoever_is_left_must_be_another_who_can_sign_in() {
+    let stage = Stage::new();
+    let directory = stage.company.system("directory").expect("a system");
+    let ids = (1..=25).map(|number| format!("u-{number:04}"));
+    let governs = |id: &String| {
+        let seen = stage.company.account_view("directory", id).expect("reads");
+        seen.is_some_and(|seen| seen.role.as_deref() == Some("administrator"))
+    };
+    let administrators: Vec<String> = ids.filter(governs).collect();
+    let [one, other] = administrators.as_slice() else { panic!("{administrators:?}") };
+    assert_eq!(directory.last_of_its_kind(one, None).await.expect("reads"), None, "there is another");
+    stage.perform(&Scene::on(ActionKind::AccountDisable, "directory", other, json!({})), 1).await.expect("disables");
+    let last = directory.last_of_its_kind(one, None).await.expect("reads");
+    assert_eq!(last.as_deref(), Some("it is the last administrator of directory"));
+    let kept = directory.last_of_its_kind(one, Some("administrator")).await.expect("reads");
+    assert_eq!(kept, None, "with the same role nothing is given up");
+}
