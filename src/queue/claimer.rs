@@ -17,6 +17,13 @@ use crate::store::{Completion, Patience, Store, StoreError, TurnReport, TurnRequ
 /// The most outcomes in one transaction.
 const BATCH: usize = 500;
 
+/// How often others may go on without an outcome coming of it, before the outcomes that are there are written.
+const TURNS_TO_TELL: u32 = 8;
+
+/// How long an outcome of what is under way is waited for before the database is asked what else is due: mostly, the
+/// outcome comes, and its turn looks for itself.
+const BREATH: Duration = Duration::from_millis(2);
+
 /// The longest wait after the database failed: with the time for a new connection it stays within the ten seconds of
 /// guarantee 15.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
@@ -95,6 +102,7 @@ impl Claimer {
 
     /// Claims until shutdown, then records what is still reported until nothing is in flight.
     pub(super) async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
+        let mut breathed = false;
         loop {
             self.gather().await;
             if self.unsure {
@@ -111,6 +119,12 @@ impl Claimer {
                 }
             }
             let permits = if self.hands.is_some() { self.permits.available_permits() } else { 0 };
+            if self.waiting.is_empty() && permits > 0 && !breathed && self.keeper.in_flight() > 0 {
+                self.wait(BREATH, &mut shutdown).await;
+                breathed = true;
+                continue;
+            }
+            breathed = false;
             // With an outcome in hand there is a turn anyhow, and that looks for itself.
             let due = self.waiting.is_empty() && permits > 0 && !self.quiet && self.anything_due().await;
             if self.waiting.is_empty() && !due {
@@ -126,15 +140,17 @@ impl Claimer {
     /// Takes the outcomes that are there. As long as more of them come, those that are ready to be told may tell first:
     /// one commit for all of them. Nobody is waited for.
     async fn gather(&mut self) {
-        loop {
+        let mut silent = 0;
+        while silent < TURNS_TO_TELL {
             let before = self.waiting.len();
             while self.waiting.len() < BATCH {
                 let Ok(report) = self.reports.try_recv() else { break };
                 self.waiting.push(report);
             }
-            if self.waiting.len() == before || self.waiting.len() == BATCH {
+            if self.waiting.is_empty() || self.waiting.len() == BATCH {
                 return;
             }
+            silent = if self.waiting.len() == before { silent + 1 } else { 0 };
             tokio::task::yield_now().await;
         }
     }
@@ -160,6 +176,11 @@ impl Claimer {
             (false, Some(until)) => until.min(longest),
             (false, None) => longest,
         };
+        self.wait(pause, shutdown).await;
+        self.quiet = false;
+    }
+
+    async fn wait(&mut self, pause: Duration, shutdown: &mut watch::Receiver<bool>) {
         let draining = self.hands.is_none();
         tokio::select! {
             Some(report) = self.reports.recv() => self.waiting.push(report),
@@ -168,7 +189,6 @@ impl Claimer {
             () = self.closing.notified() => self.closed = true,
             () = clock::pause(pause) => {}
         }
-        self.quiet = false;
     }
 
     async fn anything_due(&mut self) -> bool {

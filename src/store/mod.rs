@@ -456,9 +456,20 @@ impl Store {
         Ok(Tx { inner, now, real, look, tide, known })
     }
 
-    /// Makes a transaction last.
+    /// Makes a transaction last, and wakes the claimer: something may have become due.
     #[track_caller]
     pub(crate) fn commit(&self, tx: Tx) -> impl Future<Output = Result<(), StoreError>> + Send {
+        let committed = self.commit_turn(tx);
+        async move {
+            committed.await?;
+            self.inner.wake.notify_one();
+            Ok(())
+        }
+    }
+
+    /// As [`Store::commit`], for the claimer's own turn, of which it need not be told.
+    #[track_caller]
+    fn commit_turn(&self, tx: Tx) -> impl Future<Output = Result<(), StoreError>> + Send {
         let place = Location::caller();
         async move {
             let mut tx = tx;
@@ -475,7 +486,6 @@ impl Store {
             }
             self.note(None);
             self.inner.commits.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            self.inner.wake.notify_one();
             Ok(())
         }
     }

@@ -200,7 +200,7 @@ impl Store {
         }
         let until = plus(tx.real, request.lease).as_millisecond();
         self.flush(&mut tx, &mut books, Some(&Lease { until, owner: request.owner })).await?;
-        self.commit(tx).await?;
+        self.commit_turn(tx).await?;
         self.shelf().keep(books);
         Ok(report)
     }

@@ -80,7 +80,7 @@ const QUIET: Duration = Duration::from_secs(15);
 const ANSWER: Duration = Duration::from_secs(2);
 
 impl Store {
-    /// Waits until this process has committed something.
+    /// Waits until this process has committed something besides its turns, or another may have.
     pub async fn committed(&self) {
         self.inner.wake.notified().await;
     }
