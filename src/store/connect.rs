@@ -195,7 +195,7 @@ pub(super) fn postgres_pool() -> AnyPoolOptions {
             Box::pin(answered(LOOK, async move { Ok(lately || may_write(conn).await?) }))
         })
         // Given up in the middle of a query, it may never answer: the pool's own ping would wait for that for ever.
-        .after_release(|conn, _| Box::pin(answered(LOOK, async move { conn.ping().await.map(|()| true) })))
+        .after_release(|conn, _| Box::pin(answered(LOOK, may_write(conn))))
 }
 
 /// What every connection is told first: a commit is on disk (and on the synchronous standbys, where there are some)

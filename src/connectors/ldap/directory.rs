@@ -17,6 +17,9 @@ use crate::secret::Secret;
 /// A change of one attribute. Passwords and ids are bytes, so all values are.
 pub(super) type Change = Mod<Vec<u8>>;
 
+/// What a new entry is to hold.
+pub(super) type Attributes = Vec<(Vec<u8>, HashSet<Vec<u8>>)>;
+
 /// The attribute has these values and no others; none at all removes it.
 pub(super) fn replace(attribute: &str, values: &[&str]) -> Change {
     Mod::Replace(attribute.into(), values.iter().map(|value| value.as_bytes().to_vec()).collect())
@@ -151,11 +154,7 @@ impl<'a> Directory<'a> {
     }
 
     /// A new entry.
-    pub(super) async fn insert(
-        &self,
-        dn: &str,
-        attributes: Vec<(Vec<u8>, HashSet<Vec<u8>>)>,
-    ) -> Result<LdapResult, ActionError> {
+    pub(super) async fn insert(&self, dn: &str, attributes: Attributes) -> Result<LdapResult, ActionError> {
         let answer = self.ldap().add(dn, attributes).await;
         self.answered(answer, &[error::ENTRY_EXISTS]).await
     }

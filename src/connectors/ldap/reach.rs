@@ -136,7 +136,7 @@ impl Place<'_> {
     /// Active Directory says itself what one may write (MS-ADTS 3.1.1.4.5.19).
     async fn not_effective(&self, account: &Entry) -> Result<Vec<String>, ActionError> {
         let effective = "allowedAttributesEffective".to_owned();
-        let found = self.directory.named(&account.dn, &[effective.clone()]).await?.unwrap_or_default();
+        let found = self.directory.named(&account.dn, std::slice::from_ref(&effective)).await?.unwrap_or_default();
         let wanted = ["userAccountControl", "displayName", "mail", "givenName", "sn"];
         let mark = self.settings.hidden.iter().map(|mark| mark.attribute.as_str());
         let missing = wanted.into_iter().chain(mark).filter(|attribute| !found.has(&effective, attribute));

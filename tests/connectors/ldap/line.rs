@@ -110,7 +110,7 @@ async fn requests(
 ) -> Option<()> {
     let mut changed = false;
     loop {
-        let Some(message) = message(from).await else { return None };
+        let message = message(from).await?;
         let changes = is_change(&message);
         let at = *cut.lock().expect("the state");
         let ends = match at {

@@ -28,7 +28,7 @@ both! {
         let (book, told, journal) =
             (app.book(run).await, app.store.audit(run).await.unwrap(), app.store.journal(run).await.unwrap());
         let before = rows_of(app, run).await;
-        assert!(before[0] == 3 && before[1] > 6 && before[2..] == [0, 0], "{before:?}");
+        assert!(before[0] == 3 && before[1] > 2 && before[2..] == [0, 0], "{before:?}");
         app.clock.set(zurich("2027-03-01T09:00"));
         let entries = before[1].unsigned_abs();
         assert_eq!(archive(app).await, [PutAway { runs: 1, entries }]);
@@ -40,7 +40,7 @@ both! {
             assert_eq!(serde_json::to_value(store.audit(run).await.unwrap()).unwrap(), serde_json::to_value(&told).unwrap());
             assert_eq!(format!("{:?}", store.journal(run).await.unwrap()), format!("{journal:?}"));
             let verified = store.verify(run).await.unwrap();
-            assert_eq!((verified.problem, verified.entries), (None, told.len()));
+            assert_eq!((verified.problem, verified.entries), (None, journal.len()));
             let trusted = [store.note_signer().await.unwrap().verifier()];
             assert_eq!(store.prove(&trusted, &[]).await.unwrap().doubts, Vec::new());
             let [row] = store.runs(&RunFilter { id: Some(run), ..RunFilter::default() }).await.unwrap().try_into().unwrap();
@@ -95,6 +95,10 @@ both! {
             // Some have a departure already, or have left.
             let (number, days) = (number.to_string(), [("last_day", "2029-01-31")]);
             let Ok(run) = app.try_start("departure", &number, &days).await else { continue };
+            for _ in 0..25 {
+                app.engine.pause(run, "leaves", "os:nils").await.unwrap();
+                app.engine.resume(run, "leaves", "os:nils").await.unwrap();
+            }
             app.engine.cancel(run, "stays", "os:nils").await.unwrap();
             long.push(app.store.journal(run).await.unwrap().len() as u64);
         }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::membership::Membership;
 use super::password::unicode_bytes;
 use super::seen;
+use crate::connectors::ldap::directory::Attributes;
 use crate::connectors::ldap::entry::Entry;
 use crate::connectors::ldap::place::Place;
 use crate::connectors::ldap::settings::Profile;
@@ -164,12 +165,12 @@ impl NewAccount {
         }
     }
 
-    fn attributes(&self, at: &Place<'_>, password: &Secret) -> Result<Vec<(Vec<u8>, HashSet<Vec<u8>>)>, ActionError> {
+    fn attributes(&self, at: &Place<'_>, password: &Secret) -> Result<Attributes, ActionError> {
         let mut texts: Vec<(&str, &str)> = vec![(&at.settings.login, &self.login), ("displayName", &self.display_name)];
         let number = at.settings.employee_number.as_str();
         let may = [(number, &self.employee_number), ("givenName", &self.given_name), ("mail", &self.email)];
         texts.extend(may.iter().filter_map(|(attribute, value)| Some((*attribute, value.as_deref()?))));
-        let mut attributes: Vec<(Vec<u8>, HashSet<Vec<u8>>)> = Vec::new();
+        let mut attributes = Attributes::new();
         let mut put = |attribute: &str, value: Vec<u8>| attributes.push((attribute.into(), HashSet::from([value])));
         match at.settings.profile {
             Profile::OpenLdap => {
