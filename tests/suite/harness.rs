@@ -287,7 +287,7 @@ impl App {
             if attempts > 0 || self.store.next_due().await.expect("reads") != Some(due) {
                 return;
             }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            usher::clock::pause(std::time::Duration::from_millis(20)).await;
         }
         panic!("what is due at {due} is never dealt with");
     }
