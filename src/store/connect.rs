@@ -16,9 +16,6 @@ const CONNECT: Duration = Duration::from_secs(6);
 /// How long a connection may take to answer the shortest of questions.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// A connection that has been back for less than this was looked at then.
-const LATELY: Duration = Duration::from_millis(50);
-
 /// How long a daemon that starts waits for its server.
 const SERVER_STARTS: Duration = Duration::from_secs(10);
 
@@ -180,8 +177,8 @@ async fn make_durable(conn: &mut AnyConnection) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-/// Connections to PostgreSQL are looked at whenever they come back, and when they are handed out later than [`LATELY`]
-/// after that. No look takes longer than [`LOOK`]: what does not answer, or can only be read, is dropped for a new one. So a server that was
+/// Connections to PostgreSQL are looked at whenever they are handed out and whenever they come back, and no look takes
+/// longer than [`LOOK`]: what does not answer, or can only be read, is dropped for a new one. So a server that was
 /// restarted, a standby that has taken over and a network that has lost connections are found by the next who writes.
 pub(super) fn postgres_pool() -> AnyPoolOptions {
     AnyPoolOptions::new()
@@ -190,12 +187,9 @@ pub(super) fn postgres_pool() -> AnyPoolOptions {
         // `may_write` asks more than a ping does, for the same round trip.
         .test_before_acquire(false)
         .after_connect(|conn, _| Box::pin(answered(LOOK, greet(conn))))
-        .before_acquire(|conn, held| {
-            let lately = held.idle_for < LATELY;
-            Box::pin(answered(LOOK, async move { Ok(lately || may_write(conn).await?) }))
-        })
+        .before_acquire(|conn, _| Box::pin(answered(LOOK, may_write(conn))))
         // Given up in the middle of a query, it may never answer: the pool's own ping would wait for that for ever.
-        .after_release(|conn, _| Box::pin(answered(LOOK, may_write(conn))))
+        .after_release(|conn, _| Box::pin(answered(LOOK, async move { conn.ping().await.map(|()| true) })))
 }
 
 /// What every connection is told first: a commit is on disk (and on the synchronous standbys, where there are some)

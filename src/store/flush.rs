@@ -53,18 +53,22 @@ impl Store {
         if !changes.replanned.is_empty() {
             sqlx::query(REPLAN_STEPS.of(dialect)).bind(json(&changes.replanned)).execute(tx.conn()).await?;
         }
-        let (runs, settled, leased, entries) =
-            (json(&changes.runs), json(&changes.settled), json(&changes.leased), json(&changes.entries));
+        // Where no lease ends, those that begin need not wait for that: one statement fewer on PostgreSQL.
+        let (first, then) = match changes.settled.as_slice() {
+            [] => (&changes.leased, &changes.settled),
+            _ => (&changes.settled, &changes.leased),
+        };
+        let (runs, entries) = (json(&changes.runs), json(&changes.entries));
         let written = match dialect {
             Dialect::Sqlite => {
-                let all = sqlx::query(WRITE).bind(runs).bind(settled).bind(entries).bind(leased);
+                let all = sqlx::query(WRITE).bind(runs).bind(json(first)).bind(entries).bind(json(then));
                 i64::try_from(all.execute(tx.conn()).await?.rows_affected()).unwrap_or(i64::MAX)
             }
             Dialect::Postgres => {
-                let first = sqlx::query_scalar(WRITE_FIRST).bind(runs).bind(settled).bind(entries);
-                let mut written: i64 = first.fetch_one(tx.conn()).await?;
-                if !changes.leased.is_empty() {
-                    let begun = sqlx::query(WRITE_LEASES).bind(leased).execute(tx.conn()).await?.rows_affected();
+                let before = sqlx::query_scalar(WRITE_FIRST).bind(runs).bind(json(first)).bind(entries);
+                let mut written: i64 = before.fetch_one(tx.conn()).await?;
+                if !then.is_empty() {
+                    let begun = sqlx::query(WRITE_LEASES).bind(json(then)).execute(tx.conn()).await?.rows_affected();
                     written += i64::try_from(begun).unwrap_or(i64::MAX);
                 }
                 written

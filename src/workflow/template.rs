@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use minijinja::{Environment, UndefinedBehavior};
+use minijinja::{Environment, Expression, UndefinedBehavior};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -12,12 +12,48 @@ use serde_json::Value;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
     source: Arc<str>,
+    /// Where the whole text is one expression.
+    expression: Option<Compiled>,
 }
 
-/// A bare expression that is true or false; known to compile.
+/// A bare expression that is true or false.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Condition {
     source: Arc<str>,
+    expression: Compiled,
+}
+
+/// An expression, compiled once for all the times it is evaluated.
+#[derive(Clone)]
+struct Compiled(Arc<Expression<'static, 'static>>);
+
+impl Compiled {
+    fn of(source: &str) -> Result<Self, TemplateError> {
+        Ok(Self(Arc::new(ENVIRONMENT.compile_expression_owned(source.to_owned())?)))
+    }
+
+    fn value(&self, source: &str, scope: &impl Serialize) -> Result<minijinja::Value, TemplateError> {
+        let value = self.0.eval(values(scope))?;
+        if value.is_undefined() {
+            return Err(TemplateError { message: format!("`{source}` is not known") });
+        }
+        Ok(value)
+    }
+}
+
+/// It follows from its source, which is compared.
+impl PartialEq for Compiled {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Compiled {}
+
+impl std::fmt::Debug for Compiled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Compiled")
+    }
 }
 
 /// Why a template or condition cannot be compiled or rendered.
@@ -80,7 +116,7 @@ impl Template {
     /// When it is not a valid template.
     pub fn parse(source: &str) -> Result<Self, TemplateError> {
         ENVIRONMENT.template_from_str(source)?;
-        Ok(Self { source: source.into() })
+        Ok(Self { source: source.into(), expression: single_expression(source).map(Compiled::of).transpose()? })
     }
 
     /// The text as written.
@@ -104,11 +140,8 @@ impl Template {
     /// # Errors
     /// When a name is unknown or an expression fails.
     pub fn render(&self, scope: &impl Serialize) -> Result<Value, TemplateError> {
-        if let Some(expression) = self.single_expression() {
-            let value = ENVIRONMENT.compile_expression(expression)?.eval(values(scope))?;
-            if value.is_undefined() {
-                return Err(TemplateError { message: format!("`{expression}` is not known") });
-            }
+        if let (Some(expression), Some(source)) = (&self.expression, single_expression(&self.source)) {
+            let value = expression.value(source, scope)?;
             return serde_json::to_value(&value).map_err(|error| TemplateError { message: error.to_string() });
         }
         Ok(Value::String(ENVIRONMENT.template_from_str(&self.source)?.render(values(scope))?))
@@ -125,13 +158,14 @@ impl Template {
             other => other.to_string(),
         })
     }
+}
 
-    fn single_expression(&self) -> Option<&str> {
-        let inner = self.source.trim().strip_prefix("{{")?.strip_suffix("}}")?;
-        let inner = inner.strip_prefix(['-', '+']).unwrap_or(inner);
-        let inner = inner.strip_suffix(['-', '+']).unwrap_or(inner);
-        (!inner.contains("{{") && !inner.contains("}}")).then(|| inner.trim())
-    }
+/// What stands in a text that is one `{{ expression }}`.
+fn single_expression(text: &str) -> Option<&str> {
+    let inner = text.trim().strip_prefix("{{")?.strip_suffix("}}")?;
+    let inner = inner.strip_prefix(['-', '+']).unwrap_or(inner);
+    let inner = inner.strip_suffix(['-', '+']).unwrap_or(inner);
+    (!inner.contains("{{") && !inner.contains("}}")).then(|| inner.trim())
 }
 
 impl Condition {
@@ -140,8 +174,7 @@ impl Condition {
     /// # Errors
     /// When it is not a valid expression.
     pub fn parse(source: &str) -> Result<Self, TemplateError> {
-        ENVIRONMENT.compile_expression(source)?;
-        Ok(Self { source: source.into() })
+        Ok(Self { source: source.into(), expression: Compiled::of(source)? })
     }
 
     /// The expression as written.
@@ -151,7 +184,7 @@ impl Condition {
 
     /// The names it refers to, with their path (`inputs.redirect`), sorted.
     pub fn names(&self) -> Vec<String> {
-        ENVIRONMENT.compile_expression(&self.source).map(|it| sorted(it.undeclared_variables(true))).unwrap_or_default()
+        sorted(self.expression.0.undeclared_variables(true))
     }
 
     /// Whether it holds: null, false, zero and empty do not.
@@ -159,11 +192,7 @@ impl Condition {
     /// # Errors
     /// When a name is unknown or the expression fails.
     pub fn holds(&self, scope: &impl Serialize) -> Result<bool, TemplateError> {
-        let value = ENVIRONMENT.compile_expression(&self.source)?.eval(values(scope))?;
-        if value.is_undefined() {
-            return Err(TemplateError { message: format!("`{}` is not known", self.source) });
-        }
-        Ok(value.is_true())
+        Ok(self.expression.value(&self.source, scope)?.is_true())
     }
 }
 

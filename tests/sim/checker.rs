@@ -11,6 +11,7 @@ use sqlx::Row;
 use usher::connectors::sandbox::{Entry as LedgerEntry, SandboxAccount};
 use usher::run::advance::goes_on_after_failure;
 use usher::run::book::{Book, Step};
+use usher::run::journal::facts;
 use usher::run::settle::Outcome;
 use usher::run::{AccountStatus, EvidenceKind, HoldReason, RunState, SkipReason, StepState};
 use usher::store::{Claim, Store};
@@ -229,17 +230,7 @@ pub(crate) async fn attempted(
     }
     for entry in world.read_ledger() {
         assert!(stands, "{what} sent its request though its lease had lapsed (guarantee 5)");
-        let intent = format!("%\"fact\":\"intent\",\"fence\":{},%", claim.fence);
-        let intents: i64 =
-            sqlx::query("SELECT COUNT(*) FROM journal WHERE run_id = $1 AND step = $2 AND body LIKE $3 AND at <= $4")
-                .bind(claim.run)
-                .bind(i64::from(claim.ordinal))
-                .bind(intent)
-                .bind(claim.now.as_millisecond())
-                .fetch_one(&mut world.looker)
-                .await
-                .expect("looks")
-                .get(0);
+        let intents = intents(world, claim).await;
         assert!(intents == 1, "{what} had {intents} intents in the journal (guarantee 2)");
         assert!(
             entry.fence == claim.fence && entry.key.starts_with(&format!("run_{}/{}", claim.run, claim.label)),
@@ -365,4 +356,24 @@ fn really_done(world: &World, book: &Book, step: &Step, kind: EvidenceKind) {
 pub(crate) async fn journal(store: &Store, run: i64) {
     let verified = store.verify(run).await.unwrap_or_else(|why| panic!("the journal: {why}"));
     assert!(verified.problem.is_none(), "the journal of run_{run}: {:?}", verified.problem);
+}
+
+/// How often the journal announced this attempt, before it began.
+async fn intents(world: &mut World, claim: &Claim) -> usize {
+    let rows = sqlx::query(
+        "SELECT step, body FROM journal WHERE run_id = $1 AND at <= $2 AND body LIKE '%\"fact\":\"intent\"%'",
+    )
+    .bind(claim.run)
+    .bind(claim.now.as_millisecond())
+    .fetch_all(&mut world.looker)
+    .await
+    .expect("looks");
+    let told = rows.iter().flat_map(|row| {
+        let body = serde_json::from_str(&row.get::<String, _>("body")).expect("an entry");
+        facts(body, row.get("step"))
+    });
+    let announced = |(step, fact): &(Option<i64>, serde_json::Value)| {
+        *step == Some(i64::from(claim.ordinal)) && fact["fact"] == "intent" && fact["fence"] == claim.fence
+    };
+    told.filter(announced).count()
 }

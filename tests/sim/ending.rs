@@ -117,7 +117,8 @@ async fn look_at_everything(world: &mut World) {
         .expect("looks");
     for row in rows {
         let body: String = row.get(0);
-        let guard = body.split("\"guard\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or("?").to_owned();
-        world.tally.count(format!("held: {guard}"));
+        for told in body.split("\"guard\":\"").skip(1) {
+            world.tally.count(format!("held: {}", told.split('"').next().unwrap_or("?")));
+        }
     }
 }
