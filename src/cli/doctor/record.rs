@@ -32,6 +32,14 @@ pub(super) async fn record(config: &Config) -> Vec<Check> {
     checks
 }
 
+/// The record, where there is one that opens: looking makes none.
+pub(super) async fn existing(config: &Config) -> Option<Store> {
+    if missing_file(&config.database.place).is_some() {
+        return None;
+    }
+    daemon::open_store(config, Opening::Existing, Clock::System).await.ok()
+}
+
 fn missing_file(place: &DatabasePlace) -> Option<&Path> {
     match place {
         DatabasePlace::Sqlite(path) => Some(path.as_path()).filter(|path| !path.exists()),

@@ -3,11 +3,10 @@
 use super::super::Context;
 use super::super::counted::counted;
 use super::Check;
-use crate::clock::Clock;
+use super::record::existing;
 use crate::config::{Config, DatabasePlace, KeySettings};
 use crate::daemon;
 use crate::secret::KeyRing;
-use crate::store::Opening;
 use crate::workflow::Severity;
 
 /// The configuration, as far as it is right, and what was found.
@@ -72,8 +71,7 @@ pub(super) async fn systems(config: &Config) -> Vec<Check> {
         Err(error) => return vec![Check::failed("systems", error)],
     };
     // Some keep their secrets there.
-    let store =
-        if systems.is_empty() { None } else { daemon::open_store(config, Opening::Existing, Clock::System).await.ok() };
+    let store = existing(config).await;
     let mut checks = Vec::new();
     for (name, connector) in systems {
         let connector = match &store {
@@ -98,7 +96,7 @@ pub(super) async fn mail(config: &Config) -> Vec<Check> {
         return vec![Check::warn("mail", found).help("write [mail] into usher.toml; `usher init` shows how")];
     };
     if room.settings().needs_store()
-        && let Ok(store) = daemon::open_store(config, Opening::Existing, Clock::System).await
+        && let Some(store) = existing(config).await
     {
         room = room.with_store(store);
     }
