@@ -89,6 +89,21 @@ both! {
         assert_eq!(intent.fact["account"], "m-0005");
     };
 
+    what_a_person_says_and_what_usher_says_with_the_same_commit_keep_their_names, async |app: &App| {
+        people_only(app).await;
+        let run = app.start("emergency-block", "1006", &[]).await;
+        app.drain().await;
+        let before = app.store.journal(run).await.unwrap().len();
+        app.engine.task_done(run, "disable@badges", &BTreeSet::new(), None, "os:reception").await.unwrap();
+        let told = app.store.audit(run).await.unwrap().into_iter().filter(|told| told.seq > before as i64);
+        let told: Vec<(i64, String, String)> = told
+            .map(|told| (told.seq - before as i64, told.actor, told.fact["change"]["event"].as_str().unwrap_or("run").into()))
+            .collect();
+        let [(1, by, what), rest @ ..] = told.as_slice() else { panic!("{told:?}") };
+        assert_eq!((by.as_str(), what.as_str()), ("os:reception", "person_done"), "{told:?}");
+        assert!(!rest.is_empty() && rest.iter().all(|(seq, by, _)| (*seq, by.as_str()) == (2, "usher")), "{told:?}");
+    };
+
     nothing_of_a_person_stands_in_the_clear, async |app: &App| {
         let run = small_run_due(app).await;
         app.engine.pause(run, "Ada is ill", "os:nils").await.unwrap();
