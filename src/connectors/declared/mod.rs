@@ -2,6 +2,7 @@
 //! reference, other people's words, and how an answer becomes an account.
 
 mod account;
+pub(super) mod offer;
 mod text;
 mod vault;
 mod words;

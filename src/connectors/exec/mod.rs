@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 pub use settings::*;
 
 use self::answer::{Answer, Meant, judge};
-use super::declared::{Opened, Vault};
+use super::declared::{Opened, Vault, offer};
 use super::{ActionError, Call, Credential, Issued, Observation, Reach};
 use crate::run::{Account, Capability, Evidence, EvidenceKind};
 use crate::secret::Secret;
@@ -121,13 +121,7 @@ impl ExecSystem {
         let Some(declared) = self.settings.actions.get(&action).filter(|_| action.place() != Place::House) else {
             return Capability::Unsupported(format!("the program of `{name}` is not declared to do `{action}`"));
         };
-        match &declared.limit {
-            Some(limit) => Capability::Degraded(limit.clone()),
-            None if declared.class(action) == Class::U => Capability::Degraded(
-                "whether it was done cannot be seen: after an attempt that was cut a person decides".to_owned(),
-            ),
-            None => Capability::Supported,
-        }
+        offer::capability(declared.limit.as_ref(), declared.class(action))
     }
 
     /// What a second attempt does there.
@@ -136,17 +130,7 @@ impl ExecSystem {
     }
 
     fn declared(&self, call: &Call) -> Result<&ActionProgram, ActionError> {
-        match self.capability(call.action) {
-            Capability::Supported | Capability::Degraded(_) => {}
-            Capability::Manual(instruction) => {
-                let why = format!("`{}` leaves `{}` to a person: {instruction}", self.name, call.action);
-                return Err(ActionError::fail(why));
-            }
-            Capability::Unsupported(why) => return Err(ActionError::fail(why)),
-        }
-        if call.action.place() != Place::System && call.account.as_ref().is_none_or(String::is_empty) {
-            return Err(ActionError::fail(format!("`{}` was not told which account is meant", self.name)));
-        }
+        offer::refuse(&self.name, self.capability(call.action), call)?;
         let undeclared =
             || ActionError::fail(format!("the program of `{}` is not declared to do `{}`", self.name, call.action));
         self.settings.actions.get(&call.action).ok_or_else(undeclared)
@@ -181,13 +165,7 @@ impl ExecSystem {
         secrets: &Opened,
     ) -> Result<Option<Observation>, ActionError> {
         if call.action == ActionKind::AccountCreate {
-            return Ok(Some(match self.find(call, secrets).await? {
-                Some(account) => Observation::Reached(Evidence {
-                    kind: EvidenceKind::ReadBack,
-                    detail: format!("account {} is there", account.external_id),
-                }),
-                None => Observation::NotReached("there is no such account yet".to_owned()),
-            }));
+            return Ok(Some(offer::made(self.find(call, secrets).await?)));
         }
         if !declared.observe {
             return Ok(None);

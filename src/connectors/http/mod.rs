@@ -16,7 +16,7 @@ pub use client::Line;
 pub use settings::*;
 
 use self::client::{Answer, Draft, Where};
-use super::declared::Opened;
+use super::declared::{Opened, offer};
 use super::{ActionError, Call, Credential, Issued, Observation, Reach};
 use crate::run::{Account, Capability, Evidence, EvidenceKind};
 use crate::secret::Secret;
@@ -62,13 +62,7 @@ impl HttpSystem {
             let key = if action == ActionKind::AccountsSync { "accounts" } else { action.name() };
             return Capability::Unsupported(format!("`{name}` declares no request for `{key}`"));
         };
-        match &request.limit {
-            Some(limit) => Capability::Degraded(limit.clone()),
-            None if self.class(action) == Class::U => Capability::Degraded(
-                "whether it was done cannot be seen: after an attempt that was cut a person decides".to_owned(),
-            ),
-            None => Capability::Supported,
-        }
+        offer::capability(request.limit.as_ref(), self.class(action))
     }
 
     /// What a second attempt does there.
@@ -78,17 +72,7 @@ impl HttpSystem {
     }
 
     fn request(&self, call: &Call) -> Result<&ActionRequest, ActionError> {
-        match self.capability(call.action) {
-            Capability::Supported | Capability::Degraded(_) => {}
-            Capability::Manual(instruction) => {
-                let why = format!("`{}` leaves `{}` to a person: {instruction}", self.name, call.action);
-                return Err(ActionError::fail(why));
-            }
-            Capability::Unsupported(why) => return Err(ActionError::fail(why)),
-        }
-        if call.action.place() != Place::System && call.account.is_none() {
-            return Err(ActionError::fail(format!("`{}` was not told which account is meant", self.name)));
-        }
+        offer::refuse(&self.name, self.capability(call.action), call)?;
         let undeclared = || ActionError::fail(format!("`{}` declares no request for `{}`", self.name, call.action));
         self.settings.actions.get(&call.action).ok_or_else(undeclared)
     }
@@ -122,13 +106,7 @@ impl HttpSystem {
         secrets: &Opened,
     ) -> Result<Option<Observation>, ActionError> {
         if let Some(made) = &request.made {
-            return Ok(Some(match self.account_by(made, &self.facts(call), secrets).await? {
-                Some(account) => Observation::Reached(Evidence {
-                    kind: EvidenceKind::ReadBack,
-                    detail: format!("account {} is there", account.external_id),
-                }),
-                None => Observation::NotReached("there is no such account yet".to_owned()),
-            }));
+            return Ok(Some(offer::made(self.account_by(made, &self.facts(call), secrets).await?)));
         }
         let Some(look) = &request.observe else { return Ok(None) };
         let facts = self.facts(call);
