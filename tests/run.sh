@@ -2,7 +2,7 @@
 #
 # All checks and tests, on SQLite and on PostgreSQL: format, lints, tests.
 #
-# Needs Rust, PostgreSQL's programs, libfaketime, OpenLDAP and Samba. As root on Debian or Ubuntu it installs them (and Postfix,
+# Needs Rust, PostgreSQL's programs, libfaketime, OpenLDAP, Dovecot and Samba. As root on Debian or Ubuntu it installs them (and Postfix,
 # for a test of the mail) by itself where they are missing; elsewhere it says what to install. The tests get a PostgreSQL server of their own on a free port, in a
 # temporary folder, which is stopped and removed whatever happens. USHER_TEST_POSTGRES=postgres://… uses another one.
 set -euo pipefail

@@ -1,7 +1,11 @@
 //! A mail host, against a real Dovecot: as any user.
 
 mod accounts;
+mod line;
+mod scripts;
 mod server;
+mod story;
+mod target;
 
 use serde_json::Value;
 use usher::connectors::dovecot::DovecotSystem;

@@ -30,12 +30,16 @@ impl Life {
                 None if at.denied().await?.is_some_and(|denied| is_denied(&denied, &name)) => {
                     Ok(Observation::NotReached("its lock is left".to_owned()))
                 }
+                None if at.knows(&name).await? => {
+                    Ok(Observation::NotReached("its line is gone, and Dovecot still knows it".to_owned()))
+                }
                 None => Ok(Observation::read_back("there is no account with this id any more")),
             };
         }
         let subject = at.subject(call).await?;
         let stands = subject.status().as_str();
         let marked = subject.entry.as_ref().is_some_and(|entry| entry.note().deleted);
+        at.forget(&subject.name).await?;
         Ok(match self {
             Self::Delete => Observation::seen(subject.is_put_away(), "deleted, sign-in is refused", stands),
             Self::Restore | Self::Purge => Observation::seen(!marked, stands, stands),
@@ -46,11 +50,8 @@ impl Life {
         match self {
             Self::Delete => {
                 let subject = at.subject(call).await?;
-                if !subject.closed {
-                    at.deny(&subject.name, true).await?;
-                }
-                at.forget(&subject.name).await.map_err(in_doubt)?;
-                mark(&subject, at, true).await
+                mark(&subject, at, true).await?;
+                at.deny(&subject.name, true).await.map_err(in_doubt)
             }
             Self::Restore => mark(&at.subject(call).await?, at, false).await,
             Self::Purge => {
@@ -80,11 +81,11 @@ async fn purge(subject: &Subject, at: &DovecotSystem) -> Result<(), ActionError>
         return Err(ActionError::fail(why));
     }
     at.empty(&subject.name).await?;
-    drop_scripts(subject, at).await.map_err(in_doubt)?;
     let left = at.mails(&subject.name).await.map_err(in_doubt)?;
     if left > 0 {
         return Err(ActionError::unknown(format!("{left} mails are left, or have arrived since")));
     }
+    drop_scripts(subject, at).await.map_err(in_doubt)?;
     let who = subject.name.clone();
     file::change(at.passwd_file()?, move |text| Ok(passwd::without(text, who.as_str()))).await.map_err(in_doubt)
 }

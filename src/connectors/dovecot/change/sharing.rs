@@ -39,46 +39,50 @@ impl Sharing {
         }
     }
 
+    /// Looks at everything first: a change that is cut in its middle is seen as one that is not done.
     pub(super) async fn apply(&self, subject: &Subject, at: &DovecotSystem) -> Result<(), ActionError> {
-        match self {
-            Self::With(reader) => self.let_in(reader, subject, at).await,
-            Self::Nobody => {
-                let noted = Desk::look_at(&subject.name, at).await?.wishes.delegates;
-                for reader in noted.iter().filter_map(|reader| UserName::parse(reader)) {
-                    let shared = at.folders_where(&subject.name, &reader, true).await?;
-                    at.unshare(&subject.name, &reader, &shared).await?;
-                }
-                note(subject, at, None).await.map_err(in_doubt)
-            }
-        }
-    }
-
-    async fn let_in(&self, reader: &UserName, subject: &Subject, at: &DovecotSystem) -> Result<(), ActionError> {
-        if *reader == subject.name {
-            return Err(ActionError::fail("an account cannot be its own target"));
-        }
-        if at.find(reader).await?.is_none() {
-            return Err(ActionError::fail(format!("the colleague has no account on {}", at.name)));
-        }
-        note(subject, at, Some(reader)).await?;
-        let open = at.folders_where(&subject.name, reader, false).await.map_err(in_doubt)?;
-        at.share(&subject.name, reader, &open).await
+        let mut scripts = Scripts::open(at, &subject.name).await?;
+        let applied = match self {
+            Self::With(reader) => let_in(reader, subject, at, &mut scripts).await,
+            Self::Nobody => let_out(subject, at, &mut scripts).await,
+        };
+        scripts.close().await;
+        applied
     }
 }
 
-/// Notes one more, or forgets all.
-async fn note(subject: &Subject, at: &DovecotSystem, reader: Option<&UserName>) -> Result<(), ActionError> {
-    let mut scripts = Scripts::open(at, &subject.name).await?;
-    let desk = Desk::look(&mut scripts).await?;
-    let mut wishes = desk.wishes.clone();
-    match reader {
-        Some(reader) => drop(wishes.delegates.insert(reader.to_string())),
-        None => wishes.delegates.clear(),
+async fn let_in(
+    reader: &UserName,
+    subject: &Subject,
+    at: &DovecotSystem,
+    scripts: &mut Scripts<'_>,
+) -> Result<(), ActionError> {
+    if *reader == subject.name {
+        return Err(ActionError::fail("an account cannot be its own target"));
     }
-    let noted = match wishes == desk.wishes {
-        true => Ok(()),
-        false => desk.write(wishes, &mut scripts).await,
-    };
-    scripts.close().await;
-    noted
+    if at.find(reader).await?.is_none() {
+        return Err(ActionError::fail(format!("the colleague has no account on {}", at.name)));
+    }
+    let open = at.folders_where(&subject.name, reader, false).await?;
+    let desk = Desk::look(scripts).await?;
+    let mut wishes = desk.wishes.clone();
+    if wishes.delegates.insert(reader.to_string()) {
+        desk.write(wishes, scripts).await?;
+    }
+    at.share(&subject.name, reader, &open).await.map_err(in_doubt)
+}
+
+async fn let_out(subject: &Subject, at: &DovecotSystem, scripts: &mut Scripts<'_>) -> Result<(), ActionError> {
+    let desk = Desk::look(scripts).await?;
+    let mut shared = Vec::new();
+    for reader in desk.wishes.delegates.iter().filter_map(|reader| UserName::parse(reader)) {
+        let folders = at.folders_where(&subject.name, &reader, true).await?;
+        shared.push((reader, folders));
+    }
+    for (reader, folders) in shared {
+        at.unshare(&subject.name, &reader, &folders).await?;
+    }
+    let mut wishes = desk.wishes.clone();
+    wishes.delegates.clear();
+    desk.write(wishes, scripts).await.map_err(in_doubt)
 }

@@ -68,7 +68,10 @@ impl<'a> ManageSieve<'a> {
         session.close().await;
         match (ending.how, ending.code.as_str()) {
             (How::Ok, _) => Ok(true),
-            (How::No, "TRYLATER") | (How::Bye, _) => Err(ActionError::retry(said(&ending))),
+            // Busy, or a refusal of how it was asked: of the password it says nothing.
+            (How::No, "TRYLATER" | "ENCRYPT-NEEDED" | "TRANSITION-NEEDED") | (How::Bye, _) => {
+                Err(ActionError::retry(said(&ending)))
+            }
             (How::No, _) => Ok(false),
         }
     }
