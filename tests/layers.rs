@@ -37,7 +37,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("apalis", &["queue"]),
     ("apalis-core", &["queue"]),
     ("axum", &["web"]),
-    ("base64", &["secret", "run", "mail"]),
+    ("base64", &["secret", "run", "connectors", "mail"]),
     ("chacha20poly1305", &["secret"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),

@@ -128,7 +128,7 @@ impl Findings {
                 SystemKind::Sandbox(settings) => sandbox(settings),
                 SystemKind::Ldap(settings) => ldap(settings),
                 // What others declare was judged with the configuration.
-                SystemKind::Http(_) | SystemKind::Exec(_) => Ok(()),
+                SystemKind::Http(_) | SystemKind::Exec(_) | SystemKind::Scim(_) => Ok(()),
             };
             if let Err(message) = found {
                 self.problems.push(Problem::new(format!("[systems.{}]", system.name), message));

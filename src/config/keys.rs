@@ -236,6 +236,24 @@ pub(super) const SYSTEM_KINDS: &[(&str, &[Key])] = &[
             ("timeout", Kind::Text),
         ],
     ),
+    (
+        "scim",
+        &[
+            ("url", Kind::Text),
+            ("networks", Kind::Texts),
+            ("ca", Kind::Path),
+            ("token", Kind::Secret),
+            ("user", Kind::Text),
+            ("password", Kind::Secret),
+            ("dialect", Kind::Text),
+            ("employee_number", Kind::Text),
+            ("lacks", Kind::Texts),
+            ("administrators", Kind::Text),
+            ("page", Kind::Number),
+            ("timeout", Kind::Text),
+            ("answer_limit", Kind::Number),
+        ],
+    ),
 ];
 
 /// The keys of a system of `kind`; without a known kind, those of all kinds.

@@ -20,6 +20,7 @@ mod raw;
 mod retention;
 mod rules;
 mod schema;
+mod scim;
 mod settings;
 mod sources;
 mod surroundings;

@@ -221,6 +221,25 @@ pub(super) struct RawLdap {
     pub(super) timeout: Option<String>,
 }
 
+/// `kind = "scim"`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawScim {
+    pub(super) url: Option<String>,
+    pub(super) networks: Option<Vec<String>>,
+    pub(super) ca: Option<String>,
+    pub(super) token: Option<SecretRef>,
+    pub(super) user: Option<String>,
+    pub(super) password: Option<SecretRef>,
+    pub(super) dialect: Option<String>,
+    pub(super) employee_number: Option<String>,
+    pub(super) lacks: Option<Vec<String>>,
+    pub(super) administrators: Option<String>,
+    pub(super) page: Option<i64>,
+    pub(super) timeout: Option<String>,
+    pub(super) answer_limit: Option<i64>,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawWebhook {

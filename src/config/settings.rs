@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use crate::connectors::exec::ExecSettings;
 use crate::connectors::http::HttpSettings;
 use crate::connectors::ldap::LdapSettings;
+use crate::connectors::scim::ScimSettings;
 use crate::run::{Governing, MatchRules};
 use crate::secret::SecretRef;
 
@@ -86,6 +87,8 @@ pub enum SystemKind {
     Exec(Box<ExecSettings>),
     /// A directory.
     Ldap(Box<LdapSettings>),
+    /// A service provider that speaks SCIM.
+    Scim(Box<ScimSettings>),
 }
 
 impl SystemKind {
@@ -95,6 +98,7 @@ impl SystemKind {
             Self::Sandbox(_) => crate::connectors::sandbox::GOVERNING.to_vec(),
             Self::Http(_) | Self::Exec(_) => Vec::new(),
             Self::Ldap(ldap) => ldap.governing(),
+            Self::Scim(scim) => scim.governing(),
         }
     }
 
@@ -105,6 +109,7 @@ impl SystemKind {
             Self::Http(_) => "http",
             Self::Exec(_) => "exec",
             Self::Ldap(_) => "ldap",
+            Self::Scim(_) => "scim",
         }
     }
 }

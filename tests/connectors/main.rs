@@ -13,5 +13,6 @@ mod exec;
 mod http;
 mod ldap;
 mod sandbox;
+mod scim;
 #[path = "../suite/tls.rs"]
 mod tls;
