@@ -63,14 +63,16 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rust_xlsxwriter", &["report"]),
     ("rustix", &["connectors"]),
     ("rustls", &["outbound", "connectors"]),
-    ("rustls-native-certs", &["connectors"]),
+    ("rustls-native-certs", &["outbound"]),
     ("saphyr-parser", &["workflow"]),
     ("schemars", &["workflow", "connectors", "config"]),
     ("sd-notify", &["daemon"]),
     ("secrecy", &["secret"]),
     ("serde_path_to_error", &["config"]),
+    ("sha-crypt", &["connectors"]),
     ("sqlx", &["store"]),
     ("strsim", &["workflow", "run", "connectors", "config"]),
+    ("tokio-rustls", &["connectors"]),
     ("toml", &["connectors", "config"]),
     ("tower-layer", &["queue"]),
     ("tracing-subscriber", &["cli"]),
@@ -83,8 +85,7 @@ const EVERYWHERE: &[&str] =
     &["futures", "hex", "jiff", "rand", "serde", "serde_json", "sha2", "thiserror", "tokio", "tracing"];
 
 /// Tests may use these besides.
-const IN_TESTS: &[&str] =
-    &["assert_cmd", "calamine", "criterion", "jsonschema", "proptest", "rcgen", "tempfile", "tokio-rustls"];
+const IN_TESTS: &[&str] = &["assert_cmd", "calamine", "criterion", "jsonschema", "proptest", "rcgen", "tempfile"];
 
 /// A broken rule.
 #[derive(Debug, PartialEq, Eq)]

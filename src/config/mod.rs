@@ -8,6 +8,7 @@ mod alerts;
 mod conventions;
 mod database;
 mod declared;
+mod dovecot;
 mod file;
 mod judge;
 mod keys;

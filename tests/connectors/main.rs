@@ -9,10 +9,14 @@ mod conformance;
 mod crm;
 #[expect(dead_code, reason = "shared with tests/suite")]
 mod doors;
+mod dovecot;
 mod exec;
 mod http;
 mod ldap;
 mod sandbox;
 mod scim;
+#[path = "../suite/smtp.rs"]
+#[expect(dead_code, reason = "shared with tests/suite")]
+mod smtp;
 #[path = "../suite/tls.rs"]
 mod tls;
