@@ -17,6 +17,7 @@ use self::faulty::FaultySystem;
 use self::http::HttpSystem;
 use self::ldap::LdapSystem;
 use self::sandbox::SandboxSystem;
+use crate::archive::ArchiveStore;
 use crate::run::{Account, Capability, Evidence, Governing};
 use crate::secret::Secret;
 use crate::store::Store;
@@ -143,6 +144,15 @@ impl Connector {
             Self::Sandbox(_) | Self::Faulty(_) => self,
             Self::Http(system) => Self::Http(Box::new(system.with_store(store.clone()))),
             Self::Exec(system) => Self::Exec(Box::new(system.with_store(store.clone()))),
+        }
+    }
+
+    /// The same, keeping archives in `archive`, where the kind makes any.
+    #[must_use]
+    pub fn with_archive(self, archive: &ArchiveStore) -> Self {
+        let _ = archive;
+        match self {
+            Self::Sandbox(_) | Self::Http(_) | Self::Exec(_) | Self::Ldap(_) | Self::Faulty(_) => self,
         }
     }
 
