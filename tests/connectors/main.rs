@@ -7,11 +7,13 @@
 mod conformance;
 #[expect(dead_code, reason = "shared with tests/suite")]
 mod crm;
+mod dav;
 #[expect(dead_code, reason = "shared with tests/suite")]
 mod doors;
 mod exec;
 mod http;
 mod ldap;
 mod sandbox;
+mod servers;
 #[path = "../suite/tls.rs"]
 mod tls;
