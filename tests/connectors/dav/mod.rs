@@ -1,7 +1,7 @@
 //! Calendars, address books and files, against real servers: Radicale and WsgiDAV.
 
 mod radicale;
-mod wsgidav;
+pub mod wsgidav;
 
 use self::radicale::Radicale;
 use self::wsgidav::WsgiDav;

@@ -50,6 +50,10 @@ impl WsgiDav {
         Self { server, folder }
     }
 
+    pub const fn port(&self) -> u16 {
+        self.server.port
+    }
+
     pub fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}/{path}", self.server.port)
     }
