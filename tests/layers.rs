@@ -37,6 +37,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("anstyle", &["workflow", "cli"]),
     ("apalis", &["queue"]),
     ("apalis-core", &["queue"]),
+    ("async-imap", &["connectors"]),
     ("axum", &["web"]),
     ("base64", &["secret", "run", "archive", "mail"]),
     ("chacha20poly1305", &["secret"]),
@@ -73,11 +74,13 @@ const HOMES: &[(&str, &[&str])] = &[
     ("serde_path_to_error", &["config"]),
     ("sqlx", &["store"]),
     ("strsim", &["workflow", "run", "connectors", "config"]),
+    ("tar", &["connectors"]),
     ("toml", &["connectors", "config"]),
     ("tower-layer", &["queue"]),
     ("tracing-subscriber", &["cli"]),
     ("ulid", &["queue"]),
     ("zeroize", &["secret", "cli"]),
+    ("zstd", &["connectors"]),
 ];
 
 /// At home in every room: plain data, errors, logs, waiting.

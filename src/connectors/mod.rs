@@ -17,7 +17,7 @@ use self::faulty::FaultySystem;
 use self::http::HttpSystem;
 use self::ldap::LdapSystem;
 use self::sandbox::SandboxSystem;
-use crate::archive::ArchiveStore;
+use crate::archive::{ArchiveError, ArchiveStore};
 use crate::run::{Account, Capability, Evidence, Governing};
 use crate::secret::Secret;
 use crate::store::Store;
@@ -90,6 +90,16 @@ impl ActionError {
     /// May or may not have had its effect.
     pub fn unknown(reason: impl std::fmt::Display) -> Self {
         Self::Unknown { reason: reason.to_string() }
+    }
+}
+
+impl From<ArchiveError> for ActionError {
+    /// An archive that is not finished is none: until then there is no effect.
+    fn from(why: ArchiveError) -> Self {
+        match why {
+            ArchiveError::Retry(why) => Self::retry(why),
+            ArchiveError::Fail(why) => Self::fail(why),
+        }
     }
 }
 
