@@ -251,6 +251,24 @@ pub(super) const SYSTEM_KINDS: &[(&str, &[Key])] = &[
             ("timeout", Kind::Text),
         ],
     ),
+    (
+        "dovecot",
+        &[
+            ("url", Kind::Text),
+            ("api_key", Kind::Secret),
+            ("tls", Kind::Text),
+            ("ca", Kind::Path),
+            ("imap", Kind::Text),
+            ("sieve", Kind::Text),
+            ("user", Kind::Text),
+            ("password", Kind::Secret),
+            ("passwd_file", Kind::Path),
+            ("deny_file", Kind::Path),
+            ("directory", Kind::Text),
+            ("last_login", Kind::Text),
+            ("timeout", Kind::Text),
+        ],
+    ),
 ];
 
 /// The keys of a system of `kind`; without a known kind, those of all kinds.

@@ -9,6 +9,7 @@ mod archive;
 mod conventions;
 mod database;
 mod declared;
+mod dovecot;
 mod file;
 mod judge;
 mod keys;

@@ -237,6 +237,25 @@ pub(super) struct RawLdap {
     pub(super) timeout: Option<String>,
 }
 
+/// `kind = "dovecot"`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawDovecot {
+    pub(super) url: Option<String>,
+    pub(super) api_key: Option<SecretRef>,
+    pub(super) tls: Option<String>,
+    pub(super) ca: Option<String>,
+    pub(super) imap: Option<String>,
+    pub(super) sieve: Option<String>,
+    pub(super) user: Option<String>,
+    pub(super) password: Option<SecretRef>,
+    pub(super) passwd_file: Option<String>,
+    pub(super) deny_file: Option<String>,
+    pub(super) directory: Option<String>,
+    pub(super) last_login: Option<String>,
+    pub(super) timeout: Option<String>,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawWebhook {

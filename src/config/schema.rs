@@ -142,7 +142,11 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
     ("systems.company", "For a sandbox: the file that describes the company."),
     ("systems.state", "For a sandbox: where what happens to it is written down."),
     ("systems.system", "For a sandbox: the system's name in the company; default its name here."),
-    ("systems.url", "Where the system is: `ldaps://ldap.example.org`; for `http`, what every request is below."),
+    (
+        "systems.url",
+        "Where the system is: `ldaps://ldap.example.org`; for `http`, what every request is below; for `dovecot`, doveadm's HTTP \
+         interface.",
+    ),
     ("systems.networks", "For `http`: networks within the house that may be connected to; default none."),
     ("systems.timeout", "How long the system may take to answer, 1 to 60 seconds."),
     ("systems.answer_limit", "The longest answer that is read, in bytes; default 1048576."),
@@ -164,9 +168,15 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
     ),
     ("systems.answers", "For `exec`: what the program answers besides its actions."),
     ("systems.profile", "For a directory: which kind of server it is."),
-    ("systems.tls", "How the connection is secured; default `tls` for `ldaps://`, `starttls` for `ldap://`."),
+    (
+        "systems.tls",
+        "How the connection is secured; default `tls` for `ldaps://` and `imaps://`, `starttls` for `ldap://`, `imap://`, `sieve://`.",
+    ),
     ("systems.ca", "A certificate authority to trust besides the machine's."),
-    ("systems.user", "Whom usher signs in as: for a directory a DN, or `NAME@DOMAIN` for Active Directory."),
+    (
+        "systems.user",
+        "Whom usher signs in as: for a directory a DN, or `NAME@DOMAIN` for Active Directory; for `dovecot` the master user.",
+    ),
     ("systems.password", "That user's password, as a reference."),
     ("systems.base", "For a directory: what everything that usher looks at is below."),
     ("systems.people", "For a directory: what accounts are below, and new ones are made in; default `base`."),
@@ -180,6 +190,13 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
     ("systems.administrators", "For a directory: the group of those who administer it."),
     ("systems.placeholder", "For a directory: who takes the last member's place in a group that may not be empty."),
     ("systems.domain", "For Active Directory: the domain of new sign-in names, default that of `base`."),
+    ("systems.api_key", "For `dovecot`: the key of doveadm's HTTP interface, as a reference."),
+    ("systems.imap", "For `dovecot`: where IMAP is, `imaps://mail.example.org`."),
+    ("systems.sieve", "For `dovecot`: where ManageSieve is, `sieve://mail.example.org`; default by doveadm."),
+    ("systems.passwd_file", "For `dovecot`: the passwd-file that accounts are lines of, where they are."),
+    ("systems.deny_file", "For `dovecot`: the passwd-file of those who may not sign in."),
+    ("systems.directory", "For `dovecot`: the system that people sign in by, where that is a directory."),
+    ("systems.last_login", "For `dovecot`: the dictionary of last sign-ins, as `last_login_dict` names it there."),
     ("systems.page", "For a directory: how many accounts are read at once, 1 to 1000; default 500."),
 ];
 
