@@ -22,6 +22,7 @@ use self::http::HttpSystem;
 use self::ldap::LdapSystem;
 use self::sandbox::SandboxSystem;
 use self::scim::ScimSystem;
+use crate::archive::{ArchiveError, ArchiveStore};
 use crate::run::{Account, Capability, Evidence, EvidenceKind, Governing};
 use crate::secret::Secret;
 use crate::store::Store;
@@ -109,6 +110,16 @@ impl ActionError {
     }
 }
 
+impl From<ArchiveError> for ActionError {
+    /// An archive that is not finished is none: until then there is no effect.
+    fn from(why: ArchiveError) -> Self {
+        match why {
+            ArchiveError::Retry(why) => Self::retry(why),
+            ArchiveError::Fail(why) => Self::fail(why),
+        }
+    }
+}
+
 /// What a system makes for somebody to get into an account with.
 #[derive(Clone, Copy, Debug)]
 pub enum Credential<'a> {
@@ -166,6 +177,15 @@ impl Connector {
             Self::Sandbox(_) | Self::Faulty(_) => self,
             Self::Http(system) => Self::Http(Box::new(system.with_store(store.clone()))),
             Self::Exec(system) => Self::Exec(Box::new(system.with_store(store.clone()))),
+        }
+    }
+
+    /// The same, keeping archives in `archive`, where the kind makes any.
+    #[must_use]
+    pub fn with_archive(self, archive: &ArchiveStore) -> Self {
+        match self {
+            Self::Dovecot(system) => Self::Dovecot(Box::new(system.with_archive(archive.clone()))),
+            Self::Sandbox(_) | Self::Http(_) | Self::Exec(_) | Self::Ldap(_) | Self::Faulty(_) => self,
         }
     }
 

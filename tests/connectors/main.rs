@@ -4,9 +4,11 @@
 #![cfg(test)]
 #![expect(unreachable_pub, reason = "a test binary has no outside")]
 
+mod archive;
 mod conformance;
 #[expect(dead_code, reason = "shared with tests/suite")]
 mod crm;
+mod dav;
 #[expect(dead_code, reason = "shared with tests/suite")]
 mod doors;
 mod dovecot;
@@ -15,6 +17,7 @@ mod http;
 mod ldap;
 mod sandbox;
 mod scim;
+mod servers;
 #[path = "../suite/smtp.rs"]
 #[expect(dead_code, reason = "shared with tests/suite")]
 mod smtp;
