@@ -186,6 +186,8 @@ pub(super) const EVERY_SYSTEM: &[Key] = &[
     ("destructive_per_hour", Kind::Text),
     ("destructive_per_day", Kind::Text),
     ("cuts_per_hour", Kind::Text),
+    ("at_once", Kind::Number),
+    ("rate", Kind::Text),
 ];
 
 /// The kinds of system and what each takes besides. A key that several kinds take takes the same of each.

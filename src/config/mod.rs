@@ -126,7 +126,7 @@ impl Config {
             archive: judge.archive(&database.place),
             passwords: judge.passwords(),
             database,
-            rules: Rules { limits: judge.limits(), ..judge.house_rules(&time.holidays) },
+            rules: Rules { limits: judge.limits(), paces: judge.paces(), ..judge.house_rules(&time.holidays) },
             time,
             workflows: judge.workflows(),
             serve: judge.serve(),

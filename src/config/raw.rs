@@ -200,6 +200,8 @@ pub(super) struct RawSystem {
     pub(super) destructive_per_hour: Option<String>,
     pub(super) destructive_per_day: Option<String>,
     pub(super) cuts_per_hour: Option<String>,
+    pub(super) at_once: Option<i64>,
+    pub(super) rate: Option<String>,
     pub(super) own_account: Option<String>,
     pub(super) password_length: Option<i64>,
     pub(super) password_classes: Option<Vec<String>>,

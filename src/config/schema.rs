@@ -139,6 +139,11 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
     ("systems.destructive_per_hour", "As in [limits], for this system."),
     ("systems.destructive_per_day", "As in [limits], for this system."),
     ("systems.cuts_per_hour", "As in [limits], for this system."),
+    ("systems.at_once", "How many attempts may be under way there at once, over all daemons; default without limit."),
+    (
+        "systems.rate",
+        "How many attempts may start there within a time, over all daemons, as `120/min`; default without limit.",
+    ),
     ("systems.own_account", "The account that usher itself has there, by sign-in name or id: it is protected."),
     ("systems.company", "For a sandbox: the file that describes the company."),
     ("systems.state", "For a sandbox: where what happens to it is written down."),
@@ -291,6 +296,8 @@ fn narrow(path: &str, schema: &mut Value) {
         }
         "systems.dialect" => schema["enum"] = json!(scim::Dialect::ALL.map(scim::Dialect::as_str)),
         "systems.lacks" => schema["items"]["enum"] = json!(scim::Lack::ALL.map(scim::Lack::as_str)),
+        "systems.at_once" => schema["minimum"] = json!(1),
+        "systems.rate" => schema["pattern"] = json!(r"^\s*[0-9]+\s*/\s*(?:s|min|h)\s*$"),
         "systems.page" => {
             schema["minimum"] = json!(1);
             schema["maximum"] = json!(1000);

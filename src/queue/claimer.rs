@@ -221,7 +221,7 @@ impl Claimer {
             Ok(report) => {
                 self.failures = 0;
                 self.counts.last_turn.store(self.store.steady().max(1), Ordering::Relaxed);
-                self.quiet = batch.is_empty() && report.claims.is_empty() && report.settled == 0;
+                self.quiet = batch.is_empty() && report.claims.is_empty() && report.settled == 0 && report.full == 0;
                 self.recorded(batch, report.stale);
                 self.hand_out(report, horizon).await;
             }
