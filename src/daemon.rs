@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::archive::ArchiveStore;
 use crate::clock::{self, Clock};
 use crate::config::{Config, DatabasePlace, KeySettings, Problem, SystemKind};
 use crate::connectors::Connector;
@@ -21,6 +22,7 @@ use crate::connectors::exec::{ExecSystem, Program, ProgramSettings};
 use crate::connectors::http::{HttpSystem, Line, LineSettings};
 use crate::connectors::ldap::{LdapSettings, LdapSystem};
 use crate::connectors::sandbox::{SandboxCompany, SandboxError};
+use crate::connectors::scim::ScimSystem;
 use crate::engine::library::Library;
 use crate::engine::{Engine, Fittings, Matching, Outside};
 use crate::mail::{MailRoom, Webhook};
@@ -139,10 +141,16 @@ pub fn open_systems(config: &Config) -> Result<BTreeMap<String, Connector>, Star
                 Connector::Dovecot(Box::new(DovecotSystem::new(name, DovecotSettings::clone(dovecot))))
             }
             SystemKind::Ldap(ldap) => Connector::Ldap(Box::new(LdapSystem::new(name, LdapSettings::clone(ldap)))),
+            SystemKind::Scim(scim) => Connector::Scim(Box::new(ScimSystem::open(name.clone(), (**scim).clone()))),
         };
         systems.insert(name.clone(), connector);
     }
     Ok(systems)
+}
+
+/// Where archives are kept; `store` remembers what they were.
+pub fn open_archive(config: &Config, store: &Store) -> ArchiveStore {
+    ArchiveStore::new(config.archive.clone(), store.clone())
 }
 
 /// The workflows, shipped and own.
@@ -185,7 +193,9 @@ pub async fn open_engine(config: &Config, opening: Opening, clock: Clock) -> Res
 pub fn assemble(config: &Config, store: Store, systems: BTreeMap<String, Connector>, library: Library) -> Engine {
     let matching = Matching { everywhere: config.matching.clone(), on: config.matching_on() };
     let webhook = config.webhook.clone().map(|settings| Webhook::open(settings).with_store(store.clone()));
-    let systems = systems.into_iter().map(|(name, system)| (name, system.with_store(&store))).collect();
+    let archive = open_archive(config, &store);
+    let fitted = |system: Connector| system.with_store(&store).with_archive(&archive);
+    let systems = systems.into_iter().map(|(name, system)| (name, fitted(system))).collect();
     let line = |settings: &LineSettings| Line::open(settings.clone()).with_store(store.clone());
     let program = |settings: &ProgramSettings| Program::open(settings.clone()).with_store(store.clone());
     let outside = Outside {

@@ -2,7 +2,7 @@
 #
 # All checks and tests, on SQLite and on PostgreSQL: format, lints, tests.
 #
-# Needs Rust, PostgreSQL's programs, libfaketime, OpenLDAP, Dovecot and Samba. As root on Debian or Ubuntu it installs them (and Postfix,
+# Needs Rust, PostgreSQL's programs, libfaketime, OpenLDAP, Dovecot, Samba and Python 3 with venv. As root on Debian or Ubuntu it installs them (and Postfix,
 # for a test of the mail) by itself where they are missing; elsewhere it says what to install. The tests get a PostgreSQL server of their own on a free port, in a
 # temporary folder, which is stopped and removed whatever happens. USHER_TEST_POSTGRES=postgres://… uses another one.
 set -euo pipefail
@@ -145,6 +145,23 @@ servers_for_connectors() {
     install_packages 'directories and mail hosts, for the tests of the connectors' "${missing[@]}"
 }
 
+# Servers that no distribution has, in a Python environment that is kept between runs.
+servers_from_python() {
+    local dir="${CARGO_TARGET_DIR:-target}/test-servers"
+    if [ -n "${USHER_TEST_SERVERS:-}" ]; then
+        echo "Servers of tests/servers.txt as named by USHER_TEST_SERVERS"
+        return
+    fi
+    if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+        if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+            fail "Python's module venv is missing, and the tests of the connectors need it." \
+                'Debian, Ubuntu: sudo apt-get install python3-venv'
+        fi
+        install_packages "Python's module venv, for the tests of the connectors" python3 python3-venv
+    fi
+    run tests/servers.sh "$dir"
+}
+
 # Clocks that jump (tests/storm/clocks.rs) need libfaketime.
 faketime_for_clocks() {
     if [ "${USHER_STORM_CLOCKS:-}" = 0 ]; then
@@ -276,6 +293,7 @@ step='what the tests of faults need'
 faketime_for_clocks
 root_for_the_disk
 servers_for_connectors
+servers_from_python
 
 run cargo fmt --check
 run cargo clippy --locked --all-targets -- -D warnings

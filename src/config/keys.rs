@@ -104,6 +104,21 @@ pub(super) const SECTIONS: &[(&str, &[Key])] = &[
     ("access", &[("administrators", Kind::Texts), ("people", Kind::Named)]),
     ("protected", &[("accounts", Kind::Texts), ("logins", Kind::Texts)]),
     ("audit", &[("checkpoint_file", Kind::Path)]),
+    (
+        "archive",
+        &[
+            ("kind", Kind::Text),
+            ("folder", Kind::Path),
+            ("url", Kind::Text),
+            ("user", Kind::Text),
+            ("password", Kind::Secret),
+            ("ca", Kind::Path),
+            ("bucket", Kind::Text),
+            ("region", Kind::Text),
+            ("retain", Kind::Text),
+            ("timeout", Kind::Text),
+        ],
+    ),
     ("retention", &[("finished_runs", Kind::Text)]),
     ("passwords", &[("length", Kind::Number), ("classes", Kind::Texts)]),
 ];
@@ -171,6 +186,8 @@ pub(super) const EVERY_SYSTEM: &[Key] = &[
     ("destructive_per_hour", Kind::Text),
     ("destructive_per_day", Kind::Text),
     ("cuts_per_hour", Kind::Text),
+    ("at_once", Kind::Number),
+    ("rate", Kind::Text),
 ];
 
 /// The kinds of system and what each takes besides. A key that several kinds take takes the same of each.
@@ -234,6 +251,24 @@ pub(super) const SYSTEM_KINDS: &[(&str, &[Key])] = &[
             ("domain", Kind::Text),
             ("page", Kind::Number),
             ("timeout", Kind::Text),
+        ],
+    ),
+    (
+        "scim",
+        &[
+            ("url", Kind::Text),
+            ("networks", Kind::Texts),
+            ("ca", Kind::Path),
+            ("token", Kind::Secret),
+            ("user", Kind::Text),
+            ("password", Kind::Secret),
+            ("dialect", Kind::Text),
+            ("employee_number", Kind::Text),
+            ("lacks", Kind::Texts),
+            ("administrators", Kind::Text),
+            ("page", Kind::Number),
+            ("timeout", Kind::Text),
+            ("answer_limit", Kind::Number),
         ],
     ),
     (

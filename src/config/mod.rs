@@ -5,6 +5,7 @@
 //! to the file that names them, and to the working directory in the environment.
 
 mod alerts;
+mod archive;
 mod conventions;
 mod database;
 mod declared;
@@ -21,6 +22,7 @@ mod raw;
 mod retention;
 mod rules;
 mod schema;
+mod scim;
 mod settings;
 mod sources;
 mod surroundings;
@@ -42,6 +44,7 @@ pub use sources::Source;
 pub use surroundings::Surroundings;
 pub use workflow_files::{WorkflowFile, files_in, read_workflow};
 
+use crate::archive::ArchiveSettings;
 use crate::connectors::exec::ProgramSettings;
 use crate::connectors::http::LineSettings;
 use crate::engine::Passwords;
@@ -63,6 +66,8 @@ pub struct Config {
     pub passwords: Passwords,
     /// Where checkpoints of the journal go besides.
     pub audit: AuditSettings,
+    /// Where archives are kept.
+    pub archive: ArchiveSettings,
     /// Zone and holidays.
     pub time: TimeSettings,
     /// Calendars, policies and limits.
@@ -118,9 +123,10 @@ impl Config {
         let config = Self {
             keys: judge.keys(&database.place),
             audit: judge.audit(),
+            archive: judge.archive(&database.place),
             passwords: judge.passwords(),
             database,
-            rules: Rules { limits: judge.limits(), ..judge.house_rules(&time.holidays) },
+            rules: Rules { limits: judge.limits(), paces: judge.paces(), ..judge.house_rules(&time.holidays) },
             time,
             workflows: judge.workflows(),
             serve: judge.serve(),

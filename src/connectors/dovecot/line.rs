@@ -17,6 +17,7 @@ use crate::connectors::ActionError;
 use crate::outbound::{self, Security};
 
 /// A connection, in the clear or not.
+#[derive(Debug)]
 pub(super) enum Line {
     Clear(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),

@@ -2,7 +2,7 @@
 //! doveadm too; sign-ins and passwords where the accounts are kept: in a passwd-file, or in a directory that is another system.
 //!
 //! Read in this order: `settings`, `name`, `doveadm`, `file`, `passwd`, `account`, `sieve`, `managesieve/`, `scripts`, `mailbox`,
-//! `change/`, `reading`, `reach`.
+//! `imap/`, `change/`, `reading`, `reach`.
 
 mod account;
 mod capability;
@@ -10,6 +10,7 @@ mod change;
 mod doveadm;
 mod error;
 mod file;
+mod imap;
 mod line;
 mod mailbox;
 mod managesieve;
@@ -28,6 +29,7 @@ use self::doveadm::Doveadm;
 use self::name::UserName;
 pub use self::settings::{DovecotSettings, Master, Server};
 use super::{ActionError, Call, Credential, Issued, Observation, Reach};
+use crate::archive::ArchiveStore;
 use crate::run::{Account, Capability, Evidence};
 use crate::secret::Secret;
 use crate::store::Store;
@@ -39,6 +41,7 @@ pub struct DovecotSystem {
     settings: Arc<DovecotSettings>,
     doveadm: Doveadm,
     store: Option<Store>,
+    archive: Option<ArchiveStore>,
 }
 
 impl std::fmt::Debug for DovecotSystem {
@@ -55,13 +58,19 @@ impl DovecotSystem {
     pub fn new(name: impl Into<String>, settings: DovecotSettings) -> Self {
         let settings = Arc::new(settings);
         let doveadm = Doveadm::new(Arc::clone(&settings));
-        Self { name: name.into(), settings, doveadm, store: None }
+        Self { name: name.into(), settings, doveadm, store: None, archive: None }
     }
 
     /// With the store that its key and its password may be kept in.
     #[must_use]
     pub fn with_store(self, store: Store) -> Self {
         Self { doveadm: self.doveadm.with_store(store.clone()), store: Some(store), ..self }
+    }
+
+    /// With the place that mailboxes are archived in.
+    #[must_use]
+    pub fn with_archive(self, archive: ArchiveStore) -> Self {
+        Self { archive: Some(archive), ..self }
     }
 
     /// Mailboxes.
@@ -140,12 +149,12 @@ impl DovecotSystem {
         Ok(reading::told(self, vec![subject]).await?.pop())
     }
 
-    /// A mail host keeps no archives.
+    /// Whether the archive that an earlier `call` has made is still there, with the checksum it had then.
     ///
     /// # Errors
-    /// Never.
-    pub async fn verify_archive(&self, _call: &Call) -> Result<Observation, ActionError> {
-        Ok(Observation::Unobservable)
+    /// When it cannot be read.
+    pub async fn verify_archive(&self, call: &Call) -> Result<Observation, ActionError> {
+        imap::verify_archive(self, call).await
     }
 
     /// Whether it answers, and with which rights.

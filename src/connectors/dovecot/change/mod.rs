@@ -19,6 +19,8 @@ use self::settings::Setting;
 use self::sharing::Sharing;
 use super::DovecotSystem;
 use super::error::in_doubt;
+use super::imap::{self, Transfer};
+use super::name::UserName;
 use crate::connectors::{ActionError, Call, Observation};
 use crate::run::{Capability, Evidence};
 use crate::secret::Secret;
@@ -38,6 +40,10 @@ enum Change {
     Quota(Limit),
     /// Delete, restore, purge.
     Life(Life),
+    /// All that is in it, into an archive.
+    Archive,
+    /// All that is in it, to a colleague.
+    Transfer(Transfer),
     /// A new account.
     Create(Box<NewAccount>),
 }
@@ -62,6 +68,8 @@ impl Change {
             A::MailDelegate => Self::Sharing(Sharing::with(call)?),
             A::MailUndelegate => Self::Sharing(Sharing::Nobody),
             A::QuotaSet => Self::Quota(Limit::of(call)?),
+            A::MailArchive => Self::Archive,
+            A::MailTransfer => Self::Transfer(handover(call)?),
             A::AccountDelete => Self::Life(Life::Delete),
             A::AccountRestore => Self::Life(Life::Restore),
             A::AccountPurge => Self::Life(Life::Purge),
@@ -78,6 +86,11 @@ impl Change {
             Self::Sharing(sharing) => sharing.observe(&at.subject(call).await?, at).await,
             Self::Quota(limit) => limit.observe(&at.subject(call).await?, at).await,
             Self::Life(life) => life.observe(call, at).await,
+            Self::Archive => {
+                at.subject(call).await?;
+                imap::look_at_archive(at, call).await
+            }
+            Self::Transfer(transfer) => transfer.observe(&at.subject(call).await?.name, at).await,
             Self::Create(new) => new.observe(at).await,
         }
     }
@@ -95,9 +108,19 @@ impl Change {
             Self::Sharing(sharing) => sharing.apply(&at.subject(call).await?, at).await.map(|()| Applied::Shows),
             Self::Quota(limit) => limit.apply(&at.subject(call).await?, at).await.map(|()| Applied::Shows),
             Self::Life(life) => life.apply(call, at).await.map(|()| Applied::Shows),
+            Self::Archive => imap::archive(at, &at.subject(call).await?.name, call).await.map(Applied::Known),
+            Self::Transfer(transfer) => transfer.apply(&at.subject(call).await?.name, at).await.map(|()| Applied::Shows),
             Self::Create(new) => new.apply(at, password).await.map(|()| Applied::Shows),
         }
     }
+}
+
+/// To whom a mailbox is handed over, and into which folder.
+fn handover(call: &Call) -> Result<Transfer, ActionError> {
+    let to = settings::address(call)?.to_lowercase();
+    let to = UserName::parse(&to).ok_or_else(|| ActionError::fail(format!("`{to}` is no account of a mail host")))?;
+    let folder = call.with.get("folder").and_then(|folder| folder.as_str()).map(str::to_owned);
+    Ok(Transfer::new(to, folder))
 }
 
 /// How it is known that something was applied.
