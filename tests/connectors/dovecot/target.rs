@@ -32,6 +32,8 @@ impl MailHost {
         let sieve = Line::to(server.ports.sieve, Speaks::ManageSieve, Arc::clone(&state)).await;
         let mut settings = DovecotSettings { url: format!("http://127.0.0.1:{}", http.port), ..server.settings() };
         settings.sieve.as_mut().expect("ManageSieve").port = sieve.port;
+        // What reads mails has tests of its own (`mailbox`).
+        settings.imap = None;
         if by_doveadm {
             settings.sieve = None;
         }

@@ -267,7 +267,8 @@ impl Work {
             let piece = mailbox.piece(uid, at).await?.unwrap_or_default();
             at += piece.len() as u64;
             if piece.is_empty() || at > bytes {
-                let said = format!("mail {uid} is {at} bytes long and not {bytes}, or was taken away while it was read");
+                let said =
+                    format!("mail {uid} is {at} bytes long and not {bytes}, or was taken away while it was read");
                 return Err(ActionError::retry(format!("{}: {said}", mailbox.place)));
             }
             self.container.bytes(&piece).map_err(ActionError::retry)?;

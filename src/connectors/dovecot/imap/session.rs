@@ -63,7 +63,9 @@ impl Mailbox {
     /// # Errors
     /// Nothing that fails here has had an effect.
     pub(in crate::connectors::dovecot) async fn open(at: &DovecotSystem, user: &UserName) -> Result<Self, ActionError> {
-        let missing = |key: &str| ActionError::fail(format!("`{}` has no `{key}` in its configuration: mails are read by it", at.name));
+        let missing = |key: &str| {
+            ActionError::fail(format!("`{}` has no `{key}` in its configuration: mails are read by it", at.name))
+        };
         let server = at.settings.imap.as_ref().ok_or_else(|| missing("imap"))?;
         let master = at.settings.master.as_ref().ok_or_else(|| missing("master_user"))?;
         let password = store::resolve(at.store.as_ref(), &master.password).await.map_err(ActionError::retry)?;
@@ -85,7 +87,9 @@ impl Mailbox {
         let signed_in = signed_in.map_err(|_| ActionError::retry(format!("{place}: {}", late(limit))))?;
         let session = signed_in.map_err(|(why, _)| match why {
             // The configuration mends it; so the step waits for that.
-            Error::No(_) | Error::Bad(_) => ActionError::retry(format!("{place}: {} is not let in: {}", master.user, words(&why))),
+            Error::No(_) | Error::Bad(_) => {
+                ActionError::retry(format!("{place}: {} is not let in: {}", master.user, words(&why)))
+            }
             why => refused(&place, &why),
         })?;
         Ok(Self { session, limit, place })
@@ -93,7 +97,9 @@ impl Mailbox {
 
     /// What separates the parts of a folder's name.
     pub(super) async fn separator(&mut self) -> Result<char, ActionError> {
-        let names = within(self.limit, self.session.list(Some(""), Some(""))).await.map_err(|why| refused(&self.place, &why))?;
+        let names = within(self.limit, self.session.list(Some(""), Some("")))
+            .await
+            .map_err(|why| refused(&self.place, &why))?;
         let mut names = Box::pin(names);
         let mut found = None;
         while let Some(name) = next(self.limit, &mut names).await.map_err(|why| refused(&self.place, &why))? {

@@ -64,7 +64,11 @@ impl Transfer {
     }
 
     /// Copies what is not there yet.
-    pub(in crate::connectors::dovecot) async fn apply(&self, user: &UserName, at: &DovecotSystem) -> Result<(), ActionError> {
+    pub(in crate::connectors::dovecot) async fn apply(
+        &self,
+        user: &UserName,
+        at: &DovecotSystem,
+    ) -> Result<(), ActionError> {
         if self.to == *user {
             return Err(ActionError::fail("an account cannot be its own target"));
         }
@@ -214,7 +218,8 @@ impl Mailbox {
 
 impl Append<'_> {
     async fn bytes(&mut self, bytes: &[u8]) -> Result<(), ActionError> {
-        let sent = within(self.mailbox.limit, async { Ok(self.mailbox.session.get_mut().write_all(bytes).await?) }).await;
+        let sent =
+            within(self.mailbox.limit, async { Ok(self.mailbox.session.get_mut().write_all(bytes).await?) }).await;
         sent.map_err(|why| ActionError::unknown(format!("{}: {}", self.mailbox.place, words(&why))))
     }
 
@@ -222,7 +227,9 @@ impl Append<'_> {
         self.bytes(b"\r\n").await?;
         let Self { mailbox, tag } = self;
         let lost = |why: &async_imap::error::Error| ActionError::unknown(format!("{}: {}", mailbox.place, words(why)));
-        within(mailbox.limit, async { Ok(mailbox.session.get_mut().flush().await?) }).await.map_err(|why| lost(&why))?;
+        within(mailbox.limit, async { Ok(mailbox.session.get_mut().flush().await?) })
+            .await
+            .map_err(|why| lost(&why))?;
         loop {
             let answer = within(mailbox.limit, async { Ok(mailbox.session.read_response().await?) }).await;
             let Some(answer) = answer.map_err(|why| lost(&why))? else {
