@@ -25,7 +25,7 @@ on: { manual: true }
 steps:
   - { id: disable, action: account.disable, systems: [mailhost] }
   - { id: revoke, action: sessions.revoke, systems: [mailhost], after: disable }
-  - { id: files, action: account.disable, systems: [files], after: [] }
+  - { id: other, action: account.disable, systems: [groupware], after: [] }
 ";
 
 /// The same on the mail host, before everything else.
@@ -101,7 +101,7 @@ both_with! { 24:
             close(&engine, "close", number).await;
         }
         let mut open = claims(app, &engine, 50).await;
-        assert_eq!((on(&open, "mailhost").len(), on(&open, "files").len()), (2, 20), "the slow one holds nobody up");
+        assert_eq!((on(&open, "mailhost").len(), on(&open, "groupware").len()), (2, 20), "the slow one holds nobody up");
         assert_eq!(attempts(app).await, 2, "what waits costs no attempt");
         assert!(engine.store().until_due().await.unwrap().is_some_and(|until| !until.is_zero()), "nothing spins");
         let commits = engine.store().commits();
@@ -144,7 +144,7 @@ both_with! { 24:
         }
         let begin = app.now();
         let first = claims(app, &engine, 50).await;
-        assert_eq!((on(&first, "mailhost").len(), on(&first, "files").len()), (5, 8));
+        assert_eq!((on(&first, "mailhost").len(), on(&first, "groupware").len()), (5, 8));
         over(app, &engine, &first).await;
         assert!(claims(app, &engine, 50).await.is_empty(), "that they are over makes no room");
         let minute = begin + SignedDuration::from_mins(1);
