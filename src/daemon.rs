@@ -13,9 +13,11 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::archive::ArchiveStore;
 use crate::clock::{self, Clock};
 use crate::config::{Config, DatabasePlace, KeySettings, Problem, SystemKind};
 use crate::connectors::Connector;
+use crate::connectors::dovecot::{DovecotSettings, DovecotSystem};
 use crate::connectors::exec::{ExecSystem, Program, ProgramSettings};
 use crate::connectors::http::{HttpSystem, Line, LineSettings};
 use crate::connectors::ldap::{LdapSettings, LdapSystem};
@@ -135,12 +137,20 @@ pub fn open_systems(config: &Config) -> Result<BTreeMap<String, Connector>, Star
             }
             SystemKind::Http(http) => Connector::Http(Box::new(HttpSystem::open(name.clone(), (**http).clone()))),
             SystemKind::Exec(exec) => Connector::Exec(Box::new(ExecSystem::open(name.clone(), (**exec).clone()))),
+            SystemKind::Dovecot(dovecot) => {
+                Connector::Dovecot(Box::new(DovecotSystem::new(name, DovecotSettings::clone(dovecot))))
+            }
             SystemKind::Ldap(ldap) => Connector::Ldap(Box::new(LdapSystem::new(name, LdapSettings::clone(ldap)))),
             SystemKind::Scim(scim) => Connector::Scim(Box::new(ScimSystem::open(name.clone(), (**scim).clone()))),
         };
         systems.insert(name.clone(), connector);
     }
     Ok(systems)
+}
+
+/// Where archives are kept; `store` remembers what they were.
+pub fn open_archive(config: &Config, store: &Store) -> ArchiveStore {
+    ArchiveStore::new(config.archive.clone(), store.clone())
 }
 
 /// The workflows, shipped and own.
@@ -183,7 +193,9 @@ pub async fn open_engine(config: &Config, opening: Opening, clock: Clock) -> Res
 pub fn assemble(config: &Config, store: Store, systems: BTreeMap<String, Connector>, library: Library) -> Engine {
     let matching = Matching { everywhere: config.matching.clone(), on: config.matching_on() };
     let webhook = config.webhook.clone().map(|settings| Webhook::open(settings).with_store(store.clone()));
-    let systems = systems.into_iter().map(|(name, system)| (name, system.with_store(&store))).collect();
+    let archive = open_archive(config, &store);
+    let fitted = |system: Connector| system.with_store(&store).with_archive(&archive);
+    let systems = systems.into_iter().map(|(name, system)| (name, fitted(system))).collect();
     let line = |settings: &LineSettings| Line::open(settings.clone()).with_store(store.clone());
     let program = |settings: &ProgramSettings| Program::open(settings.clone()).with_store(store.clone());
     let outside = Outside {

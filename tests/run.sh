@@ -2,7 +2,7 @@
 #
 # All checks and tests, on SQLite and on PostgreSQL: format, lints, tests.
 #
-# Needs Rust, PostgreSQL's programs, libfaketime, OpenLDAP and Samba. As root on Debian or Ubuntu it installs them (and Postfix,
+# Needs Rust, PostgreSQL's programs, libfaketime, OpenLDAP, Samba and Python 3 with venv. As root on Debian or Ubuntu it installs them (and Postfix,
 # for a test of the mail) by itself where they are missing; elsewhere it says what to install. The tests get a PostgreSQL server of their own on a free port, in a
 # temporary folder, which is stopped and removed whatever happens. USHER_TEST_POSTGRES=postgres://… uses another one.
 set -euo pipefail
@@ -114,14 +114,19 @@ postfix_test() {
     run tests/postfix.sh "${CARGO_TARGET_DIR:-target}/debug/usher"
 }
 
-# The connectors are tested against real servers (tests/connectors): OpenLDAP as any user, Samba's domain controller as
-# root.
+# The connectors are tested against real servers (tests/connectors): OpenLDAP and Dovecot as any user, Samba's domain
+# controller as root.
 servers_for_connectors() {
     local missing=()
     if [ -z "$(find /usr/sbin /usr/local/sbin /usr/local/libexec /usr/libexec -name slapd 2>/dev/null | head -n 1)" ]; then
         missing+=(slapd)
     fi
     command -v ldapmodify >/dev/null || missing+=(ldap-utils)
+    [ -x /usr/sbin/dovecot ] || missing+=(dovecot-core)
+    [ -x /usr/lib/dovecot/imap ] || missing+=(dovecot-imapd)
+    [ -x /usr/lib/dovecot/managesieve ] || missing+=(dovecot-managesieved)
+    [ -x /usr/lib/dovecot/lmtp ] || missing+=(dovecot-lmtpd)
+    [ -e /usr/lib/dovecot/modules/lib90_sieve_plugin.so ] || missing+=(dovecot-sieve)
     if [ "${USHER_TEST_SAMBA:-yes}" = no ]; then
         say 'Without Samba, as USHER_TEST_SAMBA=no says: nothing was tried on Active Directory'
     elif [ "$(id -u)" -ne 0 ]; then
@@ -137,7 +142,24 @@ servers_for_connectors() {
         fail "${missing[*]} is missing, and the tests of the connectors need it." \
             "Debian, Ubuntu: sudo apt-get install ${missing[*]}"
     fi
-    install_packages 'directories, for the tests of the connectors' "${missing[@]}"
+    install_packages 'directories and mail hosts, for the tests of the connectors' "${missing[@]}"
+}
+
+# Servers that no distribution has, in a Python environment that is kept between runs.
+servers_from_python() {
+    local dir="${CARGO_TARGET_DIR:-target}/test-servers"
+    if [ -n "${USHER_TEST_SERVERS:-}" ]; then
+        echo "Servers of tests/servers.txt as named by USHER_TEST_SERVERS"
+        return
+    fi
+    if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+        if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+            fail "Python's module venv is missing, and the tests of the connectors need it." \
+                'Debian, Ubuntu: sudo apt-get install python3-venv'
+        fi
+        install_packages "Python's module venv, for the tests of the connectors" python3 python3-venv
+    fi
+    run tests/servers.sh "$dir"
 }
 
 # Clocks that jump (tests/storm/clocks.rs) need libfaketime.
@@ -271,6 +293,7 @@ step='what the tests of faults need'
 faketime_for_clocks
 root_for_the_disk
 servers_for_connectors
+servers_from_python
 
 run cargo fmt --check
 run cargo clippy --locked --all-targets -- -D warnings

@@ -219,6 +219,10 @@ impl Judge<'_> {
                 let own = self.own(name, raw)?;
                 SystemKind::Scim(Box::new(self.scim(name, &own)?))
             }
+            "dovecot" => {
+                let own = self.own(name, raw)?;
+                SystemKind::Dovecot(Box::new(self.dovecot(name, &own)?))
+            }
             kind => {
                 let kinds: Vec<&str> = SYSTEM_KINDS.iter().map(|(kind, _)| *kind).collect();
                 let help = suggestion(kind, &kinds);

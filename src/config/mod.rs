@@ -5,9 +5,11 @@
 //! to the file that names them, and to the working directory in the environment.
 
 mod alerts;
+mod archive;
 mod conventions;
 mod database;
 mod declared;
+mod dovecot;
 mod file;
 mod judge;
 mod keys;
@@ -42,6 +44,7 @@ pub use sources::Source;
 pub use surroundings::Surroundings;
 pub use workflow_files::{WorkflowFile, files_in, read_workflow};
 
+use crate::archive::ArchiveSettings;
 use crate::connectors::exec::ProgramSettings;
 use crate::connectors::http::LineSettings;
 use crate::engine::Passwords;
@@ -63,6 +66,8 @@ pub struct Config {
     pub passwords: Passwords,
     /// Where checkpoints of the journal go besides.
     pub audit: AuditSettings,
+    /// Where archives are kept.
+    pub archive: ArchiveSettings,
     /// Zone and holidays.
     pub time: TimeSettings,
     /// Calendars, policies and limits.
@@ -118,6 +123,7 @@ impl Config {
         let config = Self {
             keys: judge.keys(&database.place),
             audit: judge.audit(),
+            archive: judge.archive(&database.place),
             passwords: judge.passwords(),
             database,
             rules: Rules { limits: judge.limits(), paces: judge.paces(), ..judge.house_rules(&time.holidays) },

@@ -24,6 +24,7 @@ pub(super) struct Raw {
     pub(super) access: RawAccess,
     pub(super) protected: RawProtected,
     pub(super) audit: RawAudit,
+    pub(super) archive: RawArchive,
     pub(super) retention: RawRetention,
     pub(super) passwords: RawPasswords,
     pub(super) mail: Option<RawMail>,
@@ -142,6 +143,21 @@ pub(super) struct RawAudit {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct RawArchive {
+    pub(super) kind: Option<String>,
+    pub(super) folder: Option<String>,
+    pub(super) url: Option<String>,
+    pub(super) user: Option<String>,
+    pub(super) password: Option<SecretRef>,
+    pub(super) ca: Option<String>,
+    pub(super) bucket: Option<String>,
+    pub(super) region: Option<String>,
+    pub(super) retain: Option<String>,
+    pub(super) timeout: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct RawRetention {
     pub(super) finished_runs: Option<String>,
 }
@@ -240,6 +256,25 @@ pub(super) struct RawScim {
     pub(super) page: Option<i64>,
     pub(super) timeout: Option<String>,
     pub(super) answer_limit: Option<i64>,
+}
+
+/// `kind = "dovecot"`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawDovecot {
+    pub(super) url: Option<String>,
+    pub(super) api_key: Option<SecretRef>,
+    pub(super) tls: Option<String>,
+    pub(super) ca: Option<String>,
+    pub(super) imap: Option<String>,
+    pub(super) sieve: Option<String>,
+    pub(super) user: Option<String>,
+    pub(super) password: Option<SecretRef>,
+    pub(super) passwd_file: Option<String>,
+    pub(super) deny_file: Option<String>,
+    pub(super) directory: Option<String>,
+    pub(super) last_login: Option<String>,
+    pub(super) timeout: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

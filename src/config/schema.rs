@@ -75,6 +75,20 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
     ("systems.password_classes", "Of which classes they are there, where that is not [passwords]."),
     ("audit", "Checkpoints of the journal."),
     ("audit.checkpoint_file", "A file elsewhere that each checkpoint is also written to, at its end."),
+    ("archive", "Where archives of mailboxes, files and calendars are kept."),
+    ("archive.kind", "What kind of place it is; default `folder`."),
+    ("archive.folder", "For a folder: which; default `archives` beside the database."),
+    ("archive.url", "For `webdav`: the collection they go into; for `s3`: the server, where it is not Amazon's."),
+    ("archive.user", "Who signs in; for `s3` the id of the access key."),
+    ("archive.password", "That user's password, or the secret of the access key, as a reference."),
+    ("archive.ca", "A certificate authority to trust besides the machine's."),
+    ("archive.bucket", "For `s3`: the bucket they go into."),
+    ("archive.region", "For `s3`: the bucket's region; default `us-east-1`."),
+    (
+        "archive.retain",
+        "For `s3`: for how long nobody can take an archive away, `1 day` to `36500 days` (object lock).",
+    ),
+    ("archive.timeout", "How long one request may take, 1 to 600 seconds; default `60 s`."),
     ("retention", "How long what is over stays among the rest."),
     (
         "retention.finished_runs",
@@ -136,7 +150,8 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
     ("systems.system", "For a sandbox: the system's name in the company; default its name here."),
     (
         "systems.url",
-        "Where the system is: `ldaps://ldap.example.org`; for `http` and `scim`, what every request is below.",
+        "Where the system is: `ldaps://ldap.example.org`; for `http` and `scim`, what every request is below; for `dovecot`, \
+         doveadm's HTTP interface.",
     ),
     ("systems.networks", "For `http` and `scim`: networks within the house that may be connected to; default none."),
     ("systems.timeout", "How long the system may take to answer, 1 to 60 seconds."),
@@ -159,9 +174,15 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
     ),
     ("systems.answers", "For `exec`: what the program answers besides its actions."),
     ("systems.profile", "For a directory: which kind of server it is."),
-    ("systems.tls", "How the connection is secured; default `tls` for `ldaps://`, `starttls` for `ldap://`."),
+    (
+        "systems.tls",
+        "How the connection is secured; default `tls` for `ldaps://` and `imaps://`, `starttls` for `ldap://`, `imap://`, `sieve://`.",
+    ),
     ("systems.ca", "A certificate authority to trust besides the machine's."),
-    ("systems.user", "Whom usher signs in as: for a directory a DN, or `NAME@DOMAIN` for Active Directory."),
+    (
+        "systems.user",
+        "Whom usher signs in as: for a directory a DN, or `NAME@DOMAIN` for Active Directory; for `dovecot` the master user.",
+    ),
     ("systems.password", "That user's password, as a reference."),
     ("systems.base", "For a directory: what everything that usher looks at is below."),
     ("systems.people", "For a directory: what accounts are below, and new ones are made in; default `base`."),
@@ -182,6 +203,13 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
     ("systems.token", "For `scim`: the bearer token, as a reference."),
     ("systems.dialect", "For `scim`: how changes are told; default as the provider announces."),
     ("systems.lacks", "For `scim`: what the provider does not have."),
+    ("systems.api_key", "For `dovecot`: the key of doveadm's HTTP interface, as a reference."),
+    ("systems.imap", "For `dovecot`: where IMAP is, `imaps://mail.example.org`."),
+    ("systems.sieve", "For `dovecot`: where ManageSieve is, `sieve://mail.example.org`; default by doveadm."),
+    ("systems.passwd_file", "For `dovecot`: the passwd-file that accounts are lines of, where they are."),
+    ("systems.deny_file", "For `dovecot`: the passwd-file of those who may not sign in."),
+    ("systems.directory", "For `dovecot`: the system that people sign in by, where that is a directory."),
+    ("systems.last_login", "For `dovecot`: the dictionary of last sign-ins, as `last_login_dict` names it there."),
 ];
 
 /// The schema of the configuration.
@@ -259,6 +287,7 @@ fn narrow(path: &str, schema: &mut Value) {
             let each = json!({ "anyOf": [of::<ActionRequest>(), of::<ActionProgram>()] });
             schema["additionalProperties"] = each;
         }
+        "archive.kind" => schema["enum"] = json!(crate::archive::Place::KINDS),
         "mail.transport" => schema["enum"] = json!(["smtp", "file"]),
         "people.dates" => schema["enum"] = json!(["day-first", "month-first"]),
         "systems.profile" => {
@@ -400,6 +429,7 @@ mod tests {
             "[retention]\nfinished_runs = 730",
             "[alerts.pager]\nurl = \"https://x/\"\nsecret = { env = \"X\" }",
             "[alerts.webhook]\nurl = \"https://x/\"\nsecret = \"whsec_x\"",
+            "[archive]\nkind = \"s4\"",
             "[systems.a]\nkind = \"ldpa\"",
             "[systems.a]\ncompany = \"x\"",
         ] {

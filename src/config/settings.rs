@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use crate::connectors::dovecot::DovecotSettings;
 use crate::connectors::exec::ExecSettings;
 use crate::connectors::http::HttpSettings;
 use crate::connectors::ldap::LdapSettings;
@@ -89,6 +90,8 @@ pub enum SystemKind {
     Ldap(Box<LdapSettings>),
     /// A service provider that speaks SCIM.
     Scim(Box<ScimSettings>),
+    /// A mail host.
+    Dovecot(Box<DovecotSettings>),
 }
 
 impl SystemKind {
@@ -96,7 +99,7 @@ impl SystemKind {
     pub fn governing(&self) -> Vec<Governing> {
         match self {
             Self::Sandbox(_) => crate::connectors::sandbox::GOVERNING.to_vec(),
-            Self::Http(_) | Self::Exec(_) => Vec::new(),
+            Self::Http(_) | Self::Exec(_) | Self::Dovecot(_) => Vec::new(),
             Self::Ldap(ldap) => ldap.governing(),
             Self::Scim(scim) => scim.governing(),
         }
@@ -110,6 +113,7 @@ impl SystemKind {
             Self::Exec(_) => "exec",
             Self::Ldap(_) => "ldap",
             Self::Scim(_) => "scim",
+            Self::Dovecot(_) => "dovecot",
         }
     }
 }

@@ -2,6 +2,7 @@
 //! only what differs, reads back and returns evidence.
 
 pub mod declared;
+pub mod dovecot;
 pub mod exec;
 pub mod faulty;
 pub mod http;
@@ -14,13 +15,15 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use self::dovecot::DovecotSystem;
 use self::exec::ExecSystem;
 use self::faulty::FaultySystem;
 use self::http::HttpSystem;
 use self::ldap::LdapSystem;
 use self::sandbox::SandboxSystem;
 use self::scim::ScimSystem;
-use crate::run::{Account, Capability, Evidence, Governing};
+use crate::archive::{ArchiveError, ArchiveStore};
+use crate::run::{Account, Capability, Evidence, EvidenceKind, Governing};
 use crate::secret::Secret;
 use crate::store::Store;
 use crate::workflow::{ActionKind, Class, Facet};
@@ -51,6 +54,18 @@ pub enum Observation {
     NotReached(String),
     /// This goal cannot be seen there (a password).
     Unobservable,
+}
+
+impl Observation {
+    /// The goal is reached: `detail` was read there.
+    pub(crate) fn read_back(detail: impl Into<String>) -> Self {
+        Self::Reached(Evidence { kind: EvidenceKind::ReadBack, detail: detail.into() })
+    }
+
+    /// Reached with `reached` if it `is`, else not, with `seen`.
+    pub(crate) fn seen(is: bool, reached: impl Into<String>, seen: impl Into<String>) -> Self {
+        if is { Self::read_back(reached) } else { Self::NotReached(seen.into()) }
+    }
 }
 
 /// Why an attempt did not reach its goal, and what may be done about it.
@@ -95,6 +110,16 @@ impl ActionError {
     }
 }
 
+impl From<ArchiveError> for ActionError {
+    /// An archive that is not finished is none: until then there is no effect.
+    fn from(why: ArchiveError) -> Self {
+        match why {
+            ArchiveError::Retry(why) => Self::retry(why),
+            ArchiveError::Fail(why) => Self::fail(why),
+        }
+    }
+}
+
 /// What a system makes for somebody to get into an account with.
 #[derive(Clone, Copy, Debug)]
 pub enum Credential<'a> {
@@ -135,6 +160,8 @@ pub enum Connector {
     Ldap(Box<LdapSystem>),
     /// One that speaks SCIM.
     Scim(Box<ScimSystem>),
+    /// A mail host.
+    Dovecot(Box<DovecotSystem>),
     /// One whose calls a test makes go wrong.
     Faulty(FaultySystem),
 }
@@ -146,16 +173,26 @@ impl Connector {
         match self {
             Self::Ldap(system) => Self::Ldap(Box::new(system.with_store(store.clone()))),
             Self::Scim(system) => Self::Scim(Box::new(system.with_store(store.clone()))),
+            Self::Dovecot(system) => Self::Dovecot(Box::new(system.with_store(store.clone()))),
             Self::Sandbox(_) | Self::Faulty(_) => self,
             Self::Http(system) => Self::Http(Box::new(system.with_store(store.clone()))),
             Self::Exec(system) => Self::Exec(Box::new(system.with_store(store.clone()))),
         }
     }
 
+    /// The same, keeping archives in `archive`, where the kind makes any.
+    #[must_use]
+    pub fn with_archive(self, archive: &ArchiveStore) -> Self {
+        match self {
+            Self::Dovecot(system) => Self::Dovecot(Box::new(system.with_archive(archive.clone()))),
+            Self::Sandbox(_) | Self::Http(_) | Self::Exec(_) | Self::Ldap(_) | Self::Faulty(_) => self,
+        }
+    }
+
     /// What a second attempt at an action does there; the action's own class, where the kind knows nothing else.
     pub fn class(&self, action: ActionKind) -> Class {
         match self {
-            Self::Sandbox(_) | Self::Ldap(_) | Self::Scim(_) | Self::Faulty(_) => action.class(),
+            Self::Sandbox(_) | Self::Ldap(_) | Self::Scim(_) | Self::Dovecot(_) | Self::Faulty(_) => action.class(),
             Self::Http(system) => system.class(action),
             Self::Exec(system) => system.class(action),
         }
@@ -169,6 +206,7 @@ impl Connector {
             Self::Exec(system) => system.facets(),
             Self::Ldap(system) => system.facets(),
             Self::Scim(system) => system.facets(),
+            Self::Dovecot(system) => system.facets(),
             Self::Faulty(faulty) => faulty.system.facets(),
         }
     }
@@ -181,6 +219,7 @@ impl Connector {
             Self::Exec(system) => system.capability(action),
             Self::Ldap(system) => system.capability(action, account),
             Self::Scim(system) => system.capability(action),
+            Self::Dovecot(system) => system.capability(action),
             Self::Faulty(faulty) => faulty.system.capability(action, account),
         }
     }
@@ -196,6 +235,7 @@ impl Connector {
             Self::Exec(system) => system.observe(call).await,
             Self::Ldap(system) => system.observe(call).await,
             Self::Scim(system) => system.observe(call).await,
+            Self::Dovecot(system) => system.observe(call).await,
             Self::Faulty(faulty) => faulty.observe(call).await,
         }
     }
@@ -211,6 +251,7 @@ impl Connector {
             Self::Exec(system) => system.perform(call, None).await,
             Self::Ldap(system) => system.perform(call).await,
             Self::Scim(system) => system.perform(call, None).await,
+            Self::Dovecot(system) => system.perform(call).await,
             Self::Faulty(faulty) => faulty.perform(call).await,
         }
     }
@@ -226,6 +267,7 @@ impl Connector {
             Self::Exec(system) => system.issue(call, what).await,
             Self::Ldap(system) => system.issue(call, what).await,
             Self::Scim(system) => system.issue(call, what).await,
+            Self::Dovecot(system) => system.issue(call, what).await,
             Self::Faulty(faulty) => faulty.issue(call, what).await,
         }
     }
@@ -241,6 +283,7 @@ impl Connector {
             Self::Exec(system) => system.accounts(from).await,
             Self::Ldap(system) => system.accounts(from).await,
             Self::Scim(system) => system.accounts(from).await,
+            Self::Dovecot(system) => system.accounts(from).await,
             Self::Faulty(faulty) => faulty.accounts(from).await,
         }
     }
@@ -256,6 +299,7 @@ impl Connector {
             Self::Exec(system) => system.read(external_id).await,
             Self::Ldap(system) => system.read(external_id).await,
             Self::Scim(system) => system.read(external_id).await,
+            Self::Dovecot(system) => system.read(external_id).await,
             Self::Faulty(faulty) => faulty.read(external_id).await,
         }
     }
@@ -271,6 +315,7 @@ impl Connector {
             Self::Exec(system) => system.perform(call, Some(password)).await,
             Self::Ldap(system) => system.perform_with(call, password).await,
             Self::Scim(system) => system.perform(call, Some(password)).await,
+            Self::Dovecot(system) => system.perform_with(call, password).await,
             Self::Faulty(faulty) => faulty.perform_with(call, password).await,
         }
     }
@@ -286,6 +331,7 @@ impl Connector {
             Self::Exec(system) => system.made(call).await,
             Self::Ldap(system) => system.made(call).await,
             Self::Scim(system) => system.made(call).await,
+            Self::Dovecot(system) => system.made(call).await,
             Self::Faulty(faulty) => faulty.made(call).await,
         }
     }
@@ -294,7 +340,7 @@ impl Connector {
     pub fn governing(&self) -> Vec<Governing> {
         match self {
             Self::Sandbox(system) => system.governing(),
-            Self::Http(_) | Self::Exec(_) => Vec::new(),
+            Self::Http(_) | Self::Exec(_) | Self::Dovecot(_) => Vec::new(),
             Self::Ldap(system) => system.governing(),
             Self::Scim(system) => system.governing(),
             Self::Faulty(faulty) => faulty.system.governing(),
@@ -313,7 +359,7 @@ impl Connector {
     ) -> Result<Option<String>, ActionError> {
         match self {
             Self::Sandbox(system) => system.last_of_its_kind(external_id, becomes).await,
-            Self::Http(_) | Self::Exec(_) => Ok(None),
+            Self::Http(_) | Self::Exec(_) | Self::Dovecot(_) => Ok(None),
             Self::Ldap(system) => system.last_of_its_kind(external_id, becomes).await,
             Self::Scim(system) => system.last_of_its_kind(external_id, becomes).await,
             Self::Faulty(faulty) => faulty.last_of_its_kind(external_id, becomes).await,
@@ -331,6 +377,7 @@ impl Connector {
             Self::Exec(system) => system.verify_archive(call).await,
             Self::Ldap(system) => system.verify_archive(call).await,
             Self::Scim(system) => system.verify_archive(call).await,
+            Self::Dovecot(system) => system.verify_archive(call).await,
             Self::Faulty(faulty) => faulty.verify_archive(call).await,
         }
     }
@@ -339,7 +386,7 @@ impl Connector {
     pub fn is_administrative(&self, role: &str) -> bool {
         match self {
             Self::Sandbox(system) => system.is_administrative(role),
-            Self::Http(_) | Self::Exec(_) => false,
+            Self::Http(_) | Self::Exec(_) | Self::Dovecot(_) => false,
             Self::Ldap(system) => system.is_administrative(role),
             Self::Scim(system) => system.is_administrative(role),
             Self::Faulty(faulty) => faulty.system.is_administrative(role),
@@ -354,6 +401,7 @@ impl Connector {
             Self::Exec(system) => system.test().await,
             Self::Ldap(system) => system.test().await,
             Self::Scim(system) => system.test().await,
+            Self::Dovecot(system) => system.test().await,
             Self::Faulty(faulty) => faulty.system.test().await,
         }
     }

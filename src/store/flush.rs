@@ -41,8 +41,7 @@ impl Store {
             added.append(&mut changes.inserted);
             let leases = if left == 0 { std::mem::take(&mut begun) } else { Vec::new() };
             // While the database writes these, the next ones are sealed and put into words.
-            let (written, next) =
-                tokio::join!(self.write(tx, &changes, &leases), async { pieces.next().transpose() });
+            let (written, next) = tokio::join!(self.write(tx, &changes, &leases), async { pieces.next().transpose() });
             written?;
             piece = next?;
         }
