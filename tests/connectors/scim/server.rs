@@ -37,13 +37,15 @@ impl Server {
             said[*part]["supported"] = json!(false);
         }
         std::fs::write(folder.path().join("config.json"), said.to_string()).expect("writes");
-        let process = servers::Server::start(&folder.path().join("log"), |port| {
+        let log = folder.path().join("log");
+        let process = servers::Server::start(&log, |port| {
             let mut command = Command::new(servers::program("scim2-server"));
             command.args(["--hostname", "127.0.0.1", "--port", &port.to_string(), "--bearer-token", TOKEN]);
             command.arg("--service-provider-config").arg(folder.path().join("config.json"));
             command
-        });
-        Self { process: process.await, folder }
+        })
+        .await;
+        Self { process, folder }
     }
 
     pub fn port(&self) -> u16 {
