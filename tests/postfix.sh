@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 #
-# usher's mail against a real server: Postfix, with STARTTLS required and logins checked by Dovecot, in a temporary
-# folder, on free ports of 127.0.0.1. Needs root (Postfix does), postfix, dovecot-core and openssl; tests/run.sh installs
+# usher's mail against a real server: Postfix, with STARTTLS required on one port and TLS from the first byte on another, logins
+# checked by Dovecot, recipients that are refused, and greylisting, in a temporary folder, on free ports of 127.0.0.1. Needs root (Postfix does), postfix, dovecot-core and openssl; tests/run.sh installs
 # them. The first argument is the usher program.
 set -euo pipefail
 usher=$(realpath "${1:?which usher program?}")
@@ -107,10 +107,27 @@ C
 
 start_postfix() {
     submission=$(free_port)
-    mkdir -p "$work/etc" "$work/queue" "$work/data" "$work/mail"
+    submissions=$(free_port)
+    mkdir -p "$work/etc" "$work/queue" "$work/data" "$work/mail" "$work/seen"
     chown postfix:root "$work/data"
-    chown nobody "$work/mail"
-    echo 'ada@example.org ada/' >"$work/etc/mailboxes"
+    chown nobody "$work/mail" "$work/seen"
+    printf '%s\n' 'ada@example.org ada/' 'grey@example.org grey/' >"$work/etc/mailboxes"
+    # Greylisting: whoever is met for the first time is asked to come back.
+    cat >"$work/policy.sh" <<P
+while read -r line; do
+    case \$line in
+        recipient=*) recipient=\${line#recipient=} ;;
+        '')
+            if [ "\$recipient" != grey@example.org ] || [ -e "$work/seen/\$recipient" ]; then
+                printf 'action=dunno\n\n'
+            else
+                : >"$work/seen/\$recipient"
+                printf 'action=450 4.7.1 Greylisted, come back later\n\n'
+            fi
+            ;;
+    esac
+done
+P
     cat >"$work/etc/main.cf" <<C
 compatibility_level = 3.6
 queue_directory = $work/queue
@@ -139,9 +156,12 @@ smtpd_sasl_auth_enable = yes
 smtpd_sasl_type = dovecot
 smtpd_sasl_path = inet:127.0.0.1:$auth
 smtpd_relay_restrictions = permit_sasl_authenticated, reject
+smtpd_recipient_restrictions = check_policy_service unix:private/policy
 C
     {
         echo "127.0.0.1:$submission inet n - n - - smtpd"
+        echo "127.0.0.1:$submissions inet n - n - - smtpd -o smtpd_tls_wrappermode=yes"
+        echo "policy unix - n n - 0 spawn user=nobody argv=/bin/bash $work/policy.sh"
         cat <<'C'
 cleanup   unix  n - n -     0 cleanup
 qmgr      unix  n - n 300   1 qmgr
@@ -161,8 +181,10 @@ C
     postfix -c "$work/etc" start >"$work/postfix.out" 2>&1 || fail 'Postfix does not start'
     started=yes
     wait_for_port "$submission"
+    wait_for_port "$submissions"
 }
 
+# configure PORT TLS
 configure() {
     cat >"$work/usher.toml" <<C
 [database]
@@ -170,7 +192,8 @@ url = "sqlite:usher.db"
 [mail]
 transport = "smtp"
 host = "127.0.0.1"
-port = $submission
+port = $1
+tls = "$2"
 user = "usher"
 password = { env = "USHER_TEST_PASSWORD" }
 ca = "tls/ca.pem"
@@ -181,8 +204,22 @@ C
 certificates
 start_dovecot
 start_postfix
-configure
+configure "$submission" starttls
 cd "$work"
+
+send() {
+    code=0
+    said=$(USHER_TEST_PASSWORD=${2:-s3cret} "$usher" mail test --to "$1" 2>&1) || code=$?
+}
+
+# is CODE WORDS: how the last sending ended.
+is() {
+    [ "$code" -eq "$1" ] || fail "it ended with $code: $said"
+    case $said in
+        *"$2"*) ;;
+        *) fail "it does not say '$2': $said" ;;
+    esac
+}
 
 said=$(USHER_TEST_PASSWORD=s3cret "$usher" mail test --to ada@example.org) || fail "not sent: $said"
 case $said in
@@ -199,13 +236,48 @@ for line in 'with ESMTPSA' 'Auto-Submitted: auto-generated' 'Subject: A test fro
     grep -q "$line" "$mail" || fail "the mail has no: $line"
 done
 
-code=0
-said=$(USHER_TEST_PASSWORD=wrong "$usher" mail test --to ada@example.org 2>&1) || code=$?
-[ "$code" -eq 5 ] || fail "a wrong password ended with $code: $said"
-case $said in
-    *535*) ;;
-    *) fail "a wrong password was answered: $said" ;;
-esac
+send ada@example.org wrong
+is 5 535
+
+# A mailbox that is not there is refused for good, in the server's words; one that is greylisted is accepted the second time.
+send nobody@example.org
+is 5 '(550): 5.1.1'
+send grey@example.org
+is 5 'Greylisted, come back later'
+send grey@example.org
+is 0 'accepted by 127.0.0.1: 250 '
+
 USHER_TEST_PASSWORD=s3cret "$usher" doctor --json >"$work/doctor.out" || true
 grep -q "(starttls, as usher) answers" "$work/doctor.out" || fail 'doctor does not find the server'
-echo "Postfix $(postconf -c "$work/etc" -h mail_version): STARTTLS, login, delivery, refusal of a wrong password"
+
+# TLS from the first byte, and nothing in the clear before it.
+configure "$submissions" tls
+send ada@example.org
+is 0 'accepted by 127.0.0.1: 250 '
+send ada@example.org wrong
+is 5 535
+USHER_TEST_PASSWORD=s3cret "$usher" doctor --json >"$work/doctor.out" || true
+grep -q "(tls, as usher) answers" "$work/doctor.out" || fail 'doctor does not find the server by TLS'
+# The other way in is none here: whoever expects STARTTLS waits for words that do not come, and nothing is sent.
+configure "$submission" tls
+send ada@example.org
+[ "$code" -eq 5 ] || fail "TLS where STARTTLS is spoken ended with $code: $said"
+
+# Away, and back.
+configure "$submission" starttls
+postfix -c "$work/etc" stop >"$work/postfix.out" 2>&1
+started=''
+send ada@example.org
+is 5 '127.0.0.1'
+postfix -c "$work/etc" start >"$work/postfix.out" 2>&1 || fail 'Postfix does not start again'
+started=yes
+wait_for_port "$submission"
+send ada@example.org
+is 0 'accepted by 127.0.0.1: 250 '
+for _ in $(seq 200); do
+    mails=$(find "$work/mail" -path '*/new/*' -type f 2>/dev/null | wc -l)
+    [ "$mails" -eq 4 ] && break
+    sleep 0.05
+done
+[ "$mails" -eq 4 ] || fail "$mails mails arrived, not each that was accepted, once"
+echo "Postfix $(postconf -c "$work/etc" -h mail_version): STARTTLS, TLS, login, delivery, greylisting, a refused mailbox, a wrong password, a server that is away"

@@ -49,7 +49,12 @@ pub struct Server {
 
 impl Server {
     pub async fn start(behaviour: Behaviour) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        Self::start_on(0, behaviour).await
+    }
+
+    /// The same, where it is expected.
+    pub async fn start_on(port: u16, behaviour: Behaviour) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let (ca, acceptor) = authority(&HERE);
         let orders = Arc::new(Mutex::new(Orders::default()));

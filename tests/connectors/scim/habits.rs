@@ -278,6 +278,26 @@ async fn a_provider_that_says_yes_and_does_nothing_is_not_believed() {
 }
 
 #[tokio::test]
+async fn a_new_password_opens_nothing_that_is_closed() {
+    let office = Office::of(&[Habit::Reopens], "").await;
+    office.does(A::AccountDisable, json!({})).await.expect("closes it");
+    let evidence = office.does(A::PasswordRotate, json!({})).await.expect("takes it");
+    assert!(evidence.detail.ends_with("which was closed again"), "{evidence:?}");
+    assert_eq!(office.product.user("u-1")["active"], false);
+}
+
+#[tokio::test]
+async fn an_answer_about_somebody_else_is_none() {
+    let office = Office::of(&[Habit::Confuses], "").await;
+    for action in [A::AccountDisable, A::AccountPurge, A::VerifyNoAccess] {
+        let outcome = office.does(action, json!({})).await;
+        assert!(matches!(&outcome, Err(ActionError::Fail { reason }) if reason.contains("another id")), "{outcome:?}");
+    }
+    assert!(office.connector.read("u-1").await.is_err());
+    assert!(office.product.seen().iter().all(|seen| seen.method == "GET"), "nobody was touched");
+}
+
+#[tokio::test]
 async fn a_group_that_refuses_keeps_nobody_in_the_others() {
     let office = Office::of(&[], "").await;
     office.product.says("PATCH", refused(403, "sales is kept by the directory"));

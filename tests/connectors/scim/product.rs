@@ -50,6 +50,10 @@ pub enum Habit {
     Lies,
     /// Flags are texts.
     TextFlags,
+    /// A new password opens an account.
+    Reopens,
+    /// Whoever is asked for, `u-2` is shown.
+    Confuses,
 }
 
 /// A request as it came.
@@ -322,6 +326,7 @@ fn one(house: &mut House, method: &str, kind: &str, id: &str, version: Option<&s
         return error(404, "", "no such resource");
     }
     if method == "GET" {
+        let id = if house.does(Habit::Confuses) { "u-2" } else { id };
         let mut resource = house.of(kind)[id].clone();
         if house.does(Habit::TextFlags) {
             text_flag(&mut resource);
@@ -346,6 +351,9 @@ fn one(house: &mut House, method: &str, kind: &str, id: &str, version: Option<&s
         "PATCH" if house.does(Habit::NoPatch) => return error(501, "", "PATCH is not implemented"),
         _ => {
             let mut resource = house.of(kind)[id].clone();
+            if house.does(Habit::Reopens) && body.to_string().contains("\"password\"") {
+                resource["active"] = json!(true);
+            }
             for operation in body["Operations"].as_array().into_iter().flatten() {
                 if let Err(why) = patched(house, &mut resource, operation) {
                     return error(400, "invalidSyntax", &why);

@@ -1,71 +1,21 @@
 //! A real SCIM server for one test: scim2-server, which keeps everything in memory.
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::TOKEN;
+use crate::servers;
 
 const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 
 pub struct Server {
-    process: Child,
-    pub port: u16,
+    process: servers::Server,
     pub folder: tempfile::TempDir,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.process.kill().ok();
-        self.process.wait().ok();
-    }
-}
-
-fn program() -> PathBuf {
-    let beside =
-        std::env::current_exe().expect("this test").ancestors().nth(3).map(|target| target.join("test-servers/bin"));
-    let folders = std::env::var_os("USHER_TEST_SERVERS").map(PathBuf::from).into_iter().chain(beside);
-    let mut programs = folders.map(|folder| folder.join("scim2-server"));
-    programs.find(|program| program.is_file()).expect(
-        "scim2-server is missing, and this test needs it: run tests/servers.sh, or name the folder in USHER_TEST_SERVERS",
-    )
-}
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
-}
-
-async fn serve(at: &Path, port: u16) -> Option<Child> {
-    let log = std::fs::File::create(at.join("log")).expect("a file");
-    let mut process = Command::new(program())
-        .args(["--hostname", "127.0.0.1", "--port", &port.to_string(), "--bearer-token", TOKEN])
-        .arg("--service-provider-config")
-        .arg(at.join("config.json"))
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(log)
-        .spawn()
-        .expect("scim2-server");
-    let began = Instant::now();
-    while began.elapsed() < Duration::from_secs(60) {
-        if TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
-            return Some(process);
-        }
-        if process.try_wait().expect("a process").is_some() {
-            return None;
-        }
-        usher::clock::pause(Duration::from_millis(20)).await;
-    }
-    process.kill().ok();
-    process.wait().ok();
-    None
 }
 
 impl Server {
@@ -87,16 +37,19 @@ impl Server {
             said[*part]["supported"] = json!(false);
         }
         std::fs::write(folder.path().join("config.json"), said.to_string()).expect("writes");
-        for _ in 0..5 {
-            let port = free_port();
-            if let Some(process) = serve(folder.path(), port).await {
-                return Self { process, port, folder };
-            }
-        }
-        panic!(
-            "scim2-server does not start: {}",
-            std::fs::read_to_string(folder.path().join("log")).unwrap_or_default()
-        );
+        let log = folder.path().join("log");
+        let process = servers::Server::start(&log, |port| {
+            let mut command = Command::new(servers::program("scim2-server"));
+            command.args(["--hostname", "127.0.0.1", "--port", &port.to_string(), "--bearer-token", TOKEN]);
+            command.arg("--service-provider-config").arg(folder.path().join("config.json"));
+            command
+        })
+        .await;
+        Self { process, folder }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.process.port
     }
 
     /// One request past the connector: the status, and what was answered.
@@ -107,7 +60,7 @@ impl Server {
              Content-Type: application/scim+json\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
-        let mut line = TcpStream::connect(("127.0.0.1", self.port)).await.expect("connects");
+        let mut line = TcpStream::connect(("127.0.0.1", self.port())).await.expect("connects");
         line.write_all(request.as_bytes()).await.expect("asks");
         let mut answer = Vec::new();
         line.read_to_end(&mut answer).await.expect("an answer");

@@ -92,7 +92,7 @@ async fn ada_joins_moves_and_leaves() {
     }
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Clock::manual(zurich("2027-01-20T08:00"));
-    let engine = engine(folder.path(), server.port, &clock).await;
+    let engine = engine(folder.path(), server.port(), &clock).await;
 
     told(&engine, "1005,Ada,Keller,Ada Keller,,Sales,1000,2027-02-15,,prehire").await;
     walk_to(&engine, &clock, zurich("2027-02-14T23:00")).await;

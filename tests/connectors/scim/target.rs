@@ -18,7 +18,7 @@ struct Provider {
 
 impl Provider {
     async fn with(server: Server, more: &str) -> Self {
-        let line = Line::to(server.port).await;
+        let line = Line::to(server.port()).await;
         let connector = connector(server.folder.path(), line.port, more);
         let boss = server.hire("boss", "1000").await;
         server.found("staff", &[&boss]).await;

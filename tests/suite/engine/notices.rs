@@ -1,6 +1,6 @@
 //! Mail that leaves the house: notices, credentials, reminders, alerts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -198,6 +198,37 @@ both! {
         ids.sort_unstable();
         ids.dedup();
         assert_eq!((received.len(), ids.len()), (4, 4), "every address once");
+    };
+
+    a_server_that_is_away_for_an_hour_and_then_knows_nobody_gets_each_mail_once, async |app: &App| {
+        app.staffed().await;
+        // A port that is free, and nobody behind it.
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let engine = posting(app, settings(smtp(port)), &[("tell", TELL)]);
+        let run = start(&engine, "tell", "1005").await;
+        let began = app.now();
+        engine.work_off(4).await.unwrap();
+        let mut tried = Vec::new();
+        while app.now() < began + SignedDuration::from_hours(1) {
+            later(app, &engine, 1).await;
+            let waiting = app.store.mails(Some("queued"), 10).await.unwrap();
+            tried.push(waiting.iter().map(|mail| mail.attempts).max().unwrap());
+            let answer = waiting[0].answer.as_ref().unwrap();
+            assert!(answer.contains("127.0.0.1"), "{answer}");
+        }
+        assert!((5..=8).contains(tried.last().unwrap()), "less and less often: {tried:?}");
+        assert_eq!(app.state(run, "tell").await.as_str(), "waiting", "nobody is told that it failed");
+        let server = crate::smtp::Server::start_on(port, crate::smtp::Behaviour::default()).await;
+        // Back, it asks whoever it does not know to come again (greylisting).
+        server.answer_next("450 4.7.1 Greylisted, come back later");
+        for _ in 0..130 {
+            later(app, &engine, 1).await;
+        }
+        assert_eq!(app.state(run, "tell").await.as_str(), "done", "{:?}", app.state(run, "tell").await);
+        let received = server.received();
+        let received: Vec<&String> = received.iter().filter(|mail| mail.contains("Subject: About Ada Keller")).collect();
+        let ids: BTreeSet<&str> = received.iter().map(|mail| crate::smtp::message_id(mail)).collect();
+        assert_eq!((received.len(), ids.len()), (2, 2), "each of the two, once");
     };
 
     a_mail_that_was_cut_goes_out_again_under_the_same_id, async |app: &App| {

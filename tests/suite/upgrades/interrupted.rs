@@ -18,7 +18,10 @@ async fn migrations(db: Db, last: i64) -> Migrator {
     let all = Migrator::new(folder).await.expect("the migrations");
     let some = all.iter().filter(|migration| migration.version <= last).map(|migration| {
         let text = migration.sql.as_str().to_owned();
-        let text = if db == Db::Sqlite { text.replace("BIGINT PRIMARY KEY", "INTEGER PRIMARY KEY") } else { text };
+        let text = match db {
+            Db::Sqlite => text.replace("BIGINT PRIMARY KEY", "INTEGER PRIMARY KEY"),
+            Db::Postgres => text.replace("-- postgres: ", ""),
+        };
         let (description, kind) = (migration.description.clone(), migration.migration_type);
         Migration::new(migration.version, description, kind, AssertSqlSafe(text).into_sql_str(), migration.no_tx)
     });
