@@ -64,7 +64,13 @@ const fn moves_data(action: ActionKind) -> bool {
     use ActionKind as A;
     matches!(
         action,
-        A::MailArchive | A::MailTransfer | A::FilesArchive | A::FilesTransfer | A::CalendarsExport | A::CalendarsTransfer | A::ContactsExport
+        A::MailArchive
+            | A::MailTransfer
+            | A::FilesArchive
+            | A::FilesTransfer
+            | A::CalendarsExport
+            | A::CalendarsTransfer
+            | A::ContactsExport
     )
 }
 

@@ -28,8 +28,12 @@ pub(super) fn of(name: &str, settings: &DovecotSettings, action: ActionKind) -> 
         A::VerifyNoAccess => within("sees sessions and forwards, and not whether sign-in is allowed"),
         A::QuotaSet if settings.passwd_file.is_some() => Capability::Supported,
         A::QuotaSet => cannot("has its limits where its accounts are, and no `passwd_file` says where"),
-        A::MailArchive | A::MailTransfer if settings.imap.is_some() && settings.master.is_some() => Capability::Supported,
-        A::MailArchive | A::MailTransfer => cannot("is not read by IMAP: its configuration has no `imap`, or no master user"),
+        A::MailArchive | A::MailTransfer if settings.imap.is_some() && settings.master.is_some() => {
+            Capability::Supported
+        }
+        A::MailArchive | A::MailTransfer => {
+            cannot("is not read by IMAP: its configuration has no `imap`, or no master user")
+        }
         A::AppPasswordsRevoke => cannot("has no application passwords"),
         A::TokensRevoke => cannot("has no tokens"),
         A::LicenceRelease => cannot("has no licences"),

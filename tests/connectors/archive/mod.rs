@@ -14,7 +14,7 @@ use usher::run::Rules;
 use usher::secret::{KeyRing, SecretRef};
 use usher::store::{Opening, Store};
 
-use self::proxy::Cutting;
+pub use self::proxy::Cutting;
 use self::weed::Weed;
 use crate::dav::wsgidav::{self, WsgiDav};
 use crate::servers::free_port;
@@ -33,7 +33,7 @@ fn name(run: u32) -> ArchiveName {
 }
 
 /// Bytes that do not compress, and differ everywhere.
-fn bytes(length: usize) -> Vec<u8> {
+pub fn bytes(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = || {
         state ^= state << 13;

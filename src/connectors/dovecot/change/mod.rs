@@ -109,7 +109,9 @@ impl Change {
             Self::Quota(limit) => limit.apply(&at.subject(call).await?, at).await.map(|()| Applied::Shows),
             Self::Life(life) => life.apply(call, at).await.map(|()| Applied::Shows),
             Self::Archive => imap::archive(at, &at.subject(call).await?.name, call).await.map(Applied::Known),
-            Self::Transfer(transfer) => transfer.apply(&at.subject(call).await?.name, at).await.map(|()| Applied::Shows),
+            Self::Transfer(transfer) => {
+                transfer.apply(&at.subject(call).await?.name, at).await.map(|()| Applied::Shows)
+            }
             Self::Create(new) => new.apply(at, password).await.map(|()| Applied::Shows),
         }
     }

@@ -86,7 +86,8 @@ impl Bunch {
                 _ => ranges.push((*uid, *uid)),
             }
         }
-        let range = |(first, last): &(u32, u32)| if first == last { first.to_string() } else { format!("{first}:{last}") };
+        let range =
+            |(first, last): &(u32, u32)| if first == last { first.to_string() } else { format!("{first}:{last}") };
         ranges.iter().map(range).collect::<Vec<_>>().join(",")
     }
 }

@@ -113,7 +113,8 @@ mod tests {
             let path = entry.path().unwrap().display().to_string();
             found.push((path, content.len(), entry.header().mtime().unwrap()));
         }
-        let expected = [("Maildir/cur".to_owned(), 0, 0), ("Maildir/cur/1".to_owned(), 3, 1_700_000_000), (long, 512, 5)];
+        let expected =
+            [("Maildir/cur".to_owned(), 0, 0), ("Maildir/cur/1".to_owned(), 3, 1_700_000_000), (long, 512, 5)];
         assert_eq!(found, expected);
     }
 }

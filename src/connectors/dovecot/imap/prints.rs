@@ -80,7 +80,11 @@ mod tests {
     fn mails_differ_by_id_length_or_arrival() {
         let base = print(b"Message-ID: <a@b>\r\n\r\n", 5, 6);
         assert_eq!(base, print(b"Message-ID: <a@b>\r\n", 5, 6));
-        for other in [print(b"Message-ID: <b@b>\r\n", 5, 6), print(b"Message-ID: <a@b>", 6, 6), print(b"Message-ID: <a@b>", 5, 7)] {
+        for other in [
+            print(b"Message-ID: <b@b>\r\n", 5, 6),
+            print(b"Message-ID: <a@b>", 6, 6),
+            print(b"Message-ID: <a@b>", 5, 7),
+        ] {
             assert_ne!(base, other);
         }
     }

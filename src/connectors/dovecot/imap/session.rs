@@ -63,7 +63,9 @@ impl Mailbox {
     /// # Errors
     /// Nothing that fails here has had an effect.
     pub(in crate::connectors::dovecot) async fn open(at: &DovecotSystem, user: &UserName) -> Result<Self, ActionError> {
-        let missing = |key: &str| ActionError::fail(format!("`{}` has no `{key}` in its configuration: mails are read by it", at.name));
+        let missing = |key: &str| {
+            ActionError::fail(format!("`{}` has no `{key}` in its configuration: mails are read by it", at.name))
+        };
         let server = at.settings.imap.as_ref().ok_or_else(|| missing("imap"))?;
         let master = at.settings.master.as_ref().ok_or_else(|| missing("master_user"))?;
         let password = store::resolve(at.store.as_ref(), &master.password).await.map_err(ActionError::retry)?;
@@ -85,7 +87,9 @@ impl Mailbox {
         let signed_in = signed_in.map_err(|_| ActionError::retry(format!("{place}: {}", late(limit))))?;
         let session = signed_in.map_err(|(why, _)| match why {
             // The configuration mends it; so the step waits for that.
-            Error::No(_) | Error::Bad(_) => ActionError::retry(format!("{place}: {} is not let in: {}", master.user, words(&why))),
+            Error::No(_) | Error::Bad(_) => {
+                ActionError::retry(format!("{place}: {} is not let in: {}", master.user, words(&why)))
+            }
             why => refused(&place, &why),
         })?;
         Ok(Self { session, limit, place })
@@ -93,7 +97,9 @@ impl Mailbox {
 
     /// What separates the parts of a folder's name.
     pub(super) async fn separator(&mut self) -> Result<char, ActionError> {
-        let names = within(self.limit, self.session.list(Some(""), Some(""))).await.map_err(|why| refused(&self.place, &why))?;
+        let names = within(self.limit, self.session.list(Some(""), Some("")))
+            .await
+            .map_err(|why| refused(&self.place, &why))?;
         let mut names = Box::pin(names);
         let mut found = None;
         while let Some(name) = next(self.limit, &mut names).await.map_err(|why| refused(&self.place, &why))? {
@@ -152,6 +158,16 @@ async fn greeted(client: &mut Client<Wire>, limit: Duration, place: &str) -> Res
     }
 }
 
+/// A folder that the mail host lists, and that the master user is told is not there.
+pub(super) fn hidden(at: &DovecotSystem, folder: &str) -> ActionError {
+    let folder = folder.escape_debug();
+    ActionError::fail(format!(
+        "{} lists the folder `{folder}` and does not show it to the master user: where access lists are in use, it needs \
+         `acl_user = %u` (docs/connectors/dovecot.md)",
+        at.name
+    ))
+}
+
 /// RFC 5530, 3: `NONEXISTENT`; before that, only words.
 pub(super) fn is_missing(why: &str) -> bool {
     let why = why.to_ascii_lowercase();
@@ -170,7 +186,11 @@ pub(super) fn refused(place: &str, why: &Error) -> ActionError {
 /// The server's own words, on one line.
 pub(super) fn words(why: &Error) -> String {
     let said = match why {
-        Error::No(said) | Error::Bad(said) => said.clone(),
+        // The library writes `…Some("…")` around what the server has said.
+        Error::No(said) | Error::Bad(said) => {
+            let inside = said.rsplit_once("Some(\"").and_then(|(_, rest)| rest.rsplit_once("\")"));
+            inside.map_or_else(|| said.clone(), |(words, _)| words.to_owned())
+        }
         other => crate::outbound::chain(other),
     };
     let said: Vec<&str> = said.split_whitespace().collect();
