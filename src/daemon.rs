@@ -22,6 +22,7 @@ use crate::connectors::exec::{ExecSystem, Program, ProgramSettings};
 use crate::connectors::http::{HttpSystem, Line, LineSettings};
 use crate::connectors::ldap::{LdapSettings, LdapSystem};
 use crate::connectors::sandbox::{SandboxCompany, SandboxError};
+use crate::connectors::scim::ScimSystem;
 use crate::engine::library::Library;
 use crate::engine::{Engine, Fittings, Matching, Outside};
 use crate::mail::{MailRoom, Webhook};
@@ -140,6 +141,7 @@ pub fn open_systems(config: &Config) -> Result<BTreeMap<String, Connector>, Star
                 Connector::Dovecot(Box::new(DovecotSystem::new(name, DovecotSettings::clone(dovecot))))
             }
             SystemKind::Ldap(ldap) => Connector::Ldap(Box::new(LdapSystem::new(name, LdapSettings::clone(ldap)))),
+            SystemKind::Scim(scim) => Connector::Scim(Box::new(ScimSystem::open(name.clone(), (**scim).clone()))),
         };
         systems.insert(name.clone(), connector);
     }

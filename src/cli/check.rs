@@ -129,7 +129,7 @@ impl Findings {
                 SystemKind::Ldap(settings) => authority(settings.ca.as_deref()),
                 SystemKind::Dovecot(settings) => dovecot(settings),
                 // What others declare was judged with the configuration.
-                SystemKind::Http(_) | SystemKind::Exec(_) => Ok(()),
+                SystemKind::Http(_) | SystemKind::Exec(_) | SystemKind::Scim(_) => Ok(()),
             };
             if let Err(message) = found {
                 self.problems.push(Problem::new(format!("[systems.{}]", system.name), message));

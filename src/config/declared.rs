@@ -134,7 +134,7 @@ impl Judge<'_> {
         })
     }
 
-    fn networks(&mut self, key: &str, written: &[String]) -> Vec<IpNet> {
+    pub(super) fn networks(&mut self, key: &str, written: &[String]) -> Vec<IpNet> {
         let mut networks = Vec::new();
         for text in written {
             let address = || text.parse::<std::net::IpAddr>().map(IpNet::from);
@@ -259,7 +259,7 @@ impl Judge<'_> {
         })
     }
 
-    fn limit(&mut self, section: &str, written: Option<i64>, default: usize) -> usize {
+    pub(super) fn limit(&mut self, section: &str, written: Option<i64>, default: usize) -> usize {
         let Some(written) = written else { return default };
         match usize::try_from(written).ok().filter(|_| LIMITS.contains(&written)) {
             Some(limit) => limit,

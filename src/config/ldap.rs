@@ -35,7 +35,7 @@ impl Judge<'_> {
         let filter = self.filter(&key("filter"), raw.filter.as_deref(), profile);
         let attribute = |written: &Option<String>, default: &str| written.clone().unwrap_or_else(|| default.to_owned());
         let hidden = self.mark(&key("hidden"), raw.hidden.as_deref());
-        let page = self.page(&key("page"), raw.page);
+        let page = self.page(&key("page"), raw.page, LdapSettings::PAGE);
         let timeout = self.length(&key("timeout"), raw.timeout.as_deref(), 1..=60, LdapSettings::TIMEOUT);
         for (name_of, attribute) in [("login", &raw.login), ("employee_number", &raw.employee_number)] {
             self.attribute(&key(name_of), attribute.as_deref());
@@ -153,12 +153,16 @@ impl Judge<'_> {
         }
     }
 
-    fn page(&mut self, key: &str, written: Option<i64>) -> i32 {
-        let page = written.map_or(Some(LdapSettings::PAGE), |page| i32::try_from(page).ok());
-        page.filter(|page| (1..=1000).contains(page)).unwrap_or_else(|| {
-            self.wrong(key, "it is not between 1 and 1000");
-            LdapSettings::PAGE
-        })
+    /// How many are read at once.
+    pub(super) fn page<N: TryFrom<i64> + Copy>(&mut self, key: &str, written: Option<i64>, default: N) -> N {
+        let Some(written) = written else { return default };
+        match N::try_from(written).ok().filter(|_| (1..=1000).contains(&written)) {
+            Some(page) => page,
+            None => {
+                self.wrong(key, "it is not between 1 and 1000");
+                default
+            }
+        }
     }
 }
 

@@ -22,6 +22,7 @@ mod raw;
 mod retention;
 mod rules;
 mod schema;
+mod scim;
 mod settings;
 mod sources;
 mod surroundings;
@@ -125,7 +126,7 @@ impl Config {
             archive: judge.archive(&database.place),
             passwords: judge.passwords(),
             database,
-            rules: Rules { limits: judge.limits(), ..judge.house_rules(&time.holidays) },
+            rules: Rules { limits: judge.limits(), paces: judge.paces(), ..judge.house_rules(&time.holidays) },
             time,
             workflows: judge.workflows(),
             serve: judge.serve(),

@@ -12,6 +12,7 @@ use crate::connectors::dovecot::DovecotSettings;
 use crate::connectors::exec::ExecSettings;
 use crate::connectors::http::HttpSettings;
 use crate::connectors::ldap::LdapSettings;
+use crate::connectors::scim::ScimSettings;
 use crate::run::{Governing, MatchRules};
 use crate::secret::SecretRef;
 
@@ -87,6 +88,8 @@ pub enum SystemKind {
     Exec(Box<ExecSettings>),
     /// A directory.
     Ldap(Box<LdapSettings>),
+    /// A service provider that speaks SCIM.
+    Scim(Box<ScimSettings>),
     /// A mail host.
     Dovecot(Box<DovecotSettings>),
 }
@@ -98,6 +101,7 @@ impl SystemKind {
             Self::Sandbox(_) => crate::connectors::sandbox::GOVERNING.to_vec(),
             Self::Http(_) | Self::Exec(_) | Self::Dovecot(_) => Vec::new(),
             Self::Ldap(ldap) => ldap.governing(),
+            Self::Scim(scim) => scim.governing(),
         }
     }
 
@@ -108,6 +112,7 @@ impl SystemKind {
             Self::Http(_) => "http",
             Self::Exec(_) => "exec",
             Self::Ldap(_) => "ldap",
+            Self::Scim(_) => "scim",
             Self::Dovecot(_) => "dovecot",
         }
     }

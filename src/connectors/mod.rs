@@ -7,7 +7,9 @@ pub mod exec;
 pub mod faulty;
 pub mod http;
 pub mod ldap;
+mod membership;
 pub mod sandbox;
+pub mod scim;
 
 use std::time::Duration;
 
@@ -19,6 +21,7 @@ use self::faulty::FaultySystem;
 use self::http::HttpSystem;
 use self::ldap::LdapSystem;
 use self::sandbox::SandboxSystem;
+use self::scim::ScimSystem;
 use crate::archive::{ArchiveError, ArchiveStore};
 use crate::run::{Account, Capability, Evidence, EvidenceKind, Governing};
 use crate::secret::Secret;
@@ -155,6 +158,8 @@ pub enum Connector {
     Exec(Box<ExecSystem>),
     /// A directory.
     Ldap(Box<LdapSystem>),
+    /// One that speaks SCIM.
+    Scim(Box<ScimSystem>),
     /// A mail host.
     Dovecot(Box<DovecotSystem>),
     /// One whose calls a test makes go wrong.
@@ -167,6 +172,7 @@ impl Connector {
     pub fn with_store(self, store: &Store) -> Self {
         match self {
             Self::Ldap(system) => Self::Ldap(Box::new(system.with_store(store.clone()))),
+            Self::Scim(system) => Self::Scim(Box::new(system.with_store(store.clone()))),
             Self::Dovecot(system) => Self::Dovecot(Box::new(system.with_store(store.clone()))),
             Self::Sandbox(_) | Self::Faulty(_) => self,
             Self::Http(system) => Self::Http(Box::new(system.with_store(store.clone()))),
@@ -186,7 +192,7 @@ impl Connector {
     /// What a second attempt at an action does there; the action's own class, where the kind knows nothing else.
     pub fn class(&self, action: ActionKind) -> Class {
         match self {
-            Self::Sandbox(_) | Self::Ldap(_) | Self::Dovecot(_) | Self::Faulty(_) => action.class(),
+            Self::Sandbox(_) | Self::Ldap(_) | Self::Scim(_) | Self::Dovecot(_) | Self::Faulty(_) => action.class(),
             Self::Http(system) => system.class(action),
             Self::Exec(system) => system.class(action),
         }
@@ -199,6 +205,7 @@ impl Connector {
             Self::Http(system) => system.facets(),
             Self::Exec(system) => system.facets(),
             Self::Ldap(system) => system.facets(),
+            Self::Scim(system) => system.facets(),
             Self::Dovecot(system) => system.facets(),
             Self::Faulty(faulty) => faulty.system.facets(),
         }
@@ -211,6 +218,7 @@ impl Connector {
             Self::Http(system) => system.capability(action),
             Self::Exec(system) => system.capability(action),
             Self::Ldap(system) => system.capability(action, account),
+            Self::Scim(system) => system.capability(action),
             Self::Dovecot(system) => system.capability(action),
             Self::Faulty(faulty) => faulty.system.capability(action, account),
         }
@@ -226,6 +234,7 @@ impl Connector {
             Self::Http(system) => system.observe(call).await,
             Self::Exec(system) => system.observe(call).await,
             Self::Ldap(system) => system.observe(call).await,
+            Self::Scim(system) => system.observe(call).await,
             Self::Dovecot(system) => system.observe(call).await,
             Self::Faulty(faulty) => faulty.observe(call).await,
         }
@@ -241,6 +250,7 @@ impl Connector {
             Self::Http(system) => system.perform(call, None).await,
             Self::Exec(system) => system.perform(call, None).await,
             Self::Ldap(system) => system.perform(call).await,
+            Self::Scim(system) => system.perform(call, None).await,
             Self::Dovecot(system) => system.perform(call).await,
             Self::Faulty(faulty) => faulty.perform(call).await,
         }
@@ -256,6 +266,7 @@ impl Connector {
             Self::Http(system) => system.issue(call, what).await,
             Self::Exec(system) => system.issue(call, what).await,
             Self::Ldap(system) => system.issue(call, what).await,
+            Self::Scim(system) => system.issue(call, what).await,
             Self::Dovecot(system) => system.issue(call, what).await,
             Self::Faulty(faulty) => faulty.issue(call, what).await,
         }
@@ -271,6 +282,7 @@ impl Connector {
             Self::Http(system) => system.accounts(from).await,
             Self::Exec(system) => system.accounts(from).await,
             Self::Ldap(system) => system.accounts(from).await,
+            Self::Scim(system) => system.accounts(from).await,
             Self::Dovecot(system) => system.accounts(from).await,
             Self::Faulty(faulty) => faulty.accounts(from).await,
         }
@@ -286,6 +298,7 @@ impl Connector {
             Self::Http(system) => system.read(external_id).await,
             Self::Exec(system) => system.read(external_id).await,
             Self::Ldap(system) => system.read(external_id).await,
+            Self::Scim(system) => system.read(external_id).await,
             Self::Dovecot(system) => system.read(external_id).await,
             Self::Faulty(faulty) => faulty.read(external_id).await,
         }
@@ -301,6 +314,7 @@ impl Connector {
             Self::Http(system) => system.perform(call, Some(password)).await,
             Self::Exec(system) => system.perform(call, Some(password)).await,
             Self::Ldap(system) => system.perform_with(call, password).await,
+            Self::Scim(system) => system.perform(call, Some(password)).await,
             Self::Dovecot(system) => system.perform_with(call, password).await,
             Self::Faulty(faulty) => faulty.perform_with(call, password).await,
         }
@@ -316,6 +330,7 @@ impl Connector {
             Self::Http(system) => system.made(call).await,
             Self::Exec(system) => system.made(call).await,
             Self::Ldap(system) => system.made(call).await,
+            Self::Scim(system) => system.made(call).await,
             Self::Dovecot(system) => system.made(call).await,
             Self::Faulty(faulty) => faulty.made(call).await,
         }
@@ -327,6 +342,7 @@ impl Connector {
             Self::Sandbox(system) => system.governing(),
             Self::Http(_) | Self::Exec(_) | Self::Dovecot(_) => Vec::new(),
             Self::Ldap(system) => system.governing(),
+            Self::Scim(system) => system.governing(),
             Self::Faulty(faulty) => faulty.system.governing(),
         }
     }
@@ -345,6 +361,7 @@ impl Connector {
             Self::Sandbox(system) => system.last_of_its_kind(external_id, becomes).await,
             Self::Http(_) | Self::Exec(_) | Self::Dovecot(_) => Ok(None),
             Self::Ldap(system) => system.last_of_its_kind(external_id, becomes).await,
+            Self::Scim(system) => system.last_of_its_kind(external_id, becomes).await,
             Self::Faulty(faulty) => faulty.last_of_its_kind(external_id, becomes).await,
         }
     }
@@ -359,6 +376,7 @@ impl Connector {
             Self::Http(system) => system.verify_archive(call).await,
             Self::Exec(system) => system.verify_archive(call).await,
             Self::Ldap(system) => system.verify_archive(call).await,
+            Self::Scim(system) => system.verify_archive(call).await,
             Self::Dovecot(system) => system.verify_archive(call).await,
             Self::Faulty(faulty) => faulty.verify_archive(call).await,
         }
@@ -370,6 +388,7 @@ impl Connector {
             Self::Sandbox(system) => system.is_administrative(role),
             Self::Http(_) | Self::Exec(_) | Self::Dovecot(_) => false,
             Self::Ldap(system) => system.is_administrative(role),
+            Self::Scim(system) => system.is_administrative(role),
             Self::Faulty(faulty) => faulty.system.is_administrative(role),
         }
     }
@@ -381,6 +400,7 @@ impl Connector {
             Self::Http(system) => system.test().await,
             Self::Exec(system) => system.test().await,
             Self::Ldap(system) => system.test().await,
+            Self::Scim(system) => system.test().await,
             Self::Dovecot(system) => system.test().await,
             Self::Faulty(faulty) => faulty.system.test().await,
         }

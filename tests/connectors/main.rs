@@ -16,6 +16,7 @@ mod exec;
 mod http;
 mod ldap;
 mod sandbox;
+mod scim;
 mod servers;
 #[path = "../suite/smtp.rs"]
 #[expect(dead_code, reason = "shared with tests/suite")]

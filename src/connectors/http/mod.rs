@@ -5,10 +5,10 @@
 //! (what its answer means), `listing` (accounts).
 
 mod address;
-mod client;
+pub(super) mod client;
 mod listing;
 mod settings;
-mod verdict;
+pub(super) mod verdict;
 
 use serde_json::{Map, Value, json};
 

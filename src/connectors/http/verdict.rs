@@ -56,7 +56,7 @@ pub(super) fn of_a_request(answer: &Answer) -> Result<(), ActionError> {
 }
 
 /// What a status means that is no success (RFC 9110 §15, RFC 6585, RFC 8470).
-fn by_status(answer: &Answer) -> ActionError {
+pub(in crate::connectors) fn by_status(answer: &Answer) -> ActionError {
     let said = answer.said();
     match answer.status {
         // Not taken in hand: too slow, too early, too many, or out of service.
@@ -97,7 +97,7 @@ pub(super) fn of_a_look(
 }
 
 /// Why a look shows nothing: only "not found" and "gone" are an answer about the account; anything else may pass.
-pub(super) fn unreadable(answer: &Answer) -> ActionError {
+pub(in crate::connectors) fn unreadable(answer: &Answer) -> ActionError {
     match answer.status {
         404 | 410 => ActionError::fail(format!("there is no such account: {}", answer.said())),
         _ => ActionError::Retry { reason: answer.said(), after: asked_to_wait(answer) },
@@ -105,7 +105,7 @@ pub(super) fn unreadable(answer: &Answer) -> ActionError {
 }
 
 /// `Retry-After`, in seconds or as a date (RFC 9110 §10.2.3). A date counts from the answer's own `Date`.
-fn asked_to_wait(answer: &Answer) -> Option<Duration> {
+pub(in crate::connectors) fn asked_to_wait(answer: &Answer) -> Option<Duration> {
     let after = answer.headers.get("retry-after")?.trim();
     if let Ok(seconds) = after.parse() {
         return Some(Duration::from_secs(seconds));
