@@ -185,7 +185,7 @@ impl Connector {
     pub fn with_archive(self, archive: &ArchiveStore) -> Self {
         match self {
             Self::Dovecot(system) => Self::Dovecot(Box::new(system.with_archive(archive.clone()))),
-            Self::Sandbox(_) | Self::Http(_) | Self::Exec(_) | Self::Ldap(_) | Self::Faulty(_) => self,
+            Self::Sandbox(_) | Self::Http(_) | Self::Exec(_) | Self::Ldap(_) | Self::Scim(_) | Self::Faulty(_) => self,
         }
     }
 
