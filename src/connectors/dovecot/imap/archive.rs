@@ -126,7 +126,7 @@ pub(in crate::connectors::dovecot) async fn archive(
         for name in names(at, user).await? {
             new += match work.folder(&mut mailbox, &name).await? {
                 Some(mails) => mails,
-                None if at.has_folder(user, &name).await? => return Err(hidden(at, &name)),
+                None if at.has_folder(user, &name).await? => return Err(hidden(at)),
                 // Gone since the folders were listed: there is nothing to keep any more.
                 None => 0,
             };
@@ -222,7 +222,7 @@ impl Work {
                 self.come = Come::default();
                 self.container = Container::new().map_err(ActionError::retry)?;
                 let said = "the server has numbered a folder anew meanwhile: the archive begins anew";
-                return Err(ActionError::retry(format!("{}, {name}: {said}", mailbox.place)));
+                return Err(ActionError::retry(format!("{}: {said}", mailbox.place)));
             }
         };
         self.come.folders.insert(name.to_owned(), folder.clone());

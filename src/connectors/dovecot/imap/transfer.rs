@@ -47,7 +47,7 @@ impl Transfer {
         for folder in at.folders(user).await? {
             let Some(wanted) = line.wanted(&folder.name).await? else {
                 if at.has_folder(user, &folder.name).await? {
-                    return Err(hidden(at, &folder.name));
+                    return Err(hidden(at));
                 }
                 continue;
             };
