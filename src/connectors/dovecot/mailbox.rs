@@ -34,6 +34,11 @@ impl DovecotSystem {
         rows.iter().map(|row| folder(row).ok_or_else(odd)).collect()
     }
 
+    /// Whether the account has this folder.
+    pub(super) async fn has_folder(&self, user: &UserName, name: &str) -> Result<bool, ActionError> {
+        Ok(self.folders(user).await?.iter().any(|folder| folder.name == name))
+    }
+
     /// The account's own folders that `reader` may not read yet, or still may.
     pub(super) async fn folders_where(
         &self,

@@ -5,6 +5,7 @@ mod weed;
 
 use std::time::Duration;
 
+use axum::response::IntoResponse as _;
 use serde_json::json;
 use usher::archive::{
     ArchiveError, ArchiveName, ArchiveSettings, ArchiveStore, Begun, DavPlace, Kept, Place, S3Place, Verdict, Writing,
@@ -14,7 +15,7 @@ use usher::run::Rules;
 use usher::secret::{KeyRing, SecretRef};
 use usher::store::{Opening, Store};
 
-use self::proxy::Cutting;
+pub use self::proxy::Cutting;
 use self::weed::Weed;
 use crate::dav::wsgidav::{self, WsgiDav};
 use crate::servers::free_port;
@@ -33,7 +34,7 @@ fn name(run: u32) -> ArchiveName {
 }
 
 /// Bytes that do not compress, and differ everywhere.
-fn bytes(length: usize) -> Vec<u8> {
+pub fn bytes(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = || {
         state ^= state << 13;
@@ -277,4 +278,36 @@ async fn a_full_disk_finishes_nothing_and_is_asked_again() {
     assert!(grown.is_ok_and(|status| status.success()));
     keep(&archive, &name(1), &whole).await.expect("fits now");
     assert!(content(&archive, &name(1)).await == whole);
+}
+
+/// A server that takes whatever it is given, and has something else of the same length afterwards.
+async fn forgetful() -> u16 {
+    use axum::extract::Request;
+    use axum::http::{Method, StatusCode, header};
+    let answer = |request: Request| async move {
+        match *request.method() {
+            Method::PUT => StatusCode::CREATED.into_response(),
+            // A manifest or a note is not there; of a file, as many bytes as were written, and others.
+            _ if request.uri().path().ends_with(".json") => StatusCode::NOT_FOUND.into_response(),
+            Method::HEAD => [(header::CONTENT_LENGTH, "5")].into_response(),
+            _ => (StatusCode::PARTIAL_CONTENT, [(header::CONTENT_RANGE, "bytes 0-4/5")], "other").into_response(),
+        }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await });
+    port
+}
+
+#[tokio::test]
+async fn what_does_not_read_back_is_not_kept() {
+    let home = tempfile::tempdir().expect("a folder");
+    let url = format!("http://127.0.0.1:{}", forgetful().await);
+    let place = Place::WebDav(DavPlace { url, login: None, ca: None });
+    let settings = ArchiveSettings { place, timeout: Duration::from_secs(5) };
+    let archive = ArchiveStore::new(settings, record(home.path()).await);
+    let why = keep(&archive, &name(1), b"whole").await.expect_err("is kept");
+    assert!(why.to_string().contains("reads back otherwise"), "{why}");
+    assert_eq!(archive.kept(&name(1)).await, Ok(None));
+    assert!(archive.test().await.is_err());
 }

@@ -1,54 +1,88 @@
-//! A line to a server that is cut after so many bytes from the client.
+//! A line to a server that is cut after so many bytes of the one side or the other.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+
+/// How much one side may still say, and how much it has said.
+#[derive(Debug, Default)]
+struct Side {
+    left: AtomicU64,
+    said: AtomicU64,
+}
+
+impl Side {
+    /// Whether so many bytes more may pass.
+    fn passes(&self, bytes: u64) -> bool {
+        let left = self.left.load(Ordering::SeqCst);
+        if left < bytes {
+            return false;
+        }
+        if left != u64::MAX {
+            self.left.fetch_sub(bytes, Ordering::SeqCst);
+        }
+        self.said.fetch_add(bytes, Ordering::SeqCst);
+        true
+    }
+}
 
 pub struct Cutting {
     pub port: u16,
-    left: Arc<AtomicU64>,
+    there: Arc<Side>,
+    back: Arc<Side>,
 }
 
 impl Cutting {
-    /// To the server on this port of this machine, which takes any number of bytes until [`Cutting::after`].
+    /// To the server on this port of this machine, which takes any number of bytes until it is told otherwise.
     pub async fn to(server: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
-        let left = Arc::new(AtomicU64::new(u64::MAX));
-        let counted = Arc::clone(&left);
+        let [there, back] =
+            [(); 2].map(|()| Arc::new(Side { left: AtomicU64::new(u64::MAX), said: AtomicU64::new(0) }));
+        let sides = (Arc::clone(&there), Arc::clone(&back));
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(carry(client, server, Arc::clone(&counted)));
+                tokio::spawn(carry(client, server, sides.clone()));
             }
         });
-        Self { port, left }
+        Self { port, there, back }
     }
 
-    /// From now on so many bytes get through, on all connections together; then they end, and no others come about.
+    /// From now on so many bytes of clients get through, on all connections together; then they end.
     pub fn after(&self, bytes: u64) {
-        self.left.store(bytes, Ordering::SeqCst);
+        self.there.left.store(bytes, Ordering::SeqCst);
+    }
+
+    /// The same of the server's.
+    pub fn back_after(&self, bytes: u64) {
+        self.back.left.store(bytes, Ordering::SeqCst);
+    }
+
+    /// How many bytes of the server's have got through.
+    pub fn back(&self) -> u64 {
+        self.back.said.load(Ordering::SeqCst)
     }
 }
 
-async fn carry(client: TcpStream, server: u16, left: Arc<AtomicU64>) {
+/// Whatever ends on one side ends on both.
+async fn carry(client: TcpStream, server: u16, (there, back): (Arc<Side>, Arc<Side>)) {
     let Ok(server) = TcpStream::connect(("127.0.0.1", server)).await else { return };
-    let (mut from_client, mut to_client) = client.into_split();
-    let (mut from_server, mut to_server) = server.into_split();
-    let back = tokio::spawn(async move { tokio::io::copy(&mut from_server, &mut to_client).await.ok() });
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = server.into_split();
+    tokio::select! {
+        () = pass(from_client, to_server, &there) => {}
+        () = pass(from_server, to_client, &back) => {}
+    }
+}
+
+async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, side: &Side) {
     let mut bytes = vec![0; 16 * 1024];
-    while let Ok(read) = from_client.read(&mut bytes).await {
-        let some = left.load(Ordering::SeqCst);
-        if read == 0 || some < read as u64 {
-            break;
-        }
-        if some != u64::MAX {
-            left.fetch_sub(read as u64, Ordering::SeqCst);
-        }
-        if to_server.write_all(&bytes[..read]).await.is_err() {
-            break;
+    while let Ok(read) = from.read(&mut bytes).await {
+        if read == 0 || !side.passes(read as u64) || to.write_all(&bytes[..read]).await.is_err() {
+            return;
         }
     }
-    back.abort();
 }

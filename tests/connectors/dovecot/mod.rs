@@ -1,6 +1,7 @@
 //! A mail host, against a real Dovecot: as any user.
 
 mod accounts;
+mod imap;
 mod line;
 mod scripts;
 mod server;

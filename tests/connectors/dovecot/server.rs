@@ -33,6 +33,8 @@ pub enum Variant {
     Tls,
     /// Whoever acts as somebody is refused where that one is closed.
     MastersAreDenied,
+    /// Access lists hold for the master user, who is on none of them.
+    MastersSeeNothing,
 }
 
 pub struct Dovecot {
@@ -103,6 +105,19 @@ impl Dovecot {
 
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// Everything in a folder belongs to whom it runs as.
+    pub fn give(&self, at: &Path) {
+        if let Some((_, user, group)) = owner() {
+            let mut open = vec![at.to_owned()];
+            while let Some(path) = open.pop() {
+                chown(&path, Some(user), Some(group)).expect("gives");
+                if path.is_dir() {
+                    open.extend(std::fs::read_dir(path).expect("reads").map(|entry| entry.expect("an entry").path()));
+                }
+            }
+        }
     }
 
     pub fn read(&self, name: &str) -> String {
@@ -282,6 +297,7 @@ fn configuration(at: &Path, ports: Ports, smtp: u16, variant: Variant) -> String
         }
     };
     let masters = if variant == Variant::MastersAreDenied { "result_success = continue" } else { "" };
+    let acl_user = if variant == Variant::MastersSeeNothing { "" } else { "acl_user = %u" };
     let doveadm_tls = if variant == Variant::Tls { "yes" } else { "no" };
     let Ports { imap, imaps, sieve, lmtp, http } = ports;
     let at = at.display();
@@ -400,6 +416,7 @@ plugin {{
   quota = maildir:User quota
   quota_rule = *:storage=50M
   acl = vfile
+  {acl_user}
   acl_shared_dict = file:{at}/state/shared-mailboxes
   last_login_dict = file:{at}/state/last-login
   last_login_key = last-login/%u

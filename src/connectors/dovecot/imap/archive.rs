@@ -3,15 +3,15 @@
 //! What is in a finished file of the archive is not read again: each checkpoint says for every folder which UID it has come
 //! to. Mails that arrive meanwhile are fetched in another round; those that are taken away meanwhile are counted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::bunch::{Bunch, Envelope, Read};
 use super::container::Container;
-use super::folder::maildir;
-use super::session::Mailbox;
+use super::folder::{INBOX, maildir};
+use super::session::{Mailbox, hidden};
 use crate::archive::{ArchiveName, ArchiveStore, Begun, Kept, Verdict, Writing};
 use crate::connectors::dovecot::DovecotSystem;
 use crate::connectors::dovecot::name::UserName;
@@ -123,8 +123,13 @@ pub(in crate::connectors::dovecot) async fn archive(
     let resumed = work.writing.resumed_bytes();
     for _ in 0..ROUNDS {
         let mut new = 0;
-        for folder in at.folders(user).await? {
-            new += work.folder(&mut mailbox, &folder.name).await?;
+        for name in names(at, user).await? {
+            new += match work.folder(&mut mailbox, &name).await? {
+                Some(mails) => mails,
+                None if at.has_folder(user, &name).await? => return Err(hidden(at)),
+                // Gone since the folders were listed: there is nothing to keep any more.
+                None => 0,
+            };
         }
         if new == 0 {
             break;
@@ -132,6 +137,12 @@ pub(in crate::connectors::dovecot) async fn archive(
     }
     mailbox.leave().await;
     work.end(user, resumed).await
+}
+
+/// The folders there are. One in which nothing has ever arrived is not listed, and belongs to every mailbox.
+async fn names(at: &DovecotSystem, user: &UserName) -> Result<BTreeSet<String>, ActionError> {
+    let listed = at.folders(user).await?.into_iter().map(|folder| folder.name);
+    Ok(listed.chain([INBOX.to_owned()]).collect())
 }
 
 /// Whether it is archived; of the files only the lengths are looked at.
@@ -199,10 +210,9 @@ impl Work {
         Ok(Self { writing, container, come: come.unwrap_or_default(), separator })
     }
 
-    /// Reads what is new of a folder; answers how many mails that was.
-    async fn folder(&mut self, mailbox: &mut Mailbox, name: &str) -> Result<u64, ActionError> {
-        // Gone since the folders were listed: there is nothing to keep any more.
-        let Some(standing) = mailbox.examine(name).await? else { return Ok(0) };
+    /// Reads what is new of a folder; answers how many mails that was, or `None` where there is no such folder to be seen.
+    async fn folder(&mut self, mailbox: &mut Mailbox, name: &str) -> Result<Option<u64>, ActionError> {
+        let Some(standing) = mailbox.examine(name).await? else { return Ok(None) };
         let mut folder = match self.come.folders.get(name) {
             Some(known) if known.uid_validity == standing.uid_validity => known.clone(),
             None => self.begin_folder(name, standing.uid_validity)?,
@@ -212,12 +222,12 @@ impl Work {
                 self.come = Come::default();
                 self.container = Container::new().map_err(ActionError::retry)?;
                 let said = "the server has numbered a folder anew meanwhile: the archive begins anew";
-                return Err(ActionError::retry(format!("{}, {name}: {said}", mailbox.place)));
+                return Err(ActionError::retry(format!("{}: {said}", mailbox.place)));
             }
         };
         self.come.folders.insert(name.to_owned(), folder.clone());
         if standing.uid_next != 0 && standing.uid_next <= folder.up_to_uid.saturating_add(1) {
-            return Ok(0);
+            return Ok(Some(0));
         }
         let listed = mailbox.listed(folder.up_to_uid.saturating_add(1)).await?;
         for bunch in Bunch::of(&listed) {
@@ -230,7 +240,7 @@ impl Work {
             self.come.folders.insert(name.to_owned(), folder.clone());
             self.checkpoint_where_ripe().await?;
         }
-        Ok(listed.len() as u64)
+        Ok(Some(listed.len() as u64))
     }
 
     fn begin_folder(&mut self, name: &str, uid_validity: u32) -> Result<Folder, ActionError> {

@@ -4,6 +4,9 @@ use base64::Engine as _;
 use base64::alphabet::IMAP_MUTF7;
 use base64::engine::{GeneralPurpose, general_purpose::NO_PAD};
 
+/// Where mail arrives (RFC 3501, 5.1).
+pub(super) const INBOX: &str = "INBOX";
+
 /// The name in modified UTF-7: what is not printable ASCII is written in BASE64 between `&` and `-`. Nothing of it can end a
 /// line, or begin another command.
 pub(super) fn encoded(name: &str) -> String {
@@ -36,7 +39,7 @@ pub(super) fn encoded(name: &str) -> String {
 /// Where a folder's mails lie in an archive: `Maildir`, `Maildir/.Projects.2026`. The layout is Maildir++, as Dovecot itself
 /// reads it: parts of a name are separated by dots. A dot or slash within a part is written in modified UTF-7.
 pub(super) fn maildir(name: &str, separator: char) -> String {
-    if name == "INBOX" {
+    if name == INBOX {
         return "Maildir".to_owned();
     }
     let part = |part: &str| encoded(part).replace('.', "&AC4-").replace('/', "&AC8-");

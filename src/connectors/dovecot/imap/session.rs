@@ -30,7 +30,7 @@ type Wire = BufStream<Line>;
 pub(in crate::connectors::dovecot) struct Mailbox {
     pub(super) session: Session<Wire>,
     pub(super) limit: Duration,
-    /// Whose, as messages name it.
+    /// Where, as messages name it: whose it is stands in the step.
     pub(super) place: String,
 }
 
@@ -69,7 +69,7 @@ impl Mailbox {
         let server = at.settings.imap.as_ref().ok_or_else(|| missing("imap"))?;
         let master = at.settings.master.as_ref().ok_or_else(|| missing("master_user"))?;
         let password = store::resolve(at.store.as_ref(), &master.password).await.map_err(ActionError::retry)?;
-        let place = format!("{}:{}, mailbox of {user}", server.host, server.port);
+        let place = format!("{}:{}", server.host, server.port);
         let limit = at.settings.timeout;
         let mut client = Client::new(buffered(line::connect(&at.settings, server).await?));
         greeted(&mut client, limit, &place).await?;
@@ -158,6 +158,15 @@ async fn greeted(client: &mut Client<Wire>, limit: Duration, place: &str) -> Res
     }
 }
 
+/// A folder that the mail host lists, and that the master user is told is not there.
+pub(super) fn hidden(at: &DovecotSystem) -> ActionError {
+    ActionError::fail(format!(
+        "{} lists a folder that it does not show to the master user: where access lists are in use, it needs \
+         `acl_user = %u` (docs/connectors/dovecot.md)",
+        at.name
+    ))
+}
+
 /// RFC 5530, 3: `NONEXISTENT`; before that, only words.
 pub(super) fn is_missing(why: &str) -> bool {
     let why = why.to_ascii_lowercase();
@@ -176,7 +185,11 @@ pub(super) fn refused(place: &str, why: &Error) -> ActionError {
 /// The server's own words, on one line.
 pub(super) fn words(why: &Error) -> String {
     let said = match why {
-        Error::No(said) | Error::Bad(said) => said.clone(),
+        // The library writes `…Some("…")` around what the server has said.
+        Error::No(said) | Error::Bad(said) => {
+            let inside = said.rsplit_once("Some(\"").and_then(|(_, rest)| rest.rsplit_once("\")"));
+            inside.map_or_else(|| said.clone(), |(words, _)| words.to_owned())
+        }
         other => crate::outbound::chain(other),
     };
     let said: Vec<&str> = said.split_whitespace().collect();

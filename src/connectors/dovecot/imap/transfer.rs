@@ -7,7 +7,7 @@ use tokio::io::AsyncWriteExt;
 use super::bunch::{Bunch, Envelope, Listed, Read};
 use super::folder::encoded;
 use super::prints::{Printed, counted, missing};
-use super::session::{Mailbox, refused, within, words};
+use super::session::{Mailbox, hidden, refused, within, words};
 use crate::connectors::dovecot::DovecotSystem;
 use crate::connectors::dovecot::name::UserName;
 use crate::connectors::{ActionError, Observation};
@@ -30,7 +30,7 @@ struct Line {
 }
 
 impl Transfer {
-    /// Into this folder of `to`; without one, `Departed/ADDRESS`.
+    /// Into this folder of `to`; without one, `Departed/ADDRESS`, with `-` for dots.
     pub(in crate::connectors::dovecot) const fn new(to: UserName, folder: Option<String>) -> Self {
         Self { to, folder }
     }
@@ -41,10 +41,16 @@ impl Transfer {
         user: &UserName,
         at: &DovecotSystem,
     ) -> Result<Observation, ActionError> {
+        self.checked(user, at).await?;
         let mut line = self.open(user, at).await?;
         let (mut mails, mut open, mut folders) = (0, 0, 0);
         for folder in at.folders(user).await? {
-            let Some(wanted) = line.wanted(&folder.name).await? else { continue };
+            let Some(wanted) = line.wanted(&folder.name).await? else {
+                if at.has_folder(user, &folder.name).await? {
+                    return Err(hidden(at));
+                }
+                continue;
+            };
             let target = self.target(user, &folder.name, line.separator);
             let there = line.there(&target).await?;
             open += match there {
@@ -63,18 +69,12 @@ impl Transfer {
         })
     }
 
-    /// Copies what is not there yet.
+    /// Copies what is not there yet. A look has gone before.
     pub(in crate::connectors::dovecot) async fn apply(
         &self,
         user: &UserName,
         at: &DovecotSystem,
     ) -> Result<(), ActionError> {
-        if self.to == *user {
-            return Err(ActionError::fail("an account cannot be its own target"));
-        }
-        if at.find(&self.to).await?.is_none() {
-            return Err(ActionError::fail(format!("{} has no account `{}`", at.name, self.to)));
-        }
         let mut line = self.open(user, at).await?;
         let mut begun = false;
         for folder in at.folders(user).await? {
@@ -83,6 +83,16 @@ impl Transfer {
         }
         line.leave().await;
         Ok(())
+    }
+
+    async fn checked(&self, user: &UserName, at: &DovecotSystem) -> Result<(), ActionError> {
+        if self.to == *user {
+            return Err(ActionError::fail("an account cannot be its own target"));
+        }
+        match at.find(&self.to).await? {
+            Some(_) => Ok(()),
+            None => Err(ActionError::fail(format!("{} has no account `{}`", at.name, self.to))),
+        }
     }
 
     async fn open(&self, user: &UserName, at: &DovecotSystem) -> Result<Line, ActionError> {
@@ -94,7 +104,8 @@ impl Transfer {
 
     /// What a folder is called with the colleague.
     fn target(&self, user: &UserName, folder: &str, separator: char) -> String {
-        let usual = format!("Departed/{user}");
+        // Some stores take no dots in names.
+        let usual = format!("Departed/{user}").replace('.', "-");
         let written = self.folder.as_deref().unwrap_or(&usual);
         let part = |part: &str| part.trim().replace(separator, "-");
         let parts: Vec<String> = written.split('/').map(part).filter(|part| !part.is_empty()).collect();
