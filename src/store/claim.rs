@@ -22,17 +22,27 @@ use crate::run::trip::Stops;
 use crate::run::{EvidenceKind, HoldReason, StepEvent, StepState, asking, prepare, settle};
 use crate::workflow::{ActionKind, Nature, Scope};
 
+/// What a turn knows before it judges anything.
+pub(super) struct Scene<'a> {
+    /// Systems on which a destructive attempt has just ended.
+    pub(super) over: &'a BTreeSet<String>,
+    /// Systems whose pace is limited.
+    pub(super) paced: &'a BTreeSet<String>,
+    /// How many of the runs at hand, the first ones, are there because an outcome was recorded.
+    pub(super) in_hand: usize,
+}
+
 impl Store {
-    /// Judges what is due; `over` are systems on which a destructive attempt has just ended, `paced` those whose pace is limited.
-    /// Answers whether anything was written besides what the runs say.
+    /// Judges what is due. Answers whether anything was written besides what the runs say.
     pub(super) async fn claim(
         &self,
         tx: &mut Tx,
         books: &mut [Loaded],
         request: &TurnRequest<'_>,
         report: &mut TurnReport,
-        (over, paced): (&BTreeSet<String>, &BTreeSet<String>),
+        scene: &Scene<'_>,
     ) -> Result<bool, StoreError> {
+        let Scene { over, paced, in_hand } = *scene;
         let mut desk = Desk::default();
         if books.iter().any(|loaded| loaded.book.steps.iter().any(|step| is_due(step, tx.now))) {
             self.bind_late(tx, books).await?;
@@ -40,31 +50,36 @@ impl Store {
         }
         desk.tallies = self.tallies(tx, books, (over, paced)).await?;
         desk.rooms = self.rooms(tx, paced, books).await?;
-        self.judge_due(tx, books, &mut desk, request, report).await?;
+        self.judge_due(tx, books, in_hand, &mut desk, request, report).await?;
         let (noted, full) = self.note_rooms(tx, &mut desk.rooms).await?;
         report.full = full;
         Ok(self.note_starts(tx, &desk, over).await? || noted)
     }
 
-    /// Judges whatever is due, as long as there are permits.
+    /// Judges whatever is due, as long as there are permits: the urgent lane, then what ends somebody's access, then what
+    /// goes on in runs that are in hand (one write for what has ended and what begins), then whatever has waited longest.
     async fn judge_due(
         &self,
         tx: &mut Tx,
         books: &mut [Loaded],
+        in_hand: usize,
         desk: &mut Desk,
         request: &TurnRequest<'_>,
         report: &mut TurnReport,
     ) -> Result<(), StoreError> {
         // What a verdict settles may make another step due: go on until nothing moves.
         loop {
-            let mut due: Vec<(bool, Timestamp, usize, u16)> = Vec::new();
+            let mut due: Vec<(bool, bool, bool, Timestamp, usize, u16)> = Vec::new();
             for (index, loaded) in books.iter().enumerate() {
                 let steps = loaded.book.steps.iter().filter(|step| is_due(step, tx.now));
-                due.extend(steps.filter_map(|step| Some((!loaded.urgent, step.state.due()?, index, step.ordinal))));
+                due.extend(steps.filter_map(|step| {
+                    let cuts = step.action.nature() == Nature::Cut;
+                    Some((!loaded.urgent, !cuts, index >= in_hand, step.state.due()?, index, step.ordinal))
+                }));
             }
             due.sort_unstable();
             let before = (report.claims.len(), report.settled);
-            for (normal, _, index, ordinal) in due {
+            for (normal, .., index, ordinal) in due {
                 if report.claims.len() >= request.permits {
                     return Ok(());
                 }

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::books::{Hold, Loaded, json};
+use super::claim::{Scene, is_due};
 use super::flush::Lease;
 use super::limits::waits_for_batch;
 use super::pace::is_paced;
@@ -118,13 +119,20 @@ pub(crate) fn usher() -> Arc<str> {
     Arc::from("usher")
 }
 
-/// Steps of a lane whose time has come, leaving out what `$waits`, runs that are in hand or unreadable, and accounts with an
+/// Steps that end somebody's access, as the index `steps_ready_cuts` knows them.
+macro_rules! cuts {
+    () => {
+        "s.action IN ('account.disable', 'password.rotate', 'sessions.revoke', 'app_passwords.revoke', 'tokens.revoke', 'access.remove', 'mail.clear_rules', 'product.block', 'mail.maintenance')"
+    };
+}
+
+/// Steps of a kind whose time has come, leaving out what `$waits`, runs that are in hand or unreadable, and accounts with an
 /// attempt under way.
 macro_rules! due {
-    ($dialect:ident, $waits:expr, $lane:literal, $limit:literal) => {
+    ($dialect:ident, $waits:expr, $kind:expr, $limit:literal) => {
         concat!(
-            "SELECT s.run_id FROM steps s WHERE s.lane = ",
-            $lane,
+            "SELECT s.run_id FROM steps s WHERE ",
+            $kind,
             " AND s.due_at <= $2 AND NOT ",
             $waits,
             " AND (s.account_id IS NULL OR NOT EXISTS (
@@ -137,21 +145,35 @@ macro_rules! due {
     };
 }
 
-/// Their runs, under their locks, the urgent lane first. Runs that another daemon has in hand are passed over: `$run` is
-/// how PostgreSQL, which would guess at the number of rows, is made to look for each by its key.
+/// Their runs, under their locks: the urgent lane, then whatever ends somebody's access, then as many others as the steps
+/// of the runs in hand leave hands for. Runs that another daemon has in hand are passed over: `$run` is how PostgreSQL, which
+/// would guess at the number of rows, is made to look for each by its key.
 macro_rules! due_runs {
     ($dialect:ident, $waits:expr, $run:literal) => {
         concat!(
             "WITH urgent AS (",
-            due!($dialect, $waits, "0", "$3"),
-            "), normal AS (",
-            due!($dialect, $waits, "1", "(SELECT CASE WHEN COUNT(*) < $4 THEN $4 - COUNT(*) ELSE 0 END FROM urgent)"),
+            due!($dialect, $waits, "s.lane = 0", "$3"),
+            "), cuts AS (",
+            due!(
+                $dialect,
+                $waits,
+                concat!("s.lane = 1 AND ", cuts!()),
+                "(SELECT CASE WHEN COUNT(*) < $4 THEN $4 - COUNT(*) ELSE 0 END FROM urgent)"
+            ),
+            "), others AS (",
+            due!(
+                $dialect,
+                $waits,
+                concat!("s.lane = 1 AND NOT ", cuts!()),
+                "(SELECT CASE WHEN COUNT(*) < $5 THEN $5 - COUNT(*) ELSE 0 END FROM (SELECT 1 FROM urgent UNION ALL SELECT 1 FROM cuts) AS before)"
+            ),
             ") SELECT ",
             gathered!(
                 $dialect,
                 [id, head, data_key],
                 concat!(
-                    "SELECT r.id, r.head, p.data_key FROM (SELECT run_id FROM urgent UNION SELECT run_id FROM normal) AS d ",
+                    "SELECT r.id, r.head, p.data_key
+                     FROM (SELECT run_id FROM urgent UNION SELECT run_id FROM cuts UNION SELECT run_id FROM others) AS d ",
                     $run,
                     " LEFT JOIN people p ON p.id = r.person_id"
                 )
@@ -197,14 +219,15 @@ impl Store {
         let mut report = TurnReport::default();
         let mut books = self.record(&mut tx, &request.completions, &mut report).await?;
         let over = ended_deletions(&books, &request.completions);
+        let in_hand = books.len();
         if request.permits > 0 {
-            let known: Vec<i64> = books.iter().map(|loaded| loaded.book.run.id).collect();
-            books.extend(self.due_books(&mut tx, request, &known).await?);
+            books.extend(self.due_books(&mut tx, request, &books).await?);
         }
         let mut noted = false;
         let paced = self.paced_systems(&books, &request.completions, tx.now);
         if request.permits > 0 || !over.is_empty() || !paced.is_empty() {
-            noted = self.claim(&mut tx, &mut books, request, &mut report, (&over, &paced)).await?;
+            let scene = Scene { over: &over, paced: &paced, in_hand };
+            noted = self.claim(&mut tx, &mut books, request, &mut report, &scene).await?;
         }
         if !noted && !books.iter().any(|loaded| loaded.book.changed()) {
             // Nothing to write: nobody is woken. What it has locked is free at once, not when the pool gets round to it.
@@ -265,22 +288,25 @@ impl Store {
         &self,
         tx: &mut Tx,
         request: &TurnRequest<'_>,
-        known: &[i64],
+        in_hand: &[Loaded],
     ) -> Result<Vec<Loaded>, StoreError> {
-        let most = i64::try_from(request.permits).unwrap_or(i64::MAX);
-        let normal = most.saturating_sub(i64::try_from(request.reserved).unwrap_or(i64::MAX));
+        let many = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let going_on = in_hand.iter().flat_map(|loaded| &loaded.book.steps).filter(|step| is_due(step, tx.now)).count();
+        let most = many(request.permits);
+        let normal = most.saturating_sub(many(request.reserved));
+        let others = normal.saturating_sub(many(going_on)).max(0);
         let mut books = Vec::new();
         loop {
             let mut leave_out = self.unreadable();
             let unreadable = leave_out.len();
-            leave_out.extend(known);
-            leave_out.extend(books.iter().map(|loaded: &Loaded| loaded.book.run.id));
+            leave_out.extend(in_hand.iter().chain(&books).map(|loaded: &Loaded| loaded.book.run.id));
             let text = if self.rules().paces.is_empty() { DUE } else { DUE_PACED };
             let due: String = sqlx::query_scalar(text.of(self.dialect()))
                 .bind(json(&leave_out))
                 .bind(tx.now.as_millisecond())
                 .bind(most)
                 .bind(normal)
+                .bind(others)
                 .fetch_one(tx.conn())
                 .await?;
             let (found, unknown) = self.in_mind(&due)?;
@@ -290,5 +316,17 @@ impl Store {
                 return Ok(books);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::workflow::{ActionKind, Nature};
+
+    #[test]
+    fn cuts_are_what_the_catalogue_says() {
+        let cuts = ActionKind::ALL.iter().filter(|action| action.nature() == Nature::Cut);
+        let names: Vec<String> = cuts.map(|action| format!("'{action}'")).collect();
+        assert_eq!(cuts!(), format!("s.action IN ({})", names.join(", ")));
     }
 }
