@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use crate::clock::{self, Clock};
 use crate::config::{Config, DatabasePlace, KeySettings, Problem, SystemKind};
 use crate::connectors::Connector;
+use crate::connectors::dav::{DavSettings, DavSystem};
 use crate::connectors::exec::{ExecSystem, Program, ProgramSettings};
 use crate::connectors::http::{HttpSystem, Line, LineSettings};
 use crate::connectors::ldap::{LdapSettings, LdapSystem};
@@ -134,6 +135,7 @@ pub fn open_systems(config: &Config) -> Result<BTreeMap<String, Connector>, Star
             }
             SystemKind::Http(http) => Connector::Http(Box::new(HttpSystem::open(name.clone(), (**http).clone()))),
             SystemKind::Exec(exec) => Connector::Exec(Box::new(ExecSystem::open(name.clone(), (**exec).clone()))),
+            SystemKind::Dav(dav) => Connector::Dav(Box::new(DavSystem::new(name, DavSettings::clone(dav)))),
             SystemKind::Ldap(ldap) => Connector::Ldap(Box::new(LdapSystem::new(name, LdapSettings::clone(ldap)))),
         };
         systems.insert(name.clone(), connector);

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use super::counted::counted;
 use super::{CliError, Context, Exit, Tone};
 use crate::config::{self, Config, Problem, SandboxSettings, SystemKind, WorkflowFile};
-use crate::connectors::ldap::LdapSettings;
 use crate::connectors::sandbox::Company;
 use crate::workflow::{self, ActionKind, Diagnostic, Known, Severity};
 use crate::{daemon, mail};
@@ -126,7 +125,8 @@ impl Findings {
         for system in config.systems.values() {
             let found = match &system.kind {
                 SystemKind::Sandbox(settings) => sandbox(settings),
-                SystemKind::Ldap(settings) => ldap(settings),
+                SystemKind::Ldap(settings) => authority(settings.ca.as_deref()),
+                SystemKind::Dav(settings) => authority(settings.ca.as_deref()),
                 // What others declare was judged with the configuration.
                 SystemKind::Http(_) | SystemKind::Exec(_) => Ok(()),
             };
@@ -225,9 +225,9 @@ fn sandbox(settings: &SandboxSettings) -> Result<(), String> {
     Err(format!("the company in {} has no system `{system}`; it has {}", company.display(), known.join(", ")))
 }
 
-/// What can be seen of a directory's settings without asking it.
-fn ldap(settings: &LdapSettings) -> Result<(), String> {
-    let Some(ca) = &settings.ca else { return Ok(()) };
+/// Whether an authority of one's own is there.
+fn authority(ca: Option<&Path>) -> Result<(), String> {
+    let Some(ca) = ca else { return Ok(()) };
     std::fs::metadata(ca)
         .map(drop)
         .map_err(|error| format!("the authority's file {} cannot be read: {error}", ca.display()))

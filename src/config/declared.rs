@@ -134,7 +134,7 @@ impl Judge<'_> {
         })
     }
 
-    fn networks(&mut self, key: &str, written: &[String]) -> Vec<IpNet> {
+    pub(super) fn networks(&mut self, key: &str, written: &[String]) -> Vec<IpNet> {
         let mut networks = Vec::new();
         for text in written {
             let address = || text.parse::<std::net::IpAddr>().map(IpNet::from);

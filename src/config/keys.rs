@@ -236,6 +236,21 @@ pub(super) const SYSTEM_KINDS: &[(&str, &[Key])] = &[
             ("timeout", Kind::Text),
         ],
     ),
+    (
+        "dav",
+        &[
+            ("url", Kind::Text),
+            ("networks", Kind::Texts),
+            ("ca", Kind::Path),
+            ("timeout", Kind::Text),
+            ("user", Kind::Text),
+            ("password", Kind::Secret),
+            ("domain", Kind::Text),
+            ("calendars", Kind::Text),
+            ("contacts", Kind::Text),
+            ("files", Kind::Text),
+        ],
+    ),
 ];
 
 /// The keys of a system of `kind`; without a known kind, those of all kinds.

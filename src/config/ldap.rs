@@ -82,7 +82,7 @@ impl Judge<'_> {
     }
 
     /// Text that has no default.
-    fn needed(&mut self, name: &str, key: &str, text: Option<&str>, what: &str) -> Option<String> {
+    pub(super) fn needed(&mut self, name: &str, key: &str, text: Option<&str>, what: &str) -> Option<String> {
         let text = text.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
         if text.is_none() && !self.has_been_named(name) {
             self.wrong(&format!("{SYSTEMS}.{name}.{key}"), format!("it is missing: {what}"));

@@ -7,6 +7,7 @@
 mod alerts;
 mod conventions;
 mod database;
+mod dav;
 mod declared;
 mod file;
 mod judge;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use crate::connectors::dav::DavSettings;
 use crate::connectors::exec::ExecSettings;
 use crate::connectors::http::HttpSettings;
 use crate::connectors::ldap::LdapSettings;
@@ -86,6 +87,8 @@ pub enum SystemKind {
     Exec(Box<ExecSettings>),
     /// A directory.
     Ldap(Box<LdapSettings>),
+    /// A server of calendars, address books or files.
+    Dav(Box<DavSettings>),
 }
 
 impl SystemKind {
@@ -93,7 +96,7 @@ impl SystemKind {
     pub fn governing(&self) -> Vec<Governing> {
         match self {
             Self::Sandbox(_) => crate::connectors::sandbox::GOVERNING.to_vec(),
-            Self::Http(_) | Self::Exec(_) => Vec::new(),
+            Self::Http(_) | Self::Exec(_) | Self::Dav(_) => Vec::new(),
             Self::Ldap(ldap) => ldap.governing(),
         }
     }
@@ -105,6 +108,7 @@ impl SystemKind {
             Self::Http(_) => "http",
             Self::Exec(_) => "exec",
             Self::Ldap(_) => "ldap",
+            Self::Dav(_) => "dav",
         }
     }
 }

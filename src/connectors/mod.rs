@@ -1,6 +1,7 @@
 //! THE OUTSIDE WORLD. One folder per kind of system; each answers what it can do, observes before it acts, applies
 //! only what differs, reads back and returns evidence.
 
+pub mod dav;
 pub mod declared;
 pub mod exec;
 pub mod faulty;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use self::dav::DavSystem;
 use self::exec::ExecSystem;
 use self::faulty::FaultySystem;
 use self::http::HttpSystem;
@@ -130,6 +132,8 @@ pub enum Connector {
     Exec(Box<ExecSystem>),
     /// A directory.
     Ldap(Box<LdapSystem>),
+    /// A server of calendars, address books or files.
+    Dav(Box<DavSystem>),
     /// One whose calls a test makes go wrong.
     Faulty(FaultySystem),
 }
@@ -143,13 +147,14 @@ impl Connector {
             Self::Sandbox(_) | Self::Faulty(_) => self,
             Self::Http(system) => Self::Http(Box::new(system.with_store(store.clone()))),
             Self::Exec(system) => Self::Exec(Box::new(system.with_store(store.clone()))),
+            Self::Dav(system) => Self::Dav(Box::new(system.with_store(store.clone()))),
         }
     }
 
     /// What a second attempt at an action does there; the action's own class, where the kind knows nothing else.
     pub fn class(&self, action: ActionKind) -> Class {
         match self {
-            Self::Sandbox(_) | Self::Ldap(_) | Self::Faulty(_) => action.class(),
+            Self::Sandbox(_) | Self::Ldap(_) | Self::Dav(_) | Self::Faulty(_) => action.class(),
             Self::Http(system) => system.class(action),
             Self::Exec(system) => system.class(action),
         }
@@ -162,6 +167,7 @@ impl Connector {
             Self::Http(system) => system.facets(),
             Self::Exec(system) => system.facets(),
             Self::Ldap(system) => system.facets(),
+            Self::Dav(system) => system.facets(),
             Self::Faulty(faulty) => faulty.system.facets(),
         }
     }
@@ -173,6 +179,7 @@ impl Connector {
             Self::Http(system) => system.capability(action),
             Self::Exec(system) => system.capability(action),
             Self::Ldap(system) => system.capability(action, account),
+            Self::Dav(system) => system.capability(action),
             Self::Faulty(faulty) => faulty.system.capability(action, account),
         }
     }
@@ -187,6 +194,7 @@ impl Connector {
             Self::Http(system) => system.observe(call).await,
             Self::Exec(system) => system.observe(call).await,
             Self::Ldap(system) => system.observe(call).await,
+            Self::Dav(system) => system.observe(call).await,
             Self::Faulty(faulty) => faulty.observe(call).await,
         }
     }
@@ -201,6 +209,7 @@ impl Connector {
             Self::Http(system) => system.perform(call, None).await,
             Self::Exec(system) => system.perform(call, None).await,
             Self::Ldap(system) => system.perform(call).await,
+            Self::Dav(system) => system.perform(call).await,
             Self::Faulty(faulty) => faulty.perform(call).await,
         }
     }
@@ -215,6 +224,7 @@ impl Connector {
             Self::Http(system) => system.issue(call, what).await,
             Self::Exec(system) => system.issue(call, what).await,
             Self::Ldap(system) => system.issue(call, what).await,
+            Self::Dav(system) => system.issue(call, what),
             Self::Faulty(faulty) => faulty.issue(call, what).await,
         }
     }
@@ -229,6 +239,7 @@ impl Connector {
             Self::Http(system) => system.accounts(from).await,
             Self::Exec(system) => system.accounts(from).await,
             Self::Ldap(system) => system.accounts(from).await,
+            Self::Dav(system) => Ok((system.accounts().await?, None)),
             Self::Faulty(faulty) => faulty.accounts(from).await,
         }
     }
@@ -243,6 +254,7 @@ impl Connector {
             Self::Http(system) => system.read(external_id).await,
             Self::Exec(system) => system.read(external_id).await,
             Self::Ldap(system) => system.read(external_id).await,
+            Self::Dav(system) => system.read(external_id).await,
             Self::Faulty(faulty) => faulty.read(external_id).await,
         }
     }
@@ -257,6 +269,7 @@ impl Connector {
             Self::Http(system) => system.perform(call, Some(password)).await,
             Self::Exec(system) => system.perform(call, Some(password)).await,
             Self::Ldap(system) => system.perform_with(call, password).await,
+            Self::Dav(system) => system.perform_with(call, password),
             Self::Faulty(faulty) => faulty.perform_with(call, password).await,
         }
     }
@@ -271,6 +284,7 @@ impl Connector {
             Self::Http(system) => system.made(call).await,
             Self::Exec(system) => system.made(call).await,
             Self::Ldap(system) => system.made(call).await,
+            Self::Dav(_) => Ok(None),
             Self::Faulty(faulty) => faulty.made(call).await,
         }
     }
@@ -279,7 +293,7 @@ impl Connector {
     pub fn governing(&self) -> Vec<Governing> {
         match self {
             Self::Sandbox(system) => system.governing(),
-            Self::Http(_) | Self::Exec(_) => Vec::new(),
+            Self::Http(_) | Self::Exec(_) | Self::Dav(_) => Vec::new(),
             Self::Ldap(system) => system.governing(),
             Self::Faulty(faulty) => faulty.system.governing(),
         }
@@ -297,7 +311,7 @@ impl Connector {
     ) -> Result<Option<String>, ActionError> {
         match self {
             Self::Sandbox(system) => system.last_of_its_kind(external_id, becomes).await,
-            Self::Http(_) | Self::Exec(_) => Ok(None),
+            Self::Http(_) | Self::Exec(_) | Self::Dav(_) => Ok(None),
             Self::Ldap(system) => system.last_of_its_kind(external_id, becomes).await,
             Self::Faulty(faulty) => faulty.last_of_its_kind(external_id, becomes).await,
         }
@@ -313,6 +327,7 @@ impl Connector {
             Self::Http(system) => system.verify_archive(call).await,
             Self::Exec(system) => system.verify_archive(call).await,
             Self::Ldap(system) => system.verify_archive(call).await,
+            Self::Dav(_) => Ok(Observation::Unobservable),
             Self::Faulty(faulty) => faulty.verify_archive(call).await,
         }
     }
@@ -321,7 +336,7 @@ impl Connector {
     pub fn is_administrative(&self, role: &str) -> bool {
         match self {
             Self::Sandbox(system) => system.is_administrative(role),
-            Self::Http(_) | Self::Exec(_) => false,
+            Self::Http(_) | Self::Exec(_) | Self::Dav(_) => false,
             Self::Ldap(system) => system.is_administrative(role),
             Self::Faulty(faulty) => faulty.system.is_administrative(role),
         }
@@ -334,6 +349,7 @@ impl Connector {
             Self::Http(system) => system.test().await,
             Self::Exec(system) => system.test().await,
             Self::Ldap(system) => system.test().await,
+            Self::Dav(system) => system.test().await,
             Self::Faulty(faulty) => faulty.system.test().await,
         }
     }

@@ -4,11 +4,11 @@
 //! Read in this order: `settings` (what is declared), `client` (one request), `address` (where it may go), `verdict`
 //! (what its answer means), `listing` (accounts).
 
-mod address;
+pub(super) mod address;
 mod client;
 mod listing;
 mod settings;
-mod verdict;
+pub(super) mod verdict;
 
 use serde_json::{Map, Value, json};
 

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::servers::{Server, program};
 
 /// usher's user there, and its password.
-pub const USHER: (&str, &str) = ("svc", "svcpass");
+const USHER: (&str, &str) = ("svc", "svcpass");
 
 pub struct WsgiDav {
     server: Server,
@@ -50,8 +50,8 @@ impl WsgiDav {
         Self { server, folder }
     }
 
-    pub fn url(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}/{path}", self.server.port)
+    pub fn port(&self) -> u16 {
+        self.server.port
     }
 
     /// Where a person's files are.
