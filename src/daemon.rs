@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::archive::ArchiveStore;
 use crate::clock::{self, Clock};
 use crate::config::{Config, DatabasePlace, KeySettings, Problem, SystemKind};
 use crate::connectors::Connector;
@@ -143,6 +144,11 @@ pub fn open_systems(config: &Config) -> Result<BTreeMap<String, Connector>, Star
     Ok(systems)
 }
 
+/// Where archives are kept; `store` remembers what they were.
+pub fn open_archive(config: &Config, store: &Store) -> ArchiveStore {
+    ArchiveStore::new(config.archive.clone(), store.clone())
+}
+
 /// The workflows, shipped and own.
 ///
 /// # Errors
@@ -183,7 +189,9 @@ pub async fn open_engine(config: &Config, opening: Opening, clock: Clock) -> Res
 pub fn assemble(config: &Config, store: Store, systems: BTreeMap<String, Connector>, library: Library) -> Engine {
     let matching = Matching { everywhere: config.matching.clone(), on: config.matching_on() };
     let webhook = config.webhook.clone().map(|settings| Webhook::open(settings).with_store(store.clone()));
-    let systems = systems.into_iter().map(|(name, system)| (name, system.with_store(&store))).collect();
+    let archive = open_archive(config, &store);
+    let fitted = |system: Connector| system.with_store(&store).with_archive(&archive);
+    let systems = systems.into_iter().map(|(name, system)| (name, fitted(system))).collect();
     let line = |settings: &LineSettings| Line::open(settings.clone()).with_store(store.clone());
     let program = |settings: &ProgramSettings| Program::open(settings.clone()).with_store(store.clone());
     let outside = Outside {

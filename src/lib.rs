@@ -14,7 +14,7 @@
 //!
 //! # The floors, low to high
 //!
-//! `{clock, faults, outbound} < secret < workflow < run < store < {connectors, mail} < report < queue < engine < intake <
+//! `{clock, faults, outbound} < secret < workflow < run < store < archive < {connectors, mail} < report < queue < engine < intake <
 //! web < config < daemon < bench < cli < main`. A room uses only lower floors, rooms on one floor are strangers, and every
 //! outside crate has a home room; `tests/layers.rs` checks both.
 //!
@@ -26,6 +26,7 @@
 //! - No request leaves before the claim that announces it is committed; every outcome is conditional on its fence.
 //! - A step that can be claimed is exactly one that has a due time, and no step starts before it.
 
+pub mod archive;
 pub mod bench;
 pub mod cli;
 pub mod clock;

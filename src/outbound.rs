@@ -18,6 +18,8 @@ pub fn client(ca: Option<&Path>, timeout: Duration) -> Result<ClientBuilder, Str
         .user_agent(concat!("usher/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())
         .no_proxy()
+        // Answers are small and few: one protocol, the one that every server speaks.
+        .http1_only()
         .timeout(timeout)
         .tls_certs_merge(further(ca)?))
 }

@@ -104,6 +104,21 @@ pub(super) const SECTIONS: &[(&str, &[Key])] = &[
     ("access", &[("administrators", Kind::Texts), ("people", Kind::Named)]),
     ("protected", &[("accounts", Kind::Texts), ("logins", Kind::Texts)]),
     ("audit", &[("checkpoint_file", Kind::Path)]),
+    (
+        "archive",
+        &[
+            ("kind", Kind::Text),
+            ("folder", Kind::Path),
+            ("url", Kind::Text),
+            ("user", Kind::Text),
+            ("password", Kind::Secret),
+            ("ca", Kind::Path),
+            ("bucket", Kind::Text),
+            ("region", Kind::Text),
+            ("retain", Kind::Text),
+            ("timeout", Kind::Text),
+        ],
+    ),
     ("retention", &[("finished_runs", Kind::Text)]),
     ("passwords", &[("length", Kind::Number), ("classes", Kind::Texts)]),
 ];

@@ -5,6 +5,7 @@
 //! to the file that names them, and to the working directory in the environment.
 
 mod alerts;
+mod archive;
 mod conventions;
 mod database;
 mod dav;
@@ -42,6 +43,7 @@ pub use sources::Source;
 pub use surroundings::Surroundings;
 pub use workflow_files::{WorkflowFile, files_in, read_workflow};
 
+use crate::archive::ArchiveSettings;
 use crate::connectors::exec::ProgramSettings;
 use crate::connectors::http::LineSettings;
 use crate::engine::Passwords;
@@ -63,6 +65,8 @@ pub struct Config {
     pub passwords: Passwords,
     /// Where checkpoints of the journal go besides.
     pub audit: AuditSettings,
+    /// Where archives are kept.
+    pub archive: ArchiveSettings,
     /// Zone and holidays.
     pub time: TimeSettings,
     /// Calendars, policies and limits.
@@ -118,6 +122,7 @@ impl Config {
         let config = Self {
             keys: judge.keys(&database.place),
             audit: judge.audit(),
+            archive: judge.archive(&database.place),
             passwords: judge.passwords(),
             database,
             rules: Rules { limits: judge.limits(), ..judge.house_rules(&time.holidays) },

@@ -24,6 +24,7 @@ pub(super) struct Raw {
     pub(super) access: RawAccess,
     pub(super) protected: RawProtected,
     pub(super) audit: RawAudit,
+    pub(super) archive: RawArchive,
     pub(super) retention: RawRetention,
     pub(super) passwords: RawPasswords,
     pub(super) mail: Option<RawMail>,
@@ -138,6 +139,21 @@ pub(super) struct RawPasswords {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawAudit {
     pub(super) checkpoint_file: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawArchive {
+    pub(super) kind: Option<String>,
+    pub(super) folder: Option<String>,
+    pub(super) url: Option<String>,
+    pub(super) user: Option<String>,
+    pub(super) password: Option<SecretRef>,
+    pub(super) ca: Option<String>,
+    pub(super) bucket: Option<String>,
+    pub(super) region: Option<String>,
+    pub(super) retain: Option<String>,
+    pub(super) timeout: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -74,6 +74,20 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
     ("systems.password_classes", "Of which classes they are there, where that is not [passwords]."),
     ("audit", "Checkpoints of the journal."),
     ("audit.checkpoint_file", "A file elsewhere that each checkpoint is also written to, at its end."),
+    ("archive", "Where archives of mailboxes, files and calendars are kept."),
+    ("archive.kind", "What kind of place it is; default `folder`."),
+    ("archive.folder", "For a folder: which; default `archives` beside the database."),
+    ("archive.url", "For `webdav`: the collection they go into; for `s3`: the server, where it is not Amazon's."),
+    ("archive.user", "Who signs in; for `s3` the id of the access key."),
+    ("archive.password", "That user's password, or the secret of the access key, as a reference."),
+    ("archive.ca", "A certificate authority to trust besides the machine's."),
+    ("archive.bucket", "For `s3`: the bucket they go into."),
+    ("archive.region", "For `s3`: the bucket's region; default `us-east-1`."),
+    (
+        "archive.retain",
+        "For `s3`: for how long nobody can take an archive away, `1 day` to `36500 days` (object lock).",
+    ),
+    ("archive.timeout", "How long one request may take, 1 to 600 seconds; default `60 s`."),
     ("retention", "How long what is over stays among the rest."),
     (
         "retention.finished_runs",
@@ -254,6 +268,7 @@ fn narrow(path: &str, schema: &mut Value) {
             let each = json!({ "anyOf": [of::<ActionRequest>(), of::<ActionProgram>()] });
             schema["additionalProperties"] = each;
         }
+        "archive.kind" => schema["enum"] = json!(crate::archive::Place::KINDS),
         "mail.transport" => schema["enum"] = json!(["smtp", "file"]),
         "people.dates" => schema["enum"] = json!(["day-first", "month-first"]),
         "systems.profile" => {
@@ -391,6 +406,7 @@ mod tests {
             "[retention]\nfinished_runs = 730",
             "[alerts.pager]\nurl = \"https://x/\"\nsecret = { env = \"X\" }",
             "[alerts.webhook]\nurl = \"https://x/\"\nsecret = \"whsec_x\"",
+            "[archive]\nkind = \"s4\"",
             "[systems.a]\nkind = \"ldpa\"",
             "[systems.a]\ncompany = \"x\"",
         ] {

@@ -19,6 +19,7 @@ use self::faulty::FaultySystem;
 use self::http::HttpSystem;
 use self::ldap::LdapSystem;
 use self::sandbox::SandboxSystem;
+use crate::archive::ArchiveStore;
 use crate::run::{Account, Capability, Evidence, Governing};
 use crate::secret::Secret;
 use crate::store::Store;
@@ -148,6 +149,15 @@ impl Connector {
             Self::Http(system) => Self::Http(Box::new(system.with_store(store.clone()))),
             Self::Exec(system) => Self::Exec(Box::new(system.with_store(store.clone()))),
             Self::Dav(system) => Self::Dav(Box::new(system.with_store(store.clone()))),
+        }
+    }
+
+    /// The same, keeping archives in `archive`, where the kind makes any.
+    #[must_use]
+    pub fn with_archive(self, archive: &ArchiveStore) -> Self {
+        let _ = archive;
+        match self {
+            Self::Sandbox(_) | Self::Http(_) | Self::Exec(_) | Self::Ldap(_) | Self::Faulty(_) => self,
         }
     }
 

@@ -32,6 +32,7 @@ mod imports;
 #[cfg(test)]
 mod indexes;
 mod journal;
+mod kept;
 mod late;
 mod leases;
 mod letting_go;
@@ -100,6 +101,7 @@ pub(crate) use halves::Halves;
 pub use holds::{HoldEnd, HoldRow, Release, parse_hold_id};
 pub use imports::{Import, Piece, PieceTaken, RowOutcome};
 pub use journal::{AuditEntry, Verified};
+pub use kept::KeptRow;
 use limits::waits_for_batch;
 pub use listings::{AccountFilter, AccountRow, Owner};
 pub use lock::FileLock;

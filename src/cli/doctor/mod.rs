@@ -12,8 +12,8 @@ use super::{CliError, Context, Exit};
 
 /// Tells what is wrong with this set-up, and how to mend it
 ///
-/// Configuration, workflows, key, database, clock, daemon, systems, mail, and the work itself: each line is ok, warn or bad.
-/// Nothing is changed. Exit code 1 when something is bad.
+/// Configuration, workflows, key, database, clock, daemon, systems, archive, mail, and the work itself: each line is ok, warn or
+/// bad. Nothing is changed; where archives go, a small file is written and taken away again. Exit code 1 when something is bad.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -75,6 +75,7 @@ impl Doctor {
         checks.push(setup::workflows(&config));
         checks.push(setup::key(&config));
         checks.extend(setup::systems(&config).await);
+        checks.push(setup::archive(&config).await);
         checks.extend(setup::mail(&config).await);
         checks.extend(watch::webhook(&config).await);
         checks.extend(record::record(&config).await);

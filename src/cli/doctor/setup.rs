@@ -75,7 +75,7 @@ pub(super) async fn systems(config: &Config) -> Vec<Check> {
     let mut checks = Vec::new();
     for (name, connector) in systems {
         let connector = match &store {
-            Some(store) => connector.with_store(store),
+            Some(store) => connector.with_store(store).with_archive(&daemon::open_archive(config, store)),
             None => connector,
         };
         let reach = connector.test().await;
@@ -87,6 +87,17 @@ pub(super) async fn systems(config: &Config) -> Vec<Check> {
         });
     }
     checks
+}
+
+/// Whether archives can be kept.
+pub(super) async fn archive(config: &Config) -> Check {
+    let Some(store) = existing(config).await else {
+        return Check::ok("archive", format!("archives will go to {}", config.archive.place));
+    };
+    match daemon::open_archive(config, &store).test().await {
+        Ok(found) => Check::ok("archive", found),
+        Err(why) => Check::bad("archive", why.to_string()).help("see [archive] in usher.toml"),
+    }
 }
 
 /// Whether mail can be sent, and somebody hears of what goes wrong.

@@ -1,0 +1,104 @@
+//! One file of an archive on its way: sent in pieces, finished whole, and read back.
+
+use object_store::path::Path;
+use object_store::{MultipartUpload, ObjectStoreExt, PutPayload};
+use sha2::{Digest, Sha256};
+use tokio::task::JoinSet;
+
+use super::digest;
+use super::error::ArchiveError;
+use super::manifest::Part;
+use super::place::Shelf;
+
+/// How much is sent with one request, where a file can be sent in several.
+pub(super) const PIECE: usize = 8 * 1024 * 1024;
+
+/// A file that is being written. Dropped before its end, it is not there.
+#[derive(Debug)]
+pub(super) struct OpenPart {
+    shelf: Shelf,
+    path: Path,
+    file: String,
+    bytes: u64,
+    sum: Sha256,
+    piece: Vec<u8>,
+    upload: Option<Box<dyn MultipartUpload>>,
+    /// The piece before this one: at most one is on its way.
+    sent: JoinSet<object_store::Result<()>>,
+}
+
+impl OpenPart {
+    pub(super) fn new(shelf: Shelf, path: Path, file: String) -> Self {
+        let (sum, sent) = (Sha256::new(), JoinSet::new());
+        Self { shelf, path, file, bytes: 0, sum, piece: Vec::new(), upload: None, sent }
+    }
+
+    pub(super) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Takes bytes; no more than [`PIECE`] are kept in hand, where the place takes a file in pieces.
+    pub(super) async fn write(&mut self, bytes: &[u8]) -> Result<(), ArchiveError> {
+        self.sum.update(bytes);
+        self.bytes += bytes.len() as u64;
+        let mut rest = bytes;
+        while self.shelf.in_pieces && self.piece.len() + rest.len() > PIECE {
+            let (now, later) = rest.split_at(PIECE - self.piece.len());
+            self.piece.extend_from_slice(now);
+            self.send().await?;
+            rest = later;
+        }
+        if self.piece.capacity() == 0 {
+            self.piece.reserve(PIECE.min(rest.len().next_power_of_two()));
+        }
+        self.piece.extend_from_slice(rest);
+        Ok(())
+    }
+
+    async fn send(&mut self) -> Result<(), ArchiveError> {
+        let piece = PutPayload::from(std::mem::take(&mut self.piece));
+        self.arrived().await?;
+        let upload = match &mut self.upload {
+            Some(upload) => upload,
+            None => {
+                let begun = self.shelf.store.put_multipart(&self.path).await;
+                self.upload.insert(begun.map_err(|why| ArchiveError::of(&self.shelf, &why))?)
+            }
+        };
+        self.sent.spawn(upload.put_part(piece));
+        Ok(())
+    }
+
+    async fn arrived(&mut self) -> Result<(), ArchiveError> {
+        while let Some(ended) = self.sent.join_next().await {
+            let ended = ended.map_err(|why| ArchiveError::retry(&self.shelf, why))?;
+            ended.map_err(|why| ArchiveError::of(&self.shelf, &why))?;
+        }
+        Ok(())
+    }
+
+    /// Finishes the file, and reads back what has become of it.
+    pub(super) async fn seal(mut self) -> Result<Part, ArchiveError> {
+        if self.upload.is_some() {
+            self.send().await?;
+            self.arrived().await?;
+        }
+        let ended = match self.upload.take() {
+            Some(mut upload) => upload.complete().await,
+            None => self.shelf.store.put(&self.path, PutPayload::from(std::mem::take(&mut self.piece))).await,
+        };
+        ended.map_err(|why| ArchiveError::of(&self.shelf, &why))?;
+        let sha256 = hex::encode(self.sum.finalize());
+        let found = digest::of_file(&self.shelf, &self.path).await;
+        match found.map_err(|why| ArchiveError::of(&self.shelf, &why))? {
+            Some((bytes, found)) if bytes == self.bytes && found == sha256 => {
+                Ok(Part { file: self.file, bytes: self.bytes, sha256 })
+            }
+            Some((bytes, _)) => {
+                let why = format!("{} reads back otherwise than it was written ({bytes} bytes)", self.path);
+                Err(ArchiveError::retry(&self.shelf, why))
+            }
+            None => Err(ArchiveError::retry(&self.shelf, format!("{} was written and is not there", self.path))),
+        }
+    }
+}
