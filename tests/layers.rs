@@ -51,6 +51,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("ed25519-dalek", &["secret"]),
     ("encoding_rs", &["intake"]),
     ("hmac", &["mail"]),
+    ("icalendar", &["connectors"]),
     ("indicatif", &["cli"]),
     ("ldap3", &["connectors"]),
     ("lettre", &["mail"]),
@@ -74,11 +75,14 @@ const HOMES: &[(&str, &[&str])] = &[
     ("serde_path_to_error", &["config"]),
     ("sqlx", &["store"]),
     ("strsim", &["workflow", "run", "connectors", "config"]),
+    ("tar", &["connectors"]),
     ("toml", &["connectors", "config"]),
     ("tower-layer", &["queue"]),
     ("tracing-subscriber", &["cli"]),
     ("ulid", &["queue"]),
     ("zeroize", &["secret", "cli"]),
+    ("zip", &["connectors"]),
+    ("zstd", &["connectors"]),
 ];
 
 /// At home in every room: plain data, errors, logs, waiting.

@@ -155,8 +155,8 @@ impl Connector {
     /// The same, keeping archives in `archive`, where the kind makes any.
     #[must_use]
     pub fn with_archive(self, archive: &ArchiveStore) -> Self {
-        let _ = archive;
         match self {
+            Self::Dav(system) => Self::Dav(Box::new(system.with_archive(archive.clone()))),
             Self::Sandbox(_) | Self::Http(_) | Self::Exec(_) | Self::Ldap(_) | Self::Faulty(_) => self,
         }
     }
@@ -337,7 +337,7 @@ impl Connector {
             Self::Http(system) => system.verify_archive(call).await,
             Self::Exec(system) => system.verify_archive(call).await,
             Self::Ldap(system) => system.verify_archive(call).await,
-            Self::Dav(_) => Ok(Observation::Unobservable),
+            Self::Dav(system) => system.verify_archive(call).await,
             Self::Faulty(faulty) => faulty.verify_archive(call).await,
         }
     }

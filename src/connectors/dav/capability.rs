@@ -21,8 +21,9 @@ pub(super) fn of(name: &str, settings: &DavSettings, action: ActionKind) -> Capa
     };
     match action {
         A::AccountsSync => Capability::Supported,
-        A::CalendarsTransfer => has(settings.calendars.is_some(), "calendars"),
-        A::FilesTransfer => has(settings.files.is_some(), "files"),
+        A::CalendarsTransfer | A::CalendarsExport => has(settings.calendars.is_some(), "calendars"),
+        A::ContactsExport => has(settings.contacts.is_some(), "contacts"),
+        A::FilesTransfer | A::FilesArchive => has(settings.files.is_some(), "files"),
         A::AccountPurge => Capability::Manual(format!(
             "Delete what is left of the account on `{name}`: its calendars, address books and files"
         )),

@@ -24,6 +24,11 @@ impl Resource {
     pub(super) fn etag(&self) -> Option<String> {
         self.described.text(multistatus::ETAG).map(quoted)
     }
+
+    /// Its length in bytes, where the server says it.
+    pub(super) fn length(&self) -> Option<u64> {
+        self.described.text(multistatus::LENGTH)?.parse().ok()
+    }
 }
 
 /// What has become of a request to move something.
@@ -70,6 +75,15 @@ impl Server<'_> {
             return Ok(None);
         }
         self.several(url, &answer).map(Some)
+    }
+
+    /// REPORT (RFC 3253 §3.6); `None` where the server does not do it.
+    pub(super) async fn report(&self, url: &Url, body: String) -> Result<Option<Vec<Resource>>, ActionError> {
+        let answer = self.send(Ask::looks("REPORT", url).header("depth", "1").body(XML, body)).await?;
+        match answer.status {
+            403 | 404 | 405 | 415 | 422 | 501 => Ok(None),
+            _ => self.several(url, &answer).map(Some),
+        }
     }
 
     /// What an answer says of a place and of what is right in it. Whatever leads elsewhere makes all of it worthless.

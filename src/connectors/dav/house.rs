@@ -10,6 +10,7 @@ use super::collection::Resource;
 use super::multistatus::{Described, NAME, RESOURCE_TYPE};
 use super::place;
 use super::settings::{DavSettings, Template};
+use crate::archive::ArchiveStore;
 use crate::connectors::{ActionError, Call};
 use crate::run::{Account, AccountStatus};
 use crate::workflow::params::{Params, Transfer};
@@ -19,6 +20,7 @@ pub(super) struct House<'a> {
     pub(super) system: &'a str,
     pub(super) settings: &'a DavSettings,
     pub(super) server: Server<'a>,
+    archive: Option<&'a ArchiveStore>,
 }
 
 /// What the server says of an account's homes.
@@ -37,7 +39,16 @@ impl Standing {
 
 impl<'a> House<'a> {
     pub(super) async fn enter(system: &'a str, settings: &'a DavSettings, door: &'a Door) -> Result<Self, ActionError> {
-        Ok(Self { system, settings, server: door.enter().await? })
+        Ok(Self { system, settings, server: door.enter().await?, archive: None })
+    }
+
+    pub(super) fn with_archive(self, archive: Option<&'a ArchiveStore>) -> Self {
+        Self { archive, ..self }
+    }
+
+    /// Where archives are kept.
+    pub(super) fn archive(&self) -> Result<&'a ArchiveStore, ActionError> {
+        self.archive.ok_or_else(|| ActionError::fail("there is no archive store here"))
     }
 
     /// The account that a call is about, which has something here.

@@ -3,14 +3,16 @@
 //! colleague has is written over.
 //!
 //! Read in this order: `settings`, `place` (where things are), `client` (one request), `error`, `multistatus` (its answer),
-//! `collection` (what can be asked), `house` (whose it is), `change/`, `reach`.
+//! `collection` (what can be asked), `house` (whose it is), `agenda` (calendars), `change/`, `keep/` (archives), `reach`.
 
+mod agenda;
 mod capability;
 mod change;
 mod client;
 mod collection;
 mod error;
 mod house;
+mod keep;
 mod multistatus;
 mod place;
 mod reach;
@@ -22,6 +24,7 @@ use self::client::Door;
 use self::house::House;
 pub use self::settings::{DavSettings, Template};
 use super::{ActionError, Call, Credential, Issued, Observation, Reach};
+use crate::archive::ArchiveStore;
 use crate::run::{Account, Capability, Evidence};
 use crate::secret::Secret;
 use crate::store::Store;
@@ -33,6 +36,7 @@ pub struct DavSystem {
     name: String,
     settings: Arc<DavSettings>,
     door: Door,
+    archive: Option<ArchiveStore>,
 }
 
 impl DavSystem {
@@ -40,7 +44,7 @@ impl DavSystem {
     pub fn new(name: impl Into<String>, settings: DavSettings) -> Self {
         let settings = Arc::new(settings);
         let door = Door::new(Arc::clone(&settings));
-        Self { name: name.into(), settings, door }
+        Self { name: name.into(), settings, door, archive: None }
     }
 
     /// With the store that its password may be kept in.
@@ -49,8 +53,15 @@ impl DavSystem {
         Self { door: self.door.with_store(store), ..self }
     }
 
+    /// Keeping what it exports in `archive`.
+    #[must_use]
+    pub fn with_archive(self, archive: ArchiveStore) -> Self {
+        Self { archive: Some(archive), ..self }
+    }
+
     async fn house(&self) -> Result<House<'_>, ActionError> {
-        House::enter(&self.name, &self.settings, &self.door).await
+        let house = House::enter(&self.name, &self.settings, &self.door).await?;
+        Ok(house.with_archive(self.archive.as_ref()))
     }
 
     /// What is configured of it.
@@ -109,6 +120,17 @@ impl DavSystem {
     /// When the server cannot be asked.
     pub async fn read(&self, external_id: &str) -> Result<Option<Account>, ActionError> {
         self.house().await?.read(external_id).await
+    }
+
+    /// Whether the archives that an earlier `call` has made are still what they were. The server itself is not asked.
+    ///
+    /// # Errors
+    /// When the archive store cannot be asked.
+    pub async fn verify_archive(&self, call: &Call) -> Result<Observation, ActionError> {
+        match &self.archive {
+            Some(archive) => keep::look(archive, &keep::name(&self.name, call)?).await,
+            None => Ok(Observation::Unobservable),
+        }
     }
 
     /// Whether it answers, and with which rights.

@@ -24,10 +24,13 @@ pub(super) const RESOURCE_TYPE: &str = "D:resourcetype";
 pub(super) const NAME: &str = "D:displayname";
 pub(super) const ETAG: &str = "D:getetag";
 pub(super) const LENGTH: &str = "D:getcontentlength";
+pub(super) const MODIFIED: &str = "D:getlastmodified";
 pub(super) const PRIVILEGES: &str = "D:current-user-privilege-set";
 pub(super) const DESCRIPTION: &str = "C:calendar-description";
 pub(super) const COMPONENTS: &str = "C:supported-calendar-component-set";
 pub(super) const TIMEZONE: &str = "C:calendar-timezone";
+pub(super) const CALENDAR_DATA: &str = "C:calendar-data";
+pub(super) const INVITE: &str = "S:invite";
 pub(super) const COLOUR: &str = "I:calendar-color";
 
 /// A property that a resource has.
@@ -52,6 +55,11 @@ pub(super) struct Described {
 impl Described {
     pub(super) fn text(&self, property: &str) -> Option<&str> {
         Some(self.properties.get(property)?.text.trim()).filter(|text| !text.is_empty())
+    }
+
+    /// The text with every blank in it: what an object consists of.
+    pub(super) fn verbatim(&self, property: &str) -> Option<&str> {
+        Some(self.properties.get(property)?.text.as_str())
     }
 
     pub(super) fn inside(&self, property: &str) -> &[String] {

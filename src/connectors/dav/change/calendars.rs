@@ -16,7 +16,7 @@ use super::read_back;
 use crate::connectors::dav::client::Ask;
 use crate::connectors::dav::collection::{Moved, NAMESPACES, Resource, XML};
 use crate::connectors::dav::house::House;
-use crate::connectors::dav::multistatus::{COLOUR, COMPONENTS, DESCRIPTION, ETAG, NAME, RESOURCE_TYPE, TIMEZONE};
+use crate::connectors::dav::multistatus::{COLOUR, COMPONENTS, DESCRIPTION, NAME, RESOURCE_TYPE, TIMEZONE};
 use crate::connectors::dav::place;
 use crate::connectors::{ActionError, Call, Observation};
 
@@ -48,9 +48,9 @@ impl<'a> Calendars<'a> {
 
     pub(super) async fn observe(&self) -> Result<Observation, ActionError> {
         let (mut left, mut given, mut calendars) = (0_usize, 0_usize, 0_usize);
-        for calendar in self.own().await? {
-            let objects = self.objects(&calendar.url).await?.unwrap_or_default();
-            let there = self.objects(&self.target(&calendar)).await?;
+        for calendar in self.at.calendars(self.home.as_ref()).await? {
+            let objects = self.at.objects(&calendar.url).await?.unwrap_or_default();
+            let there = self.at.objects(&self.target(&calendar)).await?;
             calendars += usize::from(there.is_some());
             let there: BTreeSet<String> = there.unwrap_or_default().into_iter().map(|object| object.name).collect();
             given += there.len();
@@ -69,8 +69,8 @@ impl<'a> Calendars<'a> {
 
     pub(super) async fn apply(&self) -> Result<(), ActionError> {
         let mut moves = !self.copies;
-        for calendar in self.own().await? {
-            let objects = self.objects(&calendar.url).await?.unwrap_or_default();
+        for calendar in self.at.calendars(self.home.as_ref()).await? {
+            let objects = self.at.objects(&calendar.url).await?.unwrap_or_default();
             if objects.is_empty() {
                 continue;
             }
@@ -81,24 +81,6 @@ impl<'a> Calendars<'a> {
             }
         }
         Ok(())
-    }
-
-    /// The account's own calendars: what others share with it is not its to give.
-    async fn own(&self) -> Result<Vec<Resource>, ActionError> {
-        let Some(home) = &self.home else { return Ok(Vec::new()) };
-        let wanted = [RESOURCE_TYPE, NAME, DESCRIPTION, COLOUR, COMPONENTS, TIMEZONE];
-        let mut found = self.at.server.inside(home, &wanted).await?.unwrap_or_default();
-        found.retain(|found| found.described.is("C:calendar") && !found.described.is("S:shared"));
-        Ok(found)
-    }
-
-    /// The events and tasks in a calendar; `None` where there is no calendar.
-    async fn objects(&self, calendar: &Url) -> Result<Option<Vec<Resource>>, ActionError> {
-        let found = self.at.server.inside(&place::as_collection(calendar), &[RESOURCE_TYPE, ETAG]).await?;
-        Ok(found.map(|mut found| {
-            found.retain(|object| !object.described.is_collection());
-            found
-        }))
     }
 
     /// Where a calendar goes. The end of its name keeps apart what would be called the same.

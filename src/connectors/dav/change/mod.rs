@@ -9,6 +9,7 @@ mod upload;
 use self::calendars::Calendars;
 use self::files::Files;
 use super::house::House;
+use super::keep::Keep;
 use crate::connectors::{ActionError, Call, Observation};
 use crate::run::{Evidence, EvidenceKind};
 use crate::workflow::ActionKind;
@@ -19,6 +20,8 @@ enum Change<'a> {
     Calendars(Calendars<'a>),
     /// Files to a colleague.
     Files(Files<'a>),
+    /// Something of an account's into the archive store.
+    Keep(Keep<'a>),
 }
 
 impl<'a> Change<'a> {
@@ -26,6 +29,9 @@ impl<'a> Change<'a> {
         Ok(match call.action {
             ActionKind::CalendarsTransfer => Self::Calendars(Calendars::of(call, at).await?),
             ActionKind::FilesTransfer => Self::Files(Files::of(call, at).await?),
+            ActionKind::CalendarsExport | ActionKind::ContactsExport | ActionKind::FilesArchive => {
+                Self::Keep(Keep::of(call, at).await?)
+            }
             other => return Err(not_done(other)),
         })
     }
@@ -34,6 +40,7 @@ impl<'a> Change<'a> {
         match self {
             Self::Calendars(calendars) => calendars.observe().await,
             Self::Files(files) => files.observe().await,
+            Self::Keep(keep) => keep.observe().await,
         }
     }
 
@@ -41,6 +48,7 @@ impl<'a> Change<'a> {
         match self {
             Self::Calendars(calendars) => calendars.apply().await,
             Self::Files(files) => files.apply().await,
+            Self::Keep(keep) => keep.apply().await,
         }
     }
 }
