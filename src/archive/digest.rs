@@ -14,13 +14,18 @@ pub(super) fn of(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
+/// The length of a file as it lies there; `None` where there is none.
+pub(super) async fn length(shelf: &Shelf, file: &Path) -> Result<Option<u64>, object_store::Error> {
+    match shelf.store.head(file).await {
+        Ok(found) => Ok(Some(found.size)),
+        Err(object_store::Error::NotFound { .. }) => Ok(None),
+        Err(why) => Err(why),
+    }
+}
+
 /// Length and checksum of a file as it lies there; `None` where there is none.
 pub(super) async fn of_file(shelf: &Shelf, file: &Path) -> Result<Option<(u64, String)>, object_store::Error> {
-    let bytes = match shelf.store.head(file).await {
-        Ok(found) => found.size,
-        Err(object_store::Error::NotFound { .. }) => return Ok(None),
-        Err(why) => return Err(why),
-    };
+    let Some(bytes) = length(shelf, file).await? else { return Ok(None) };
     let mut sum = Sha256::new();
     let mut at = 0;
     while at < bytes {

@@ -28,6 +28,7 @@ pub use settings::{ArchiveSettings, DavPlace, Place, S3Place};
 pub use writing::{Begun, Writing};
 
 use place::Shelf;
+use reading::Look;
 
 use crate::store::{KeptRow, Store};
 
@@ -95,10 +96,22 @@ impl ArchiveStore {
     /// # Errors
     /// When the place, or the record, cannot be asked.
     pub async fn verify(&self, name: &ArchiveName) -> Result<Verdict, ArchiveError> {
+        self.looked_at(name, Look::Bytes).await
+    }
+
+    /// As [`ArchiveStore::verify`], and soon: of its files only the lengths are asked.
+    ///
+    /// # Errors
+    /// When the place, or the record, cannot be asked.
+    pub async fn look(&self, name: &ArchiveName) -> Result<Verdict, ArchiveError> {
+        self.looked_at(name, Look::Lengths).await
+    }
+
+    async fn looked_at(&self, name: &ArchiveName, look: Look) -> Result<Verdict, ArchiveError> {
         let Some(row) = self.record.kept_archive(name.as_str()).await? else {
             return Ok(Verdict::Gone(format!("no archive {name} was ever finished")));
         };
-        reading::verify(&self.shelf().await?, &Kept::of(name, row)).await
+        reading::verify(&self.shelf().await?, &Kept::of(name, row), look).await
     }
 
     /// What the record knows of the archive called `name`; the place is not asked.

@@ -7,7 +7,8 @@ use tokio::task::JoinSet;
 
 use super::digest;
 use super::error::ArchiveError;
-use super::manifest::Part;
+use super::manifest::{MANIFEST, Part, path};
+use super::name::ArchiveName;
 use super::place::Shelf;
 
 /// How much is sent with one request, where a file can be sent in several.
@@ -17,6 +18,7 @@ pub(super) const PIECE: usize = 8 * 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct OpenPart {
     shelf: Shelf,
+    name: ArchiveName,
     path: Path,
     file: String,
     bytes: u64,
@@ -28,9 +30,10 @@ pub(super) struct OpenPart {
 }
 
 impl OpenPart {
-    pub(super) fn new(shelf: Shelf, path: Path, file: String) -> Self {
+    pub(super) fn new(shelf: Shelf, name: ArchiveName, file: String) -> Self {
+        let path = path(&name, &file);
         let (sum, sent) = (Sha256::new(), JoinSet::new());
-        Self { shelf, path, file, bytes: 0, sum, piece: Vec::new(), upload: None, sent }
+        Self { shelf, name, path, file, bytes: 0, sum, piece: Vec::new(), upload: None, sent }
     }
 
     pub(super) const fn bytes(&self) -> u64 {
@@ -77,12 +80,22 @@ impl OpenPart {
         Ok(())
     }
 
+    /// Where somebody else has finished the archive meanwhile, none of its files is replaced any more.
+    async fn nobody_was_faster(&self) -> Result<(), ArchiveError> {
+        let manifest = digest::length(&self.shelf, &path(&self.name, MANIFEST)).await;
+        match manifest.map_err(|why| ArchiveError::of(&self.shelf, &why))? {
+            Some(_) => Err(ArchiveError::taken(&self.shelf, &self.name)),
+            None => Ok(()),
+        }
+    }
+
     /// Finishes the file, and reads back what has become of it.
     pub(super) async fn seal(mut self) -> Result<Part, ArchiveError> {
         if self.upload.is_some() {
             self.send().await?;
             self.arrived().await?;
         }
+        self.nobody_was_faster().await?;
         let ended = match self.upload.take() {
             Some(mut upload) => upload.complete().await,
             None => self.shelf.store.put(&self.path, PutPayload::from(std::mem::take(&mut self.piece))).await,

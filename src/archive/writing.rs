@@ -57,6 +57,12 @@ impl Writing {
         self.note.as_ref()
     }
 
+    /// Forgets what an interrupted attempt has written: it is written anew from its beginning.
+    pub fn restart(&mut self) {
+        self.parts.clear();
+        self.note = None;
+    }
+
     /// How many bytes of it are finished and read back.
     pub fn resumed_bytes(&self) -> u64 {
         self.parts.iter().map(|part| part.bytes).sum()
@@ -87,7 +93,7 @@ impl Writing {
             // The one before gets its number first.
             self.settle().await?;
             let file = numbered(&self.file, self.parts.len());
-            self.open = Some(OpenPart::new(self.shelf.clone(), path(&self.name, &file), file));
+            self.open = Some(OpenPart::new(self.shelf.clone(), self.name.clone(), file));
         }
         let most = self.shelf.longest;
         match &mut self.open {
@@ -173,11 +179,10 @@ impl Writing {
     async fn take_away_leftovers(&mut self) -> Result<(), ArchiveError> {
         for index in self.parts.len().. {
             let file = path(&self.name, &numbered(&self.file, index));
-            match self.shelf.store.head(&file).await {
-                Err(object_store::Error::NotFound { .. }) => break,
-                Ok(_) => self.shelf.store.delete(&file).await.map_err(|why| ArchiveError::of(&self.shelf, &why))?,
-                Err(why) => return Err(ArchiveError::of(&self.shelf, &why)),
+            if digest::length(&self.shelf, &file).await.map_err(|why| ArchiveError::of(&self.shelf, &why))?.is_none() {
+                break;
             }
+            self.shelf.store.delete(&file).await.map_err(|why| ArchiveError::of(&self.shelf, &why))?;
         }
         Ok(())
     }
@@ -185,10 +190,10 @@ impl Writing {
     /// The files of an earlier attempt are still there, as long as they were.
     async fn look_again(&mut self) -> Result<(), ArchiveError> {
         for part in &self.parts {
-            let found = self.shelf.store.head(&path(&self.name, &part.file)).await;
-            let found = found.map_err(|why| ArchiveError::of(&self.shelf, &why))?;
-            if found.size != part.bytes {
-                let why = format!("{}/{} has {} bytes instead of {}", self.name, part.file, found.size, part.bytes);
+            let found = digest::length(&self.shelf, &path(&self.name, &part.file)).await;
+            let found = found.map_err(|why| ArchiveError::of(&self.shelf, &why))?.unwrap_or(0);
+            if found != part.bytes {
+                let why = format!("{}/{} has {found} bytes instead of {}", self.name, part.file, part.bytes);
                 return Err(ArchiveError::retry(&self.shelf, why));
             }
         }

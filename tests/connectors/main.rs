@@ -4,6 +4,7 @@
 #![cfg(test)]
 #![expect(unreachable_pub, reason = "a test binary has no outside")]
 
+mod archive;
 mod conformance;
 #[expect(dead_code, reason = "shared with tests/suite")]
 mod crm;

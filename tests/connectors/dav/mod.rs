@@ -6,7 +6,7 @@ mod hostile;
 mod line;
 mod radicale;
 mod target;
-mod wsgidav;
+pub mod wsgidav;
 
 use serde_json::{Value, json};
 use usher::workflow::ActionKind;

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::servers::{Server, program};
 
 /// usher's user there, and its password.
-const USHER: (&str, &str) = ("svc", "svcpass");
+pub const USHER: (&str, &str) = ("svc", "svcpass");
 
 pub struct WsgiDav {
     server: Server,
