@@ -81,7 +81,7 @@ impl OpenPart {
     }
 
     /// Where somebody else has finished the archive meanwhile, none of its files is replaced any more.
-    async fn nobody_was_faster(&self) -> Result<(), ArchiveError> {
+    async fn nobody_was_faster(&mut self) -> Result<(), ArchiveError> {
         let manifest = digest::length(&self.shelf, &path(&self.name, MANIFEST)).await;
         match manifest.map_err(|why| ArchiveError::of(&self.shelf, &why))? {
             Some(_) => Err(ArchiveError::taken(&self.shelf, &self.name)),

@@ -101,7 +101,9 @@ impl House<'_> {
         let Some(found) = found else { return Ok(None) };
         let address = self.settings.address_of(account);
         let texts = found.iter().filter_map(|object| object.described.verbatim(CALENDAR_DATA));
-        Ok(Some(texts.filter_map(|text| meeting(text, address.as_deref())).collect()))
+        let mut found: Vec<Meeting> = texts.filter_map(|text| meeting(text, address.as_deref())).collect();
+        found.sort_by(|a, b| (&a.starts, &a.uid).cmp(&(&b.starts, &b.uid)));
+        Ok(Some(found))
     }
 }
 

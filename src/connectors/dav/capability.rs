@@ -24,16 +24,19 @@ pub(super) fn of(name: &str, settings: &DavSettings, action: ActionKind) -> Capa
         A::CalendarsTransfer | A::CalendarsExport => has(settings.calendars.is_some(), "calendars"),
         A::ContactsExport => has(settings.contacts.is_some(), "contacts"),
         A::FilesTransfer | A::FilesArchive => has(settings.files.is_some(), "files"),
-        A::AccountPurge => Capability::Manual(format!(
-            "Delete what is left of the account on `{name}`: its calendars, address books and files"
+        A::AccountDelete => Capability::Manual(format!(
+            "Delete what is left of the account on `{name}`: its calendars, address books and files. There is no trash"
         )),
-        A::AccountDelete | A::AccountRestore => {
-            cannot("has no trash: what an account has there stays until a person deletes it for good")
-        }
+        A::AccountPurge | A::AccountRestore => cannot("has no trash: what is deleted there is gone"),
         A::AccountCreate => cannot("makes homes by itself when somebody first signs in"),
-        A::AccountDisable | A::AccountEnable | A::VerifyNoAccess => {
-            cannot("keeps no sign-ins of its own: they are closed where its accounts come from")
-        }
+        A::AccountDisable => Capability::Manual(format!(
+            "See that the account can no longer sign in to `{name}`: sign-in is closed where its accounts come from (a directory, a \
+             file of passwords), which WebDAV does not show"
+        )),
+        A::AccountEnable => Capability::Manual(format!(
+            "See that the account can sign in to `{name}` again: sign-in is opened where its accounts come from"
+        )),
+        A::VerifyNoAccess => cannot("does not show who can sign in: that is seen where its accounts come from"),
         A::PasswordRotate | A::PasswordReset | A::CredentialsSend => {
             cannot("keeps no passwords of its own: they are changed where its accounts come from")
         }

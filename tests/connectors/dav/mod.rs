@@ -1,17 +1,21 @@
 //! Calendars, address books and files, against real servers: Radicale and WsgiDAV.
 
 mod calendars;
+mod exports;
 mod files;
 mod hostile;
 mod line;
 mod radicale;
+mod story;
 mod target;
 pub mod wsgidav;
 
 use serde_json::{Value, json};
 use usher::workflow::ActionKind;
 
-use self::target::{Calendars, Files, Share, carried_over, handed_over};
+use self::target::{
+    Calendars, Files, Share, calendar_is_kept, carried_over, contacts_are_kept, files_are_kept, handed_over,
+};
 use crate::conformance::{Case, conforms, lists};
 
 /// Who takes over.
@@ -21,7 +25,11 @@ fn to_boss() -> Value {
 
 #[tokio::test]
 async fn a_server_of_calendars_conforms() {
-    let cases = [Case::new(ActionKind::CalendarsTransfer, handed_over).with(to_boss())];
+    let cases = [
+        Case::new(ActionKind::CalendarsTransfer, handed_over).with(to_boss()),
+        Case::new(ActionKind::CalendarsExport, calendar_is_kept).kept_elsewhere(),
+        Case::new(ActionKind::ContactsExport, contacts_are_kept).kept_elsewhere(),
+    ];
     let mut target = Calendars::start().await;
     conforms(&mut target, &cases).await;
     lists(&mut target).await;
@@ -30,7 +38,10 @@ async fn a_server_of_calendars_conforms() {
 #[tokio::test]
 async fn a_server_of_files_conforms_whoever_moves_them() {
     let with = json!({ "to": "boss@example.org", "folder": "From Jane" });
-    let cases = [Case::new(ActionKind::FilesTransfer, carried_over).with(with)];
+    let cases = [
+        Case::new(ActionKind::FilesTransfer, carried_over).with(with),
+        Case::new(ActionKind::FilesArchive, files_are_kept).kept_elsewhere(),
+    ];
     for share in [Share::One, Share::Several] {
         let mut target = Files::start(share).await;
         conforms(&mut target, &cases).await;

@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::servers::{Server, program};
 
 /// usher's user there, and its password.
-const USHER: (&str, &str) = ("svc", "svcpass");
+pub const USHER: (&str, &str) = ("svc", "svcpass");
 
 const PEOPLE: &str = "jdoe:jdoepass\nboss:bosspass\nsvc:svcpass\n";
 
@@ -44,6 +44,10 @@ impl Radicale {
 
     pub fn port(&self) -> u16 {
         self.server.port
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}/{path}", self.server.port)
     }
 
     /// Where it keeps its collections, one file for each event and card.

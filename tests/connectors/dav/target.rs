@@ -1,11 +1,12 @@
 //! The servers as targets of the suite that every connector passes: `jdoe` hands over to `boss`. What is there is read from
 //! the servers' own folders.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use usher::archive::{ArchiveSettings, ArchiveStore};
 use usher::connectors::Connector;
 use usher::connectors::dav::{DavSettings, DavSystem, Template};
 use usher::secret::SecretRef;
@@ -31,6 +32,24 @@ pub fn settings(port: u16, password: PathBuf) -> DavSettings {
     }
 }
 
+/// An archive store in a folder below this one.
+async fn archive(folder: &Path) -> ArchiveStore {
+    let record = crate::archive::record(folder).await;
+    ArchiveStore::new(ArchiveSettings::folder(folder.join("archives")), record)
+}
+
+/// What is in it, by file.
+fn kept(folder: &Path) -> BTreeMap<String, String> {
+    let at = folder.join("archives");
+    let all = if at.is_dir() { files(&at) } else { BTreeMap::new() };
+    all.into_iter().map(|(name, (text, _))| (name, text)).collect()
+}
+
+/// A card as Radicale writes it.
+pub fn card(uid: &str, name: &str) -> String {
+    format!("BEGIN:VCARD\r\nVERSION:3.0\r\nUID:{uid}\r\nFN:{name}\r\nN:{name};;;;\r\nEND:VCARD\r\n")
+}
+
 fn template(text: &str) -> Option<Template> {
     Some(Template::try_from(text).expect("a template"))
 }
@@ -51,7 +70,24 @@ impl Calendars {
             contacts: template("{account}/"),
             ..settings(line.port, server.folder.path().join("password"))
         };
-        Self { connector: Connector::Dav(Box::new(DavSystem::new("groupware", settings))), server, line }
+        let archive = archive(server.folder.path()).await;
+        let system = DavSystem::new("groupware", settings);
+        Self { connector: Connector::Dav(Box::new(system)).with_archive(&archive), server, line }
+    }
+
+    /// What is in the archive store, by file.
+    pub fn kept(&self) -> BTreeMap<String, String> {
+        kept(self.server.folder.path())
+    }
+
+    /// An address book with these cards, by name.
+    pub fn address_book(&self, person: &str, name: &str, cards: &[(&str, &str)]) {
+        let at = self.server.root().join(person).join(name);
+        std::fs::create_dir_all(&at).expect("an address book");
+        std::fs::write(at.join(".Radicale.props"), json!({ "tag": "VADDRESSBOOK" }).to_string()).expect("writes");
+        for (file, text) in cards {
+            std::fs::write(at.join(file), text).expect("writes");
+        }
     }
 
     /// A calendar with these events, by name.
@@ -106,17 +142,20 @@ impl Target for Calendars {
         }
         self.calendar("jdoe", "work", &[("1.ics", &event("1", "20280101T100000Z", "Review"))]);
         self.calendar("boss", "work", &[("1.ics", &event("1", "20280101T100000Z", "Of my own"))]);
+        self.address_book("jdoe", "contacts", &[("c.vcf", &card("c", "Carla"))]);
         "jdoe".to_owned()
     }
 
     async fn look(&self, _account: &str) -> Value {
-        json!(self.events())
+        let mut all = self.events();
+        all.retain(|name, _| !name.ends_with(".vcf"));
+        json!({ "events": all, "kept": self.kept() })
     }
 
     async fn whole(&self) -> Value {
         let all = files(&self.server.root()).into_iter();
         let all: BTreeMap<_, _> = all.filter(|(name, _)| !name.contains(".Radicale.cache")).collect();
-        json!(all)
+        json!([all, self.kept()])
     }
 
     async fn cut(&mut self, cut: Option<Cut>) {
@@ -129,6 +168,7 @@ impl Target for Calendars {
 
 /// Whether all of `jdoe`'s one event is in a calendar of its own of `boss`'s, whose own event is as it was.
 pub fn handed_over(now: &Value, before: &Value) -> bool {
+    let (now, before) = (&now["events"], &before["events"]);
     let events = now.as_object().expect("events");
     let given: Vec<_> = events.iter().filter(|(name, _)| name.starts_with("boss/from-jdoe-work-")).collect();
     events.keys().all(|name| !name.starts_with("jdoe/"))
@@ -165,7 +205,14 @@ impl Files {
             }),
             ..settings(line.port, server.folder.path().join("password"))
         };
-        Self { connector: Connector::Dav(Box::new(DavSystem::new("cloud", settings))), server, line, share }
+        let archive = archive(server.folder.path()).await;
+        let system = DavSystem::new("cloud", settings);
+        Self { connector: Connector::Dav(Box::new(system)).with_archive(&archive), server, line, share }
+    }
+
+    /// What is in the archive store, by file.
+    pub fn kept(&self) -> BTreeMap<String, String> {
+        kept(self.server.folder.path())
     }
 
     pub fn write(&self, person: &str, path: &str, content: &[u8]) {
@@ -202,11 +249,11 @@ impl Target for Files {
     }
 
     async fn look(&self, _account: &str) -> Value {
-        json!(self.files())
+        json!({ "files": self.files(), "kept": self.kept() })
     }
 
     async fn whole(&self) -> Value {
-        json!(files(self.server.root("jdoe").parent().expect("the folder")))
+        json!([files(self.server.root("jdoe").parent().expect("the folder")), self.kept()])
     }
 
     async fn cut(&mut self, cut: Option<Cut>) {
@@ -222,10 +269,36 @@ impl Target for Files {
 
 /// Whether all of `jdoe`'s one file is in the folder, and the colleague's own is as it was.
 pub fn carried_over(now: &Value, before: &Value) -> bool {
+    let (now, before) = (&now["files"], &before["files"]);
     let all = now.as_object().expect("files");
     all.keys().all(|name| !name.starts_with("jdoe/"))
         && now["boss/From Jane/plans/ü (1)&#%.txt"] == before["jdoe/plans/ü (1)&#%.txt"]
         && now["boss/plans/mine.txt"] == before["boss/plans/mine.txt"]
+}
+
+/// Whether something new with this ending was kept, and nothing was changed on the server.
+fn is_kept(now: &Value, before: &Value, ending: &str) -> bool {
+    let names = |at: &Value| -> BTreeSet<String> {
+        let kept = at["kept"].as_object().expect("archives");
+        kept.keys().filter(|name| name.ends_with(ending)).cloned().collect()
+    };
+    let untouched = now["events"] == before["events"] && now["files"] == before["files"];
+    untouched && names(now).difference(&names(before)).count() == 1
+}
+
+/// Whether the one calendar was kept.
+pub fn calendar_is_kept(now: &Value, before: &Value) -> bool {
+    is_kept(now, before, "/work.ics") && is_kept(now, before, "/calendars.json")
+}
+
+/// Whether the one address book was kept.
+pub fn contacts_are_kept(now: &Value, before: &Value) -> bool {
+    is_kept(now, before, "/contacts.vcf") && is_kept(now, before, "/address_books.json")
+}
+
+/// Whether the files were kept.
+pub fn files_are_kept(now: &Value, before: &Value) -> bool {
+    is_kept(now, before, "/files.tar.zst")
 }
 
 /// All files below a folder, with what is in them and when they were written.

@@ -54,6 +54,10 @@ impl WsgiDav {
         self.server.port
     }
 
+    pub fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}/{path}", self.server.port)
+    }
+
     /// Where a person's files are.
     pub fn root(&self, person: &str) -> PathBuf {
         self.folder.path().join("files").join(person)

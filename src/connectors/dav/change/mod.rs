@@ -8,10 +8,11 @@ mod upload;
 
 use self::calendars::Calendars;
 use self::files::Files;
+use super::capability;
 use super::house::House;
 use super::keep::Keep;
 use crate::connectors::{ActionError, Call, Observation};
-use crate::run::{Evidence, EvidenceKind};
+use crate::run::{Capability, Evidence, EvidenceKind};
 use crate::workflow::ActionKind;
 
 /// What a call asks for, with whoever it is about found.
@@ -26,6 +27,9 @@ enum Change<'a> {
 
 impl<'a> Change<'a> {
     async fn of(call: &Call, at: &'a House<'a>) -> Result<Self, ActionError> {
+        if !matches!(capability::of(at.system, at.settings, call.action), Capability::Supported) {
+            return Err(not_done(call.action));
+        }
         Ok(match call.action {
             ActionKind::CalendarsTransfer => Self::Calendars(Calendars::of(call, at).await?),
             ActionKind::FilesTransfer => Self::Files(Files::of(call, at).await?),
@@ -53,9 +57,9 @@ impl<'a> Change<'a> {
     }
 }
 
-/// There is no such thing here.
+/// There is no such thing here, or nothing says where it is.
 pub(super) fn not_done(action: ActionKind) -> ActionError {
-    ActionError::fail(format!("a server of calendars and files does not do `{action}`"))
+    ActionError::fail(format!("this server of calendars and files does not do `{action}`"))
 }
 
 /// Whether the goal of a call is reached.
