@@ -18,10 +18,12 @@ use crate::clock::{self, Clock};
 use crate::config::{Config, DatabasePlace, KeySettings, Problem, SystemKind};
 use crate::connectors::Connector;
 use crate::connectors::dav::{DavSettings, DavSystem};
+use crate::connectors::dovecot::{DovecotSettings, DovecotSystem};
 use crate::connectors::exec::{ExecSystem, Program, ProgramSettings};
 use crate::connectors::http::{HttpSystem, Line, LineSettings};
 use crate::connectors::ldap::{LdapSettings, LdapSystem};
 use crate::connectors::sandbox::{SandboxCompany, SandboxError};
+use crate::connectors::scim::ScimSystem;
 use crate::engine::library::Library;
 use crate::engine::{Engine, Fittings, Matching, Outside};
 use crate::mail::{MailRoom, Webhook};
@@ -137,7 +139,11 @@ pub fn open_systems(config: &Config) -> Result<BTreeMap<String, Connector>, Star
             SystemKind::Http(http) => Connector::Http(Box::new(HttpSystem::open(name.clone(), (**http).clone()))),
             SystemKind::Exec(exec) => Connector::Exec(Box::new(ExecSystem::open(name.clone(), (**exec).clone()))),
             SystemKind::Dav(dav) => Connector::Dav(Box::new(DavSystem::new(name, DavSettings::clone(dav)))),
+            SystemKind::Dovecot(dovecot) => {
+                Connector::Dovecot(Box::new(DovecotSystem::new(name, DovecotSettings::clone(dovecot))))
+            }
             SystemKind::Ldap(ldap) => Connector::Ldap(Box::new(LdapSystem::new(name, LdapSettings::clone(ldap)))),
+            SystemKind::Scim(scim) => Connector::Scim(Box::new(ScimSystem::open(name.clone(), (**scim).clone()))),
         };
         systems.insert(name.clone(), connector);
     }

@@ -1,10 +1,14 @@
-//! THE LINE OUT. How usher calls others over HTTP: TLS that is always verified, authorities of one's own besides the
-//! machine's, no redirects, no proxies. Whoever calls says where to, and how the answer is judged.
+//! THE LINE OUT. How usher calls others: TLS that is always verified, authorities of one's own besides the machine's; over
+//! HTTP no redirects and no proxies. Whoever calls says where to, and how the answer is judged.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Certificate, Client, ClientBuilder, redirect};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
 
 /// A client in the making. `ca` is a file with further certificates (PEM) of authorities to trust; `timeout` holds for a
 /// whole request, its answer included.
@@ -43,6 +47,57 @@ fn further(ca: Option<&Path>) -> Result<Vec<Certificate>, String> {
         return Err(format!("{}: there is no certificate (PEM) in it", path.display()));
     }
     Ok(found)
+}
+
+/// How a connection that is not HTTP is secured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Security {
+    /// TLS from the first byte (`ldaps://`, `imaps://`).
+    Tls,
+    /// TLS after a first request in the clear (RFC 4511, 4.14; RFC 5804, 2.2); nothing goes on without it.
+    StartTls,
+    /// In the clear: to this machine only.
+    None,
+}
+
+impl Security {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Tls, Self::StartTls, Self::None];
+
+    /// The word in the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tls => "tls",
+            Self::StartTls => "starttls",
+            Self::None => "none",
+        }
+    }
+}
+
+/// Whom a connection that is not HTTP trusts: the machine's authorities, and those in `ca` (PEM). The server's name is
+/// verified always.
+///
+/// # Errors
+/// What is wrong with the file of certificates.
+pub fn trust(ca: Option<&Path>) -> Result<ClientConfig, String> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if let Some(path) = ca {
+        let wrong = |why: String| format!("{}: {why}", path.display());
+        let pem = std::fs::read(path).map_err(|why| wrong(why.to_string()))?;
+        let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+        let found = found.map_err(|why| wrong(why.to_string()))?;
+        if found.is_empty() {
+            return Err(wrong("there is no certificate (PEM) in it".to_owned()));
+        }
+        for certificate in found {
+            roots.add(certificate).map_err(|why| wrong(why.to_string()))?;
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder = builder.map_err(|why| format!("TLS: {why}"))?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
 /// An error with its causes: the outermost words say little.

@@ -37,6 +37,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("anstyle", &["workflow", "cli"]),
     ("apalis", &["queue"]),
     ("apalis-core", &["queue"]),
+    ("async-imap", &["connectors"]),
     ("axum", &["web"]),
     ("base64", &["secret", "run", "archive", "connectors", "mail"]),
     ("chacha20poly1305", &["secret"]),
@@ -67,15 +68,17 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rust_xlsxwriter", &["report"]),
     ("rustix", &["connectors"]),
     ("rustls", &["outbound", "connectors"]),
-    ("rustls-native-certs", &["connectors"]),
+    ("rustls-native-certs", &["outbound"]),
     ("saphyr-parser", &["workflow"]),
     ("schemars", &["workflow", "connectors", "config"]),
     ("sd-notify", &["daemon"]),
     ("secrecy", &["secret"]),
     ("serde_path_to_error", &["config"]),
+    ("sha-crypt", &["connectors"]),
     ("sqlx", &["store"]),
     ("strsim", &["workflow", "run", "connectors", "config"]),
     ("tar", &["connectors"]),
+    ("tokio-rustls", &["connectors"]),
     ("toml", &["connectors", "config"]),
     ("tower-layer", &["queue"]),
     ("tracing-subscriber", &["cli"]),
@@ -90,8 +93,7 @@ const EVERYWHERE: &[&str] =
     &["futures", "hex", "jiff", "rand", "serde", "serde_json", "sha2", "thiserror", "tokio", "tracing"];
 
 /// Tests may use these besides.
-const IN_TESTS: &[&str] =
-    &["assert_cmd", "calamine", "criterion", "jsonschema", "proptest", "rcgen", "tempfile", "tokio-rustls"];
+const IN_TESTS: &[&str] = &["assert_cmd", "calamine", "criterion", "jsonschema", "proptest", "rcgen", "tempfile"];
 
 /// A broken rule.
 #[derive(Debug, PartialEq, Eq)]

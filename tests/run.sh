@@ -114,14 +114,19 @@ postfix_test() {
     run tests/postfix.sh "${CARGO_TARGET_DIR:-target}/debug/usher"
 }
 
-# The connectors are tested against real servers (tests/connectors): OpenLDAP as any user, Samba's domain controller as
-# root.
+# The connectors are tested against real servers (tests/connectors): OpenLDAP and Dovecot as any user, Samba's domain
+# controller as root.
 servers_for_connectors() {
     local missing=()
     if [ -z "$(find /usr/sbin /usr/local/sbin /usr/local/libexec /usr/libexec -name slapd 2>/dev/null | head -n 1)" ]; then
         missing+=(slapd)
     fi
     command -v ldapmodify >/dev/null || missing+=(ldap-utils)
+    [ -x /usr/sbin/dovecot ] || missing+=(dovecot-core)
+    [ -x /usr/lib/dovecot/imap ] || missing+=(dovecot-imapd)
+    [ -x /usr/lib/dovecot/managesieve ] || missing+=(dovecot-managesieved)
+    [ -x /usr/lib/dovecot/lmtp ] || missing+=(dovecot-lmtpd)
+    [ -e /usr/lib/dovecot/modules/lib90_sieve_plugin.so ] || missing+=(dovecot-sieve)
     if [ "${USHER_TEST_SAMBA:-yes}" = no ]; then
         say 'Without Samba, as USHER_TEST_SAMBA=no says: nothing was tried on Active Directory'
     elif [ "$(id -u)" -ne 0 ]; then
@@ -137,7 +142,7 @@ servers_for_connectors() {
         fail "${missing[*]} is missing, and the tests of the connectors need it." \
             "Debian, Ubuntu: sudo apt-get install ${missing[*]}"
     fi
-    install_packages 'directories, for the tests of the connectors' "${missing[@]}"
+    install_packages 'directories and mail hosts, for the tests of the connectors' "${missing[@]}"
 }
 
 # Servers that no distribution has, in a Python environment that is kept between runs.

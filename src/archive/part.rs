@@ -1,5 +1,7 @@
 //! One file of an archive on its way: sent in pieces, finished whole, and read back.
 
+use std::sync::{Mutex, PoisonError};
+
 use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStoreExt, PutPayload};
 use sha2::{Digest, Sha256};
@@ -24,7 +26,8 @@ pub(super) struct OpenPart {
     bytes: u64,
     sum: Sha256,
     piece: Vec<u8>,
-    upload: Option<Box<dyn MultipartUpload>>,
+    /// Nobody shares it; within the lock it is fit to be held while others wait.
+    upload: Option<Mutex<Box<dyn MultipartUpload>>>,
     /// The piece before this one: at most one is on its way.
     sent: JoinSet<object_store::Result<()>>,
 }
@@ -65,9 +68,10 @@ impl OpenPart {
             Some(upload) => upload,
             None => {
                 let begun = self.shelf.store.put_multipart(&self.path).await;
-                self.upload.insert(begun.map_err(|why| ArchiveError::of(&self.shelf, &why))?)
+                self.upload.insert(Mutex::new(begun.map_err(|why| ArchiveError::of(&self.shelf, &why))?))
             }
         };
+        let upload = upload.get_mut().unwrap_or_else(PoisonError::into_inner);
         self.sent.spawn(upload.put_part(piece));
         Ok(())
     }
@@ -80,24 +84,15 @@ impl OpenPart {
         Ok(())
     }
 
-    /// Where somebody else has finished the archive meanwhile, none of its files is replaced any more.
-    async fn nobody_was_faster(&mut self) -> Result<(), ArchiveError> {
-        let manifest = digest::length(&self.shelf, &path(&self.name, MANIFEST)).await;
-        match manifest.map_err(|why| ArchiveError::of(&self.shelf, &why))? {
-            Some(_) => Err(ArchiveError::taken(&self.shelf, &self.name)),
-            None => Ok(()),
-        }
-    }
-
     /// Finishes the file, and reads back what has become of it.
     pub(super) async fn seal(mut self) -> Result<Part, ArchiveError> {
         if self.upload.is_some() {
             self.send().await?;
             self.arrived().await?;
         }
-        self.nobody_was_faster().await?;
+        nobody_was_faster(&self.shelf, &self.name).await?;
         let ended = match self.upload.take() {
-            Some(mut upload) => upload.complete().await,
+            Some(upload) => upload.into_inner().unwrap_or_else(PoisonError::into_inner).complete().await,
             None => self.shelf.store.put(&self.path, PutPayload::from(std::mem::take(&mut self.piece))).await,
         };
         ended.map_err(|why| ArchiveError::of(&self.shelf, &why))?;
@@ -113,5 +108,14 @@ impl OpenPart {
             }
             None => Err(ArchiveError::retry(&self.shelf, format!("{} was written and is not there", self.path))),
         }
+    }
+}
+
+/// Where somebody else has finished the archive meanwhile, none of its files is replaced any more.
+async fn nobody_was_faster(shelf: &Shelf, name: &ArchiveName) -> Result<(), ArchiveError> {
+    let manifest = digest::length(shelf, &path(name, MANIFEST)).await;
+    match manifest.map_err(|why| ArchiveError::of(shelf, &why))? {
+        Some(_) => Err(ArchiveError::taken(shelf, name)),
+        None => Ok(()),
     }
 }

@@ -138,7 +138,7 @@ impl Writing {
         Ok(())
     }
 
-    async fn put(&mut self, file: &str, bytes: Vec<u8>) -> Result<(), ArchiveError> {
+    async fn put(&self, file: &str, bytes: Vec<u8>) -> Result<(), ArchiveError> {
         let ended = self.shelf.store.put(&path(&self.name, file), PutPayload::from(bytes)).await;
         ended.map(|_| ()).map_err(|why| ArchiveError::of(&self.shelf, &why))
     }
@@ -176,7 +176,7 @@ impl Writing {
     }
 
     /// An attempt that was interrupted may have come further: what it left behind is no part of this archive.
-    async fn take_away_leftovers(&mut self) -> Result<(), ArchiveError> {
+    async fn take_away_leftovers(&self) -> Result<(), ArchiveError> {
         for index in self.parts.len().. {
             let file = path(&self.name, &numbered(&self.file, index));
             if digest::length(&self.shelf, &file).await.map_err(|why| ArchiveError::of(&self.shelf, &why))?.is_none() {
@@ -188,7 +188,7 @@ impl Writing {
     }
 
     /// The files of an earlier attempt are still there, as long as they were.
-    async fn look_again(&mut self) -> Result<(), ArchiveError> {
+    async fn look_again(&self) -> Result<(), ArchiveError> {
         for part in &self.parts {
             let found = digest::length(&self.shelf, &path(&self.name, &part.file)).await;
             let found = found.map_err(|why| ArchiveError::of(&self.shelf, &why))?.unwrap_or(0);

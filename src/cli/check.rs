@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::counted::counted;
 use super::{CliError, Context, Exit, Tone};
 use crate::config::{self, Config, Problem, SandboxSettings, SystemKind, WorkflowFile};
+use crate::connectors::dovecot::DovecotSettings;
 use crate::connectors::sandbox::Company;
 use crate::workflow::{self, ActionKind, Diagnostic, Known, Severity};
 use crate::{daemon, mail};
@@ -126,9 +127,10 @@ impl Findings {
             let found = match &system.kind {
                 SystemKind::Sandbox(settings) => sandbox(settings),
                 SystemKind::Ldap(settings) => authority(settings.ca.as_deref()),
+                SystemKind::Dovecot(settings) => dovecot(settings),
                 SystemKind::Dav(settings) => authority(settings.ca.as_deref()),
                 // What others declare was judged with the configuration.
-                SystemKind::Http(_) | SystemKind::Exec(_) => Ok(()),
+                SystemKind::Http(_) | SystemKind::Exec(_) | SystemKind::Scim(_) => Ok(()),
             };
             if let Err(message) = found {
                 self.problems.push(Problem::new(format!("[systems.{}]", system.name), message));
@@ -225,7 +227,17 @@ fn sandbox(settings: &SandboxSettings) -> Result<(), String> {
     Err(format!("the company in {} has no system `{system}`; it has {}", company.display(), known.join(", ")))
 }
 
-/// Whether an authority of one's own is there.
+/// What can be seen of a mail host's settings without asking it.
+fn dovecot(settings: &DovecotSettings) -> Result<(), String> {
+    authority(settings.ca.as_deref())?;
+    for path in [&settings.passwd_file, &settings.deny_file].into_iter().flatten() {
+        let wrong = |error| format!("Dovecot's passwd-file {} cannot be read: {error}", path.display());
+        std::fs::metadata(path).map(drop).map_err(wrong)?;
+    }
+    Ok(())
+}
+
+/// Whether the file with an authority's certificate is there.
 fn authority(ca: Option<&Path>) -> Result<(), String> {
     let Some(ca) = ca else { return Ok(()) };
     std::fs::metadata(ca)

@@ -259,7 +259,7 @@ impl Judge<'_> {
         })
     }
 
-    fn limit(&mut self, section: &str, written: Option<i64>, default: usize) -> usize {
+    pub(super) fn limit(&mut self, section: &str, written: Option<i64>, default: usize) -> usize {
         let Some(written) = written else { return default };
         match usize::try_from(written).ok().filter(|_| LIMITS.contains(&written)) {
             Some(limit) => limit,

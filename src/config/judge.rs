@@ -215,6 +215,14 @@ impl Judge<'_> {
                 let own = self.own(name, raw)?;
                 SystemKind::Ldap(Box::new(self.ldap(name, &own)?))
             }
+            "scim" => {
+                let own = self.own(name, raw)?;
+                SystemKind::Scim(Box::new(self.scim(name, &own)?))
+            }
+            "dovecot" => {
+                let own = self.own(name, raw)?;
+                SystemKind::Dovecot(Box::new(self.dovecot(name, &own)?))
+            }
             "dav" => {
                 let own = self.own(name, raw)?;
                 SystemKind::Dav(Box::new(self.dav(name, &own)?))

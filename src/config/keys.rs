@@ -186,6 +186,8 @@ pub(super) const EVERY_SYSTEM: &[Key] = &[
     ("destructive_per_hour", Kind::Text),
     ("destructive_per_day", Kind::Text),
     ("cuts_per_hour", Kind::Text),
+    ("at_once", Kind::Number),
+    ("rate", Kind::Text),
 ];
 
 /// The kinds of system and what each takes besides. A key that several kinds take takes the same of each.
@@ -264,6 +266,42 @@ pub(super) const SYSTEM_KINDS: &[(&str, &[Key])] = &[
             ("calendars", Kind::Text),
             ("contacts", Kind::Text),
             ("files", Kind::Text),
+        ],
+    ),
+    (
+        "scim",
+        &[
+            ("url", Kind::Text),
+            ("networks", Kind::Texts),
+            ("ca", Kind::Path),
+            ("token", Kind::Secret),
+            ("user", Kind::Text),
+            ("password", Kind::Secret),
+            ("dialect", Kind::Text),
+            ("employee_number", Kind::Text),
+            ("lacks", Kind::Texts),
+            ("administrators", Kind::Text),
+            ("page", Kind::Number),
+            ("timeout", Kind::Text),
+            ("answer_limit", Kind::Number),
+        ],
+    ),
+    (
+        "dovecot",
+        &[
+            ("url", Kind::Text),
+            ("api_key", Kind::Secret),
+            ("tls", Kind::Text),
+            ("ca", Kind::Path),
+            ("imap", Kind::Text),
+            ("sieve", Kind::Text),
+            ("user", Kind::Text),
+            ("password", Kind::Secret),
+            ("passwd_file", Kind::Path),
+            ("deny_file", Kind::Path),
+            ("directory", Kind::Text),
+            ("last_login", Kind::Text),
+            ("timeout", Kind::Text),
         ],
     ),
 ];

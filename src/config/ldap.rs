@@ -35,7 +35,7 @@ impl Judge<'_> {
         let filter = self.filter(&key("filter"), raw.filter.as_deref(), profile);
         let attribute = |written: &Option<String>, default: &str| written.clone().unwrap_or_else(|| default.to_owned());
         let hidden = self.mark(&key("hidden"), raw.hidden.as_deref());
-        let page = self.page(&key("page"), raw.page);
+        let page = self.page(&key("page"), raw.page, LdapSettings::PAGE);
         let timeout = self.length(&key("timeout"), raw.timeout.as_deref(), 1..=60, LdapSettings::TIMEOUT);
         for (name_of, attribute) in [("login", &raw.login), ("employee_number", &raw.employee_number)] {
             self.attribute(&key(name_of), attribute.as_deref());
@@ -153,17 +153,21 @@ impl Judge<'_> {
         }
     }
 
-    fn page(&mut self, key: &str, written: Option<i64>) -> i32 {
-        let page = written.map_or(Some(LdapSettings::PAGE), |page| i32::try_from(page).ok());
-        page.filter(|page| (1..=1000).contains(page)).unwrap_or_else(|| {
-            self.wrong(key, "it is not between 1 and 1000");
-            LdapSettings::PAGE
-        })
+    /// How many are read at once.
+    pub(super) fn page<N: TryFrom<i64> + Copy>(&mut self, key: &str, written: Option<i64>, default: N) -> N {
+        let Some(written) = written else { return default };
+        match N::try_from(written).ok().filter(|_| (1..=1000).contains(&written)) {
+            Some(page) => page,
+            None => {
+                self.wrong(key, "it is not between 1 and 1000");
+                default
+            }
+        }
     }
 }
 
 /// `HOST` or `HOST:PORT`, without a path or a user.
-fn is_host(host: &str) -> bool {
+pub(super) fn is_host(host: &str) -> bool {
     let (name, port) = match host.rsplit_once(':') {
         Some((name, port)) if !name.ends_with(':') && !port.contains(']') => (name, Some(port)),
         _ => (host, None),
@@ -176,7 +180,7 @@ fn is_host(host: &str) -> bool {
     named && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
 }
 
-fn is_here(host: &str) -> bool {
+pub(super) fn is_here(host: &str) -> bool {
     let name = host.strip_prefix("[::1]").map_or_else(|| host.split(':').next().unwrap_or_default(), |_| "::1");
     name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }

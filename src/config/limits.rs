@@ -1,10 +1,11 @@
-//! `[limits]`, and the limits of `[systems.NAME]`: how much may happen on a system before a person looks.
+//! `[limits]`, and the limits of `[systems.NAME]`: how much may happen on a system before a person looks, and how fast.
 
 use std::collections::BTreeMap;
 
 use super::judge::Judge;
 use super::keys::SYSTEMS;
 use crate::run::limits::{Limit, Limits, SystemLimits};
+use crate::run::pace::{Pace, Rate};
 
 /// What one section says of the three limits, in their order.
 type Written<'a> = [(&'static str, Option<&'a str>); 3];
@@ -40,6 +41,29 @@ impl Judge<'_> {
         Limits { everywhere, on, inventory_age: age }
     }
 
+    /// How fast single systems are asked.
+    pub(super) fn paces(&mut self) -> BTreeMap<String, Pace> {
+        let merged = self.merged;
+        let mut paces = BTreeMap::new();
+        for (name, raw) in &merged.raw.systems {
+            let mut pace = Pace::default();
+            match raw.at_once.map(Pace::at_once) {
+                None => {}
+                Some(Ok(most)) => pace.at_once = Some(most),
+                Some(Err(why)) => self.wrong(&format!("{SYSTEMS}.{name}.at_once"), why),
+            }
+            match raw.rate.as_deref().map(Rate::parse) {
+                None => {}
+                Some(Ok(rate)) => pace.rate = Some(rate),
+                Some(Err(why)) => self.wrong(&format!("{SYSTEMS}.{name}.rate"), why),
+            }
+            if pace.is_limited() {
+                paces.insert(name.clone(), pace);
+            }
+        }
+        paces
+    }
+
     fn system_limits(&mut self, section: &str, written: Written<'_>, default: SystemLimits) -> SystemLimits {
         let mut limits = default;
         let places = [&mut limits.destructive_per_hour, &mut limits.destructive_per_day, &mut limits.cuts_per_hour];
@@ -51,5 +75,32 @@ impl Judge<'_> {
             }
         }
         limits
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::config::tests::judged;
+    use crate::run::pace::{Pace, Rate};
+
+    const SYSTEM: &str = "[systems.a]\nkind = \"sandbox\"\ncompany = \"c.toml\"\n";
+
+    #[test]
+    fn a_pace_is_read_where_it_is_written() {
+        let (config, problems) = judged(&format!("{SYSTEM}at_once = 4\nrate = \"120/min\"\n"));
+        assert_eq!(problems, [""; 0]);
+        let rate = Rate { starts: 120, per: Duration::from_secs(60) };
+        assert_eq!(config.rules.paces["a"], Pace { at_once: Some(4), rate: Some(rate) });
+        assert!(judged(SYSTEM).0.rules.paces.is_empty(), "without limit, nothing is asked of the database");
+        for (more, named) in [
+            ("at_once = 0", "`systems.a.at_once`: 0 is not between 1"),
+            ("rate = \"0/min\"", "`systems.a.rate`: `0/min` is no rate: it allows nothing"),
+            ("rate = \"60\"", "write `120/min`"),
+        ] {
+            let (_, problems) = judged(&format!("{SYSTEM}{more}\n"));
+            assert!(problems.iter().any(|problem| problem.contains(named)), "{more}: {problems:?}");
+        }
     }
 }

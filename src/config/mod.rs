@@ -10,6 +10,7 @@ mod conventions;
 mod database;
 mod dav;
 mod declared;
+mod dovecot;
 mod file;
 mod judge;
 mod keys;
@@ -22,6 +23,7 @@ mod raw;
 mod retention;
 mod rules;
 mod schema;
+mod scim;
 mod settings;
 mod sources;
 mod surroundings;
@@ -125,7 +127,7 @@ impl Config {
             archive: judge.archive(&database.place),
             passwords: judge.passwords(),
             database,
-            rules: Rules { limits: judge.limits(), ..judge.house_rules(&time.holidays) },
+            rules: Rules { limits: judge.limits(), paces: judge.paces(), ..judge.house_rules(&time.holidays) },
             time,
             workflows: judge.workflows(),
             serve: judge.serve(),

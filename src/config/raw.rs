@@ -200,6 +200,8 @@ pub(super) struct RawSystem {
     pub(super) destructive_per_hour: Option<String>,
     pub(super) destructive_per_day: Option<String>,
     pub(super) cuts_per_hour: Option<String>,
+    pub(super) at_once: Option<i64>,
+    pub(super) rate: Option<String>,
     pub(super) own_account: Option<String>,
     pub(super) password_length: Option<i64>,
     pub(super) password_classes: Option<Vec<String>>,
@@ -234,6 +236,44 @@ pub(super) struct RawLdap {
     pub(super) placeholder: Option<String>,
     pub(super) domain: Option<String>,
     pub(super) page: Option<i64>,
+    pub(super) timeout: Option<String>,
+}
+
+/// `kind = "scim"`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawScim {
+    pub(super) url: Option<String>,
+    pub(super) networks: Option<Vec<String>>,
+    pub(super) ca: Option<String>,
+    pub(super) token: Option<SecretRef>,
+    pub(super) user: Option<String>,
+    pub(super) password: Option<SecretRef>,
+    pub(super) dialect: Option<String>,
+    pub(super) employee_number: Option<String>,
+    pub(super) lacks: Option<Vec<String>>,
+    pub(super) administrators: Option<String>,
+    pub(super) page: Option<i64>,
+    pub(super) timeout: Option<String>,
+    pub(super) answer_limit: Option<i64>,
+}
+
+/// `kind = "dovecot"`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawDovecot {
+    pub(super) url: Option<String>,
+    pub(super) api_key: Option<SecretRef>,
+    pub(super) tls: Option<String>,
+    pub(super) ca: Option<String>,
+    pub(super) imap: Option<String>,
+    pub(super) sieve: Option<String>,
+    pub(super) user: Option<String>,
+    pub(super) password: Option<SecretRef>,
+    pub(super) passwd_file: Option<String>,
+    pub(super) deny_file: Option<String>,
+    pub(super) directory: Option<String>,
+    pub(super) last_login: Option<String>,
     pub(super) timeout: Option<String>,
 }
 

@@ -7,6 +7,7 @@ use super::keys::{self, Key, Kind};
 use crate::connectors::declared::AccountFields;
 use crate::connectors::exec::{ActionProgram, Ask};
 use crate::connectors::http::{ActionRequest, Listing, ReadAccount};
+use crate::connectors::scim;
 use crate::secret::{PasswordPolicy, SignClass};
 use crate::workflow::Facet;
 
@@ -138,15 +139,24 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
     ("systems.destructive_per_hour", "As in [limits], for this system."),
     ("systems.destructive_per_day", "As in [limits], for this system."),
     ("systems.cuts_per_hour", "As in [limits], for this system."),
+    ("systems.at_once", "How many attempts may be under way there at once, over all daemons; default without limit."),
+    (
+        "systems.rate",
+        "How many attempts may start there within a time, over all daemons, as `120/min`; default without limit.",
+    ),
     ("systems.own_account", "The account that usher itself has there, by sign-in name or id: it is protected."),
     ("systems.company", "For a sandbox: the file that describes the company."),
     ("systems.state", "For a sandbox: where what happens to it is written down."),
     ("systems.system", "For a sandbox: the system's name in the company; default its name here."),
     (
         "systems.url",
-        "Where the system is: `ldaps://ldap.example.org`; for `http` and `dav`, what every request is below.",
+        "Where the system is: `ldaps://ldap.example.org`; for `http`, `scim` and `dav`, what every request is below; for `dovecot`, \
+         doveadm's HTTP interface.",
     ),
-    ("systems.networks", "For `http` and `dav`: networks within the house that may be connected to; default none."),
+    (
+        "systems.networks",
+        "For `http`, `scim` and `dav`: networks within the house that may be connected to; default none.",
+    ),
     ("systems.timeout", "How long the system may take to answer, 1 to 60 seconds."),
     ("systems.answer_limit", "The longest answer that is read, in bytes; default 1048576."),
     ("systems.headers", "For `http`: headers of every request, by name; `{{ secrets.NAME }}` is a secret."),
@@ -167,9 +177,15 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
     ),
     ("systems.answers", "For `exec`: what the program answers besides its actions."),
     ("systems.profile", "For a directory: which kind of server it is."),
-    ("systems.tls", "How the connection is secured; default `tls` for `ldaps://`, `starttls` for `ldap://`."),
+    (
+        "systems.tls",
+        "How the connection is secured; default `tls` for `ldaps://` and `imaps://`, `starttls` for `ldap://`, `imap://`, `sieve://`.",
+    ),
     ("systems.ca", "A certificate authority to trust besides the machine's."),
-    ("systems.user", "Whom usher signs in as: for a directory a DN, or `NAME@DOMAIN` for Active Directory."),
+    (
+        "systems.user",
+        "Whom usher signs in as: for a directory a DN, or `NAME@DOMAIN` for Active Directory; for `dovecot` the master user.",
+    ),
     ("systems.password", "That user's password, as a reference."),
     ("systems.base", "For a directory: what everything that usher looks at is below."),
     ("systems.people", "For a directory: what accounts are below, and new ones are made in; default `base`."),
@@ -177,10 +193,13 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
     ("systems.deleted", "For a directory: where deleted accounts wait for their purge; default where they are."),
     ("systems.filter", "For a directory: which entries are accounts."),
     ("systems.login", "For a directory: the attribute that people sign in with."),
-    ("systems.employee_number", "For a directory: the attribute that holds the employee number."),
+    (
+        "systems.employee_number",
+        "The attribute that holds the employee number; for `scim` `employeeNumber` or `externalId`.",
+    ),
     ("systems.hidden", "For a directory: what hides an account from address lists, as `ATTRIBUTE=VALUE`."),
     ("systems.policy", "For a directory: the password policy of accounts that name none."),
-    ("systems.administrators", "For a directory: the group of those who administer it."),
+    ("systems.administrators", "Who administers the system: for a directory a group, for `scim` a value of `roles`."),
     ("systems.placeholder", "For a directory: who takes the last member's place in a group that may not be empty."),
     (
         "systems.domain",
@@ -190,7 +209,17 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
     ("systems.calendars", "For `dav`: where a person's calendars are below `url`, as `calendars/{account}/`."),
     ("systems.contacts", "For `dav`: where a person's address books are below `url`, as `addressbooks/{account}/`."),
     ("systems.files", "For `dav`: where a person's files are below `url`, as `files/{account}/`."),
-    ("systems.page", "For a directory: how many accounts are read at once, 1 to 1000; default 500."),
+    ("systems.page", "How many accounts are read at once, 1 to 1000; default 500 for a directory, 200 for `scim`."),
+    ("systems.token", "For `scim`: the bearer token, as a reference."),
+    ("systems.dialect", "For `scim`: how changes are told; default as the provider announces."),
+    ("systems.lacks", "For `scim`: what the provider does not have."),
+    ("systems.api_key", "For `dovecot`: the key of doveadm's HTTP interface, as a reference."),
+    ("systems.imap", "For `dovecot`: where IMAP is, `imaps://mail.example.org`."),
+    ("systems.sieve", "For `dovecot`: where ManageSieve is, `sieve://mail.example.org`; default by doveadm."),
+    ("systems.passwd_file", "For `dovecot`: the passwd-file that accounts are lines of, where they are."),
+    ("systems.deny_file", "For `dovecot`: the passwd-file of those who may not sign in."),
+    ("systems.directory", "For `dovecot`: the system that people sign in by, where that is a directory."),
+    ("systems.last_login", "For `dovecot`: the dictionary of last sign-ins, as `last_login_dict` names it there."),
 ];
 
 /// The schema of the configuration.
@@ -275,6 +304,10 @@ fn narrow(path: &str, schema: &mut Value) {
             let profiles = crate::connectors::ldap::Profile::ALL;
             schema["enum"] = json!(profiles.map(crate::connectors::ldap::Profile::as_str));
         }
+        "systems.dialect" => schema["enum"] = json!(scim::Dialect::ALL.map(scim::Dialect::as_str)),
+        "systems.lacks" => schema["items"]["enum"] = json!(scim::Lack::ALL.map(scim::Lack::as_str)),
+        "systems.at_once" => schema["minimum"] = json!(1),
+        "systems.rate" => schema["pattern"] = json!(r"^\s*[0-9]+\s*/\s*(?:s|min|h)\s*$"),
         "systems.page" => {
             schema["minimum"] = json!(1);
             schema["maximum"] = json!(1000);

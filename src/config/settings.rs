@@ -9,9 +9,11 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::connectors::dav::DavSettings;
+use crate::connectors::dovecot::DovecotSettings;
 use crate::connectors::exec::ExecSettings;
 use crate::connectors::http::HttpSettings;
 use crate::connectors::ldap::LdapSettings;
+use crate::connectors::scim::ScimSettings;
 use crate::run::{Governing, MatchRules};
 use crate::secret::SecretRef;
 
@@ -87,6 +89,10 @@ pub enum SystemKind {
     Exec(Box<ExecSettings>),
     /// A directory.
     Ldap(Box<LdapSettings>),
+    /// A service provider that speaks SCIM.
+    Scim(Box<ScimSettings>),
+    /// A mail host.
+    Dovecot(Box<DovecotSettings>),
     /// A server of calendars, address books or files.
     Dav(Box<DavSettings>),
 }
@@ -96,8 +102,9 @@ impl SystemKind {
     pub fn governing(&self) -> Vec<Governing> {
         match self {
             Self::Sandbox(_) => crate::connectors::sandbox::GOVERNING.to_vec(),
-            Self::Http(_) | Self::Exec(_) | Self::Dav(_) => Vec::new(),
+            Self::Http(_) | Self::Exec(_) | Self::Dovecot(_) | Self::Dav(_) => Vec::new(),
             Self::Ldap(ldap) => ldap.governing(),
+            Self::Scim(scim) => scim.governing(),
         }
     }
 
@@ -108,6 +115,8 @@ impl SystemKind {
             Self::Http(_) => "http",
             Self::Exec(_) => "exec",
             Self::Ldap(_) => "ldap",
+            Self::Scim(_) => "scim",
+            Self::Dovecot(_) => "dovecot",
             Self::Dav(_) => "dav",
         }
     }

@@ -3,24 +3,29 @@
 
 pub mod dav;
 pub mod declared;
+pub mod dovecot;
 pub mod exec;
 pub mod faulty;
 pub mod http;
 pub mod ldap;
+mod membership;
 pub mod sandbox;
+pub mod scim;
 
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use self::dav::DavSystem;
+use self::dovecot::DovecotSystem;
 use self::exec::ExecSystem;
 use self::faulty::FaultySystem;
 use self::http::HttpSystem;
 use self::ldap::LdapSystem;
 use self::sandbox::SandboxSystem;
-use crate::archive::ArchiveStore;
-use crate::run::{Account, Capability, Evidence, Governing};
+use self::scim::ScimSystem;
+use crate::archive::{ArchiveError, ArchiveStore};
+use crate::run::{Account, Capability, Evidence, EvidenceKind, Governing};
 use crate::secret::Secret;
 use crate::store::Store;
 use crate::workflow::{ActionKind, Class, Facet};
@@ -51,6 +56,18 @@ pub enum Observation {
     NotReached(String),
     /// This goal cannot be seen there (a password).
     Unobservable,
+}
+
+impl Observation {
+    /// The goal is reached: `detail` was read there.
+    pub(crate) fn read_back(detail: impl Into<String>) -> Self {
+        Self::Reached(Evidence { kind: EvidenceKind::ReadBack, detail: detail.into() })
+    }
+
+    /// Reached with `reached` if it `is`, else not, with `seen`.
+    pub(crate) fn seen(is: bool, reached: impl Into<String>, seen: impl Into<String>) -> Self {
+        if is { Self::read_back(reached) } else { Self::NotReached(seen.into()) }
+    }
 }
 
 /// Why an attempt did not reach its goal, and what may be done about it.
@@ -95,6 +112,16 @@ impl ActionError {
     }
 }
 
+impl From<ArchiveError> for ActionError {
+    /// An archive that is not finished is none: until then there is no effect.
+    fn from(why: ArchiveError) -> Self {
+        match why {
+            ArchiveError::Retry(why) => Self::retry(why),
+            ArchiveError::Fail(why) => Self::fail(why),
+        }
+    }
+}
+
 /// What a system makes for somebody to get into an account with.
 #[derive(Clone, Copy, Debug)]
 pub enum Credential<'a> {
@@ -133,6 +160,10 @@ pub enum Connector {
     Exec(Box<ExecSystem>),
     /// A directory.
     Ldap(Box<LdapSystem>),
+    /// One that speaks SCIM.
+    Scim(Box<ScimSystem>),
+    /// A mail host.
+    Dovecot(Box<DovecotSystem>),
     /// A server of calendars, address books or files.
     Dav(Box<DavSystem>),
     /// One whose calls a test makes go wrong.
@@ -145,6 +176,8 @@ impl Connector {
     pub fn with_store(self, store: &Store) -> Self {
         match self {
             Self::Ldap(system) => Self::Ldap(Box::new(system.with_store(store.clone()))),
+            Self::Scim(system) => Self::Scim(Box::new(system.with_store(store.clone()))),
+            Self::Dovecot(system) => Self::Dovecot(Box::new(system.with_store(store.clone()))),
             Self::Sandbox(_) | Self::Faulty(_) => self,
             Self::Http(system) => Self::Http(Box::new(system.with_store(store.clone()))),
             Self::Exec(system) => Self::Exec(Box::new(system.with_store(store.clone()))),
@@ -156,15 +189,18 @@ impl Connector {
     #[must_use]
     pub fn with_archive(self, archive: &ArchiveStore) -> Self {
         match self {
+            Self::Dovecot(system) => Self::Dovecot(Box::new(system.with_archive(archive.clone()))),
             Self::Dav(system) => Self::Dav(Box::new(system.with_archive(archive.clone()))),
-            Self::Sandbox(_) | Self::Http(_) | Self::Exec(_) | Self::Ldap(_) | Self::Faulty(_) => self,
+            Self::Sandbox(_) | Self::Http(_) | Self::Exec(_) | Self::Ldap(_) | Self::Scim(_) | Self::Faulty(_) => self,
         }
     }
 
     /// What a second attempt at an action does there; the action's own class, where the kind knows nothing else.
     pub fn class(&self, action: ActionKind) -> Class {
         match self {
-            Self::Sandbox(_) | Self::Ldap(_) | Self::Dav(_) | Self::Faulty(_) => action.class(),
+            Self::Sandbox(_) | Self::Ldap(_) | Self::Scim(_) | Self::Dovecot(_) | Self::Dav(_) | Self::Faulty(_) => {
+                action.class()
+            }
             Self::Http(system) => system.class(action),
             Self::Exec(system) => system.class(action),
         }
@@ -177,6 +213,8 @@ impl Connector {
             Self::Http(system) => system.facets(),
             Self::Exec(system) => system.facets(),
             Self::Ldap(system) => system.facets(),
+            Self::Scim(system) => system.facets(),
+            Self::Dovecot(system) => system.facets(),
             Self::Dav(system) => system.facets(),
             Self::Faulty(faulty) => faulty.system.facets(),
         }
@@ -189,6 +227,8 @@ impl Connector {
             Self::Http(system) => system.capability(action),
             Self::Exec(system) => system.capability(action),
             Self::Ldap(system) => system.capability(action, account),
+            Self::Scim(system) => system.capability(action),
+            Self::Dovecot(system) => system.capability(action),
             Self::Dav(system) => system.capability(action),
             Self::Faulty(faulty) => faulty.system.capability(action, account),
         }
@@ -204,6 +244,8 @@ impl Connector {
             Self::Http(system) => system.observe(call).await,
             Self::Exec(system) => system.observe(call).await,
             Self::Ldap(system) => system.observe(call).await,
+            Self::Scim(system) => system.observe(call).await,
+            Self::Dovecot(system) => system.observe(call).await,
             Self::Dav(system) => system.observe(call).await,
             Self::Faulty(faulty) => faulty.observe(call).await,
         }
@@ -219,6 +261,8 @@ impl Connector {
             Self::Http(system) => system.perform(call, None).await,
             Self::Exec(system) => system.perform(call, None).await,
             Self::Ldap(system) => system.perform(call).await,
+            Self::Scim(system) => system.perform(call, None).await,
+            Self::Dovecot(system) => system.perform(call).await,
             Self::Dav(system) => system.perform(call).await,
             Self::Faulty(faulty) => faulty.perform(call).await,
         }
@@ -234,6 +278,8 @@ impl Connector {
             Self::Http(system) => system.issue(call, what).await,
             Self::Exec(system) => system.issue(call, what).await,
             Self::Ldap(system) => system.issue(call, what).await,
+            Self::Scim(system) => system.issue(call, what).await,
+            Self::Dovecot(system) => system.issue(call, what).await,
             Self::Dav(system) => system.issue(call, what),
             Self::Faulty(faulty) => faulty.issue(call, what).await,
         }
@@ -249,6 +295,8 @@ impl Connector {
             Self::Http(system) => system.accounts(from).await,
             Self::Exec(system) => system.accounts(from).await,
             Self::Ldap(system) => system.accounts(from).await,
+            Self::Scim(system) => system.accounts(from).await,
+            Self::Dovecot(system) => system.accounts(from).await,
             Self::Dav(system) => Ok((system.accounts().await?, None)),
             Self::Faulty(faulty) => faulty.accounts(from).await,
         }
@@ -264,6 +312,8 @@ impl Connector {
             Self::Http(system) => system.read(external_id).await,
             Self::Exec(system) => system.read(external_id).await,
             Self::Ldap(system) => system.read(external_id).await,
+            Self::Scim(system) => system.read(external_id).await,
+            Self::Dovecot(system) => system.read(external_id).await,
             Self::Dav(system) => system.read(external_id).await,
             Self::Faulty(faulty) => faulty.read(external_id).await,
         }
@@ -279,6 +329,8 @@ impl Connector {
             Self::Http(system) => system.perform(call, Some(password)).await,
             Self::Exec(system) => system.perform(call, Some(password)).await,
             Self::Ldap(system) => system.perform_with(call, password).await,
+            Self::Scim(system) => system.perform(call, Some(password)).await,
+            Self::Dovecot(system) => system.perform_with(call, password).await,
             Self::Dav(system) => system.perform_with(call, password),
             Self::Faulty(faulty) => faulty.perform_with(call, password).await,
         }
@@ -294,6 +346,8 @@ impl Connector {
             Self::Http(system) => system.made(call).await,
             Self::Exec(system) => system.made(call).await,
             Self::Ldap(system) => system.made(call).await,
+            Self::Scim(system) => system.made(call).await,
+            Self::Dovecot(system) => system.made(call).await,
             Self::Dav(_) => Ok(None),
             Self::Faulty(faulty) => faulty.made(call).await,
         }
@@ -303,8 +357,9 @@ impl Connector {
     pub fn governing(&self) -> Vec<Governing> {
         match self {
             Self::Sandbox(system) => system.governing(),
-            Self::Http(_) | Self::Exec(_) | Self::Dav(_) => Vec::new(),
+            Self::Http(_) | Self::Exec(_) | Self::Dovecot(_) | Self::Dav(_) => Vec::new(),
             Self::Ldap(system) => system.governing(),
+            Self::Scim(system) => system.governing(),
             Self::Faulty(faulty) => faulty.system.governing(),
         }
     }
@@ -321,8 +376,9 @@ impl Connector {
     ) -> Result<Option<String>, ActionError> {
         match self {
             Self::Sandbox(system) => system.last_of_its_kind(external_id, becomes).await,
-            Self::Http(_) | Self::Exec(_) | Self::Dav(_) => Ok(None),
+            Self::Http(_) | Self::Exec(_) | Self::Dovecot(_) | Self::Dav(_) => Ok(None),
             Self::Ldap(system) => system.last_of_its_kind(external_id, becomes).await,
+            Self::Scim(system) => system.last_of_its_kind(external_id, becomes).await,
             Self::Faulty(faulty) => faulty.last_of_its_kind(external_id, becomes).await,
         }
     }
@@ -337,6 +393,8 @@ impl Connector {
             Self::Http(system) => system.verify_archive(call).await,
             Self::Exec(system) => system.verify_archive(call).await,
             Self::Ldap(system) => system.verify_archive(call).await,
+            Self::Scim(system) => system.verify_archive(call).await,
+            Self::Dovecot(system) => system.verify_archive(call).await,
             Self::Dav(system) => system.verify_archive(call).await,
             Self::Faulty(faulty) => faulty.verify_archive(call).await,
         }
@@ -346,8 +404,9 @@ impl Connector {
     pub fn is_administrative(&self, role: &str) -> bool {
         match self {
             Self::Sandbox(system) => system.is_administrative(role),
-            Self::Http(_) | Self::Exec(_) | Self::Dav(_) => false,
+            Self::Http(_) | Self::Exec(_) | Self::Dovecot(_) | Self::Dav(_) => false,
             Self::Ldap(system) => system.is_administrative(role),
+            Self::Scim(system) => system.is_administrative(role),
             Self::Faulty(faulty) => faulty.system.is_administrative(role),
         }
     }
@@ -359,6 +418,8 @@ impl Connector {
             Self::Http(system) => system.test().await,
             Self::Exec(system) => system.test().await,
             Self::Ldap(system) => system.test().await,
+            Self::Scim(system) => system.test().await,
+            Self::Dovecot(system) => system.test().await,
             Self::Dav(system) => system.test().await,
             Self::Faulty(faulty) => faulty.system.test().await,
         }

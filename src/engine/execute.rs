@@ -216,6 +216,9 @@ fn observed(evidence: Evidence) -> Evidence {
     Evidence { detail: format!("found done: {}", evidence.detail), ..evidence }
 }
 
+/// How long it may take to read an archive once more: some 50 GB.
+const READING_AN_ARCHIVE: Duration = Duration::from_secs(3600);
+
 /// What the run has archived before it deletes must still be there, and be what it was.
 async fn archives_whole(claim: &Claim, connector: &Connector) -> Option<Outcome> {
     for archived in &claim.archives {
@@ -225,7 +228,7 @@ async fn archives_whole(claim: &Claim, connector: &Connector) -> Option<Outcome>
             with: serde_json::Map::new(),
             ..call(claim)
         };
-        match within(claim.timeout, connector.verify_archive(&made)).await {
+        match within(claim.timeout.max(READING_AN_ARCHIVE), connector.verify_archive(&made)).await {
             Ok(Observation::Reached(_)) => {}
             Ok(Observation::NotReached(seen)) => {
                 let why = format!("the archive of {} is not what it was: {seen}", archived.label);

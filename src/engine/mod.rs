@@ -240,7 +240,7 @@ impl Engine {
             };
             let report = self.store().turn(&request).await?;
             attempts += report.claims.len();
-            if report.claims.is_empty() && report.settled == 0 && recorded == 0 {
+            if report.claims.is_empty() && report.settled == 0 && report.full == 0 && recorded == 0 {
                 if self.store().lapse_unanswered().await? > 0 {
                     continue;
                 }

@@ -13,7 +13,7 @@ use crate::store::{Claim, Completion, Seen};
 pub(super) struct Report {
     pub(super) completion: Completion,
     /// Free again when this is dropped; none for a claim that was never handed out.
-    pub(super) _permit: Option<OwnedSemaphorePermit>,
+    pub(super) permit: Option<OwnedSemaphorePermit>,
 }
 
 /// One attempt at a step.
@@ -46,7 +46,7 @@ impl Attempt {
         let Some((reports, permit)) = duty else { return };
         let Claim { run, ordinal, fence, .. } = self.claim;
         let completion = Completion { run, ordinal, fence, outcome, seen };
-        reports.send(Report { completion, _permit: Some(permit) }).ok();
+        reports.send(Report { completion, permit: Some(permit) }).ok();
     }
 }
 

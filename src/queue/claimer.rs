@@ -118,7 +118,7 @@ impl Claimer {
                     return;
                 }
             }
-            let permits = if self.hands.is_some() { self.permits.available_permits() } else { 0 };
+            let permits = self.free_hands();
             if self.waiting.is_empty() && permits > 0 && !breathed && self.keeper.in_flight() > 0 {
                 self.wait(BREATH, &mut shutdown).await;
                 breathed = true;
@@ -135,6 +135,15 @@ impl Claimer {
                 self.turn(permits).await;
             }
         }
+    }
+
+    /// How many attempts may start: what is recorded in the same commit leaves its hand free. A drain starts nothing.
+    fn free_hands(&self) -> usize {
+        if self.hands.is_none() {
+            return 0;
+        }
+        let ending = self.waiting.iter().filter(|report| report.permit.is_some()).count();
+        self.permits.available_permits() + ending
     }
 
     /// Takes the outcomes that are there. As long as more of them come, those that are ready to be told may tell first:
@@ -163,7 +172,7 @@ impl Claimer {
         let open = self.keeper.attempts().into_iter().filter(|(run, ordinal, _)| !told.contains(&(*run, *ordinal)));
         let reports = open.map(|(run, ordinal, fence)| {
             let outcome = Outcome::Unknown("the daemon was stopped before the answer came".into());
-            Report { completion: Completion { run, ordinal, fence, outcome, seen: None }, _permit: None }
+            Report { completion: Completion { run, ordinal, fence, outcome, seen: None }, permit: None }
         });
         self.waiting.extend(reports);
     }
@@ -212,7 +221,7 @@ impl Claimer {
             Ok(report) => {
                 self.failures = 0;
                 self.counts.last_turn.store(self.store.steady().max(1), Ordering::Relaxed);
-                self.quiet = batch.is_empty() && report.claims.is_empty() && report.settled == 0;
+                self.quiet = batch.is_empty() && report.claims.is_empty() && report.settled == 0 && report.full == 0;
                 self.recorded(batch, report.stale);
                 self.hand_out(report, horizon).await;
             }
@@ -249,7 +258,7 @@ impl Claimer {
         let forgotten = leases.into_iter().filter(|attempt| !self.keeper.holds(attempt));
         let reports = forgotten.map(|(run, ordinal, fence)| {
             let completion = Completion { run, ordinal, fence, outcome: Outcome::Returned, seen: None };
-            Report { completion, _permit: None }
+            Report { completion, permit: None }
         });
         self.waiting.extend(reports);
     }

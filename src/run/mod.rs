@@ -23,6 +23,7 @@ pub mod matching;
 pub mod naming;
 pub(crate) mod nearest;
 pub mod orders;
+pub mod pace;
 pub mod plan;
 pub mod planning;
 pub mod policy;

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use super::business::Holidays;
 use super::limits::Limits;
+use super::pace::Pace;
 use super::policy::Policy;
 use crate::workflow::Workflow;
 
-/// Calendars and policies, each with the one that holds where a workflow names none; and limits.
+/// Calendars and policies, each with the one that holds where a workflow names none; limits and paces.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rules {
     /// `[time]`: weekends and holidays.
@@ -21,6 +22,8 @@ pub struct Rules {
     pub policies: BTreeMap<String, Policy>,
     /// `[limits]`: how much may happen on a system before a person looks.
     pub limits: Limits,
+    /// How fast systems are asked, where `[systems.NAME]` says so.
+    pub paces: BTreeMap<String, Pace>,
 }
 
 impl Rules {

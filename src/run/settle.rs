@@ -53,9 +53,25 @@ pub fn retry_policy(book: &Book, step: &Step) -> Retry {
     })
 }
 
-/// The longest one attempt may take.
+/// The longest one attempt may take. What moves all that somebody has takes its time; where it is cut, it is gone on with.
 pub fn attempt_timeout(book: &Book, step: &Step) -> Duration {
-    book.definition(step).and_then(|def| def.timeout).unwrap_or(Duration::from_secs(20))
+    let usual = if moves_data(step.action) { Duration::from_secs(3600) } else { Duration::from_secs(20) };
+    book.definition(step).and_then(|def| def.timeout).unwrap_or(usual)
+}
+
+/// Whether an action moves a mailbox, files or calendars as a whole.
+const fn moves_data(action: ActionKind) -> bool {
+    use ActionKind as A;
+    matches!(
+        action,
+        A::MailArchive
+            | A::MailTransfer
+            | A::FilesArchive
+            | A::FilesTransfer
+            | A::CalendarsExport
+            | A::CalendarsTransfer
+            | A::ContactsExport
+    )
 }
 
 /// Wait after attempt number `attempt`: doubles each time up to the cap, spread by a tenth either way so that many

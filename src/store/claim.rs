@@ -23,24 +23,27 @@ use crate::run::{EvidenceKind, HoldReason, StepEvent, StepState, asking, prepare
 use crate::workflow::{ActionKind, Nature, Scope};
 
 impl Store {
-    /// Judges what is due; `over` are systems on which a destructive attempt has just ended. Answers whether anything was
-    /// written besides what the runs say.
+    /// Judges what is due; `over` are systems on which a destructive attempt has just ended, `paced` those whose pace is limited.
+    /// Answers whether anything was written besides what the runs say.
     pub(super) async fn claim(
         &self,
         tx: &mut Tx,
         books: &mut [Loaded],
         request: &TurnRequest<'_>,
         report: &mut TurnReport,
-        over: &BTreeSet<String>,
+        (over, paced): (&BTreeSet<String>, &BTreeSet<String>),
     ) -> Result<bool, StoreError> {
         let mut desk = Desk::default();
         if books.iter().any(|loaded| loaded.book.steps.iter().any(|step| is_due(step, tx.now))) {
             self.bind_late(tx, books).await?;
             desk = self.desk(tx, books).await?;
         }
-        desk.tallies = self.tallies(tx, books, over).await?;
+        desk.tallies = self.tallies(tx, books, (over, paced)).await?;
+        desk.rooms = self.rooms(tx, paced, books).await?;
         self.judge_due(tx, books, &mut desk, request, report).await?;
-        self.note_starts(tx, &desk, over).await
+        let (noted, full) = self.note_rooms(tx, &mut desk.rooms).await?;
+        report.full = full;
+        Ok(self.note_starts(tx, &desk, over).await? || noted)
     }
 
     /// Judges whatever is due, as long as there are permits.
@@ -149,6 +152,7 @@ impl Store {
             now: tx.now,
         });
         let event = match verdict {
+            Verdict::Proceed if !desk.rooms.has_room(step.system.as_deref(), &self.rules().paces) => return Ok(()),
             Verdict::Proceed => match asked(&loaded.book, step, &scope) {
                 Ok((with, undone)) => {
                     let policy = self.rules().policy(loaded.book.run.workflow.policy.as_deref());
@@ -244,6 +248,7 @@ fn start(
     if let Some(step) = book.step(ordinal) {
         desk.tallies.note(book, step, tx.now);
     }
+    desk.rooms.take(claim.system.as_deref());
     desk.busy.extend(claim.account.as_ref().map(|account| account.id));
     report.claims.push(claim);
     Ok(())

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use super::accounts::{accounts, accounts_in};
 use super::books::{Loaded, STEPS_PER_RUN, json, parse};
 use super::limits::Tallies;
+use super::pace::Rooms;
 use super::people::{people_in, people_with_managers};
 use super::sql::{Text, gathered, listed};
 use super::{Dialect, Store, StoreError, Tx};
@@ -107,6 +108,8 @@ pub(super) struct Desk {
     pub(super) trips: Vec<Trip>,
     /// What has started on the systems on which something counts.
     pub(super) tallies: Tallies,
+    /// The room of the systems whose pace is limited.
+    pub(super) rooms: Rooms,
 }
 
 impl Store {

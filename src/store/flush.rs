@@ -10,6 +10,9 @@ use crate::run::book::{Run, Said, public_id};
 use crate::run::journal::{self, Entry, Fact};
 use crate::secret;
 
+/// Runs that are written with one message to the database.
+const PIECE: usize = 64;
+
 /// A lease to write with the claims of a turn.
 pub(super) struct Lease<'a> {
     pub(super) until: i64,
@@ -25,12 +28,28 @@ impl Store {
         lease: Option<&Lease<'_>>,
     ) -> Result<(), StoreError> {
         self.bring_back(tx, books).await?;
-        let changes = Changes::of(books, lease, tx)?;
-        if changes.runs.is_empty() {
-            return Ok(());
+        let now = tx.now.as_millisecond();
+        let pieces = books.chunks_mut(PIECE);
+        let mut left = pieces.len();
+        let mut pieces = pieces.map(|piece| Changes::of(piece, lease, now));
+        let (mut due, mut begun, mut added) = (false, Vec::new(), Vec::new());
+        let mut piece = pieces.next().transpose()?;
+        while let Some(mut changes) = piece {
+            left -= 1;
+            due |= changes.due;
+            begun.append(&mut changes.leased);
+            added.append(&mut changes.inserted);
+            let leases = if left == 0 { std::mem::take(&mut begun) } else { Vec::new() };
+            // While the database writes these, the next ones are sealed and put into words.
+            let (written, next) = tokio::join!(self.write(tx, &changes, &leases), async { pieces.next().transpose() });
+            written?;
+            piece = next?;
         }
-        self.write(tx, &changes).await?;
-        if changes.due {
+        // Last: an attempt at a step that has just been added may begin where another's lease has just ended.
+        if !added.is_empty() {
+            sqlx::query(INSERT_STEPS.of(self.dialect())).bind(json(&added)).execute(tx.conn()).await?;
+        }
+        if due {
             self.notify(tx).await?;
         }
         Ok(())
@@ -47,7 +66,11 @@ impl Store {
         Ok(())
     }
 
-    async fn write(&self, tx: &mut Tx, changes: &Changes) -> Result<(), StoreError> {
+    /// Writes a piece of what changed; then, with the last one, the leases that begin.
+    async fn write(&self, tx: &mut Tx, changes: &Changes, leases: &[StepChange]) -> Result<(), StoreError> {
+        if changes.runs.is_empty() && leases.is_empty() {
+            return Ok(());
+        }
         let dialect = self.dialect();
         // What seldom changes is written by itself, and first: a lease counts for the account that the step has by then.
         if !changes.replanned.is_empty() {
@@ -55,33 +78,29 @@ impl Store {
         }
         // Where no lease ends, those that begin need not wait for that: one statement fewer on PostgreSQL.
         let (first, then) = match changes.settled.as_slice() {
-            [] => (&changes.leased, &changes.settled),
-            _ => (&changes.settled, &changes.leased),
+            [] => (leases, [].as_slice()),
+            settled => (settled, leases),
         };
-        let (runs, entries) = (json(&changes.runs), json(&changes.entries));
+        let (runs, first_rows, entries) = (json(&changes.runs), json(&first), json(&changes.entries));
         let written = match dialect {
             Dialect::Sqlite => {
-                let all = sqlx::query(WRITE).bind(runs).bind(json(first)).bind(entries).bind(json(then));
+                let all = sqlx::query(WRITE).bind(runs).bind(first_rows).bind(entries).bind(json(&then));
                 i64::try_from(all.execute(tx.conn()).await?.rows_affected()).unwrap_or(i64::MAX)
             }
             Dialect::Postgres => {
-                let before = sqlx::query_scalar(WRITE_FIRST).bind(runs).bind(json(first)).bind(entries);
+                let before = sqlx::query_scalar(WRITE_FIRST).bind(runs).bind(first_rows).bind(entries);
                 let mut written: i64 = before.fetch_one(tx.conn()).await?;
                 if !then.is_empty() {
-                    let begun = sqlx::query(WRITE_LEASES).bind(json(then)).execute(tx.conn()).await?.rows_affected();
+                    let begun = sqlx::query(WRITE_LEASES).bind(json(&then)).execute(tx.conn()).await?.rows_affected();
                     written += i64::try_from(begun).unwrap_or(i64::MAX);
                 }
                 written
             }
         };
-        let rows = changes.runs.len() + changes.settled.len() + changes.leased.len() + changes.entries.len();
+        let rows = changes.runs.len() + changes.settled.len() + changes.entries.len() + leases.len();
         if i64::try_from(rows) != Ok(written) {
             let runs: Vec<String> = changes.runs.iter().map(|run| public_id(run.id)).collect();
             return Err(StoreError::Conflict(runs.join(", ")));
-        }
-        // Last: an attempt at a step that has just been added may begin where another's lease has just ended.
-        if !changes.inserted.is_empty() {
-            sqlx::query(INSERT_STEPS.of(dialect)).bind(json(&changes.inserted)).execute(tx.conn()).await?;
         }
         Ok(())
     }
@@ -205,10 +224,10 @@ pub(super) struct Changes {
 
 impl Changes {
     /// Takes from the books what is to be written.
-    pub(super) fn of(books: &mut [Loaded], lease: Option<&Lease<'_>>, tx: &Tx) -> Result<Self, StoreError> {
+    pub(super) fn of(books: &mut [Loaded], lease: Option<&Lease<'_>>, now: i64) -> Result<Self, StoreError> {
         let mut changes = Self::default();
         for loaded in books.iter_mut().filter(|loaded| loaded.book.changed()) {
-            changes.take(loaded, lease, tx.now.as_millisecond())?;
+            changes.take(loaded, lease, now)?;
         }
         Ok(changes)
     }

@@ -165,15 +165,15 @@ fn subjects(book: &Book, now: Timestamp) -> Vec<String> {
 
 impl Store {
     /// Takes the locks of the systems on which something counts, and counts. `over` are systems on which a destructive
-    /// attempt has just ended.
+    /// attempt has just ended, `paced` those whose pace is limited: their rows are locked with the others.
     pub(super) async fn tallies(
         &self,
         tx: &mut Tx,
         books: &[Loaded],
-        over: &BTreeSet<String>,
+        (over, paced): (&BTreeSet<String>, &BTreeSet<String>),
     ) -> Result<Tallies, StoreError> {
         let systems = counting(books, tx.now);
-        let all: BTreeSet<&String> = systems.iter().chain(over).collect();
+        let all: BTreeSet<&String> = systems.iter().chain(over).chain(paced).collect();
         if all.is_empty() {
             return Ok(Tallies::default());
         }

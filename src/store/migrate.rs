@@ -15,13 +15,13 @@ fn newest() -> i64 {
 }
 
 /// The migrations for a dialect. `INTEGER PRIMARY KEY` (and only that) makes a SQLite key the row's own address;
-/// PostgreSQL's INTEGER has 32 bits.
+/// PostgreSQL's INTEGER has 32 bits. A line behind `-- postgres: ` is for PostgreSQL alone.
 fn migrator(dialect: Dialect) -> Migrator {
     let migrations = EMBEDDED.iter().map(|migration| {
         let text = migration.sql.as_str();
         let text = match dialect {
             Dialect::Sqlite => text.replace("BIGINT PRIMARY KEY", "INTEGER PRIMARY KEY"),
-            Dialect::Postgres => text.to_owned(),
+            Dialect::Postgres => text.replace("-- postgres: ", ""),
         };
         Migration::new(
             migration.version,

@@ -46,6 +46,7 @@ mod matches;
 mod measure;
 mod migrate;
 mod names;
+mod pace;
 mod people;
 mod populations;
 mod proof;
@@ -110,6 +111,7 @@ pub use mails::{Carrier, MailEnd, NewMail, TakenMail};
 pub use mark::{MarkPlace, MarkStanding};
 pub use matches::{Candidate, MatchNote};
 pub use measure::{Part, Pattern};
+use pace::is_paced;
 pub use proof::{Doubt, Proof};
 pub use rewrap::Pass;
 pub use runs::{RunFilter, RunRow};
@@ -376,7 +378,7 @@ impl Store {
     pub async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
         let mut conn = self.reader().await?;
         let now = self.times(&mut conn).await?.0;
-        next_due_on(&mut conn, now).await
+        self.first_due(&mut conn, now).await
     }
 
     /// How many attempts are under way, over all daemons.
@@ -396,15 +398,8 @@ impl Store {
     pub async fn at_rest(&self) -> Result<bool, StoreError> {
         let mut conn = self.reader().await?;
         let now = self.times(&mut conn).await?.0.as_millisecond();
-        let busy: i64 = sqlx::query_scalar(concat!(
-            "SELECT (SELECT COUNT(*) FROM steps WHERE lease_until IS NOT NULL)
-                  + (SELECT COUNT(*) FROM steps s WHERE s.due_at IS NOT NULL AND s.due_at <= $1 AND NOT ",
-            waits_for_batch!("$1"),
-            ") + (SELECT COUNT(*) FROM mails WHERE due_at IS NOT NULL AND due_at <= $1)",
-        ))
-        .bind(now)
-        .fetch_one(&mut *conn)
-        .await?;
+        let text = if self.rules().paces.is_empty() { WORK } else { WORK_PACED };
+        let busy: i64 = sqlx::query_scalar(text).bind(now).fetch_one(&mut *conn).await?;
         Ok(busy == 0)
     }
 
@@ -415,9 +410,15 @@ impl Store {
     pub async fn until_due(&self) -> Result<Option<Duration>, StoreError> {
         let mut conn = self.reader().await?;
         let now = self.times(&mut conn).await?.0;
-        let due = next_due_on(&mut conn, now).await?;
+        let due = self.first_due(&mut conn, now).await?;
         let left = |due: Timestamp| due.as_millisecond().saturating_sub(now.as_millisecond()).max(0);
         Ok(due.map(|due| Duration::from_millis(left(due).unsigned_abs())))
+    }
+
+    async fn first_due(&self, conn: &mut AnyConnection, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let text = if self.rules().paces.is_empty() { FIRST_DUE } else { FIRST_DUE_PACED };
+        let due: Option<i64> = sqlx::query_scalar(text).bind(now.as_millisecond()).fetch_one(conn).await?;
+        Ok(due.map(clock::from_millis))
     }
 
     // Each of the next three is a boundary, named by where it is asked for; hence no `async fn`, which cannot know.
@@ -585,23 +586,48 @@ impl Store {
     }
 }
 
-/// The first due step of each lane. What waits for others of its batch is looked at when they should be over.
-async fn next_due_on(conn: &mut AnyConnection, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-    let due: Option<i64> = sqlx::query_scalar(concat!(
-        "SELECT MIN(due_at) FROM (
+/// The first due step of each lane. What waits for others of its batch, or for room on its system, is looked at when they
+/// should be over.
+macro_rules! first_due {
+    ($waits:expr, $until:literal) => {
+        concat!(
+            "SELECT MIN(due_at) FROM (
             SELECT (SELECT s.due_at FROM steps s WHERE s.lane = 0 AND s.due_at IS NOT NULL AND NOT ",
-        waits_for_batch!("$1"),
-        " ORDER BY s.due_at LIMIT 1) AS due_at
+            $waits,
+            " ORDER BY s.due_at LIMIT 1) AS due_at
             UNION ALL SELECT (SELECT s.due_at FROM steps s WHERE s.lane = 1 AND s.due_at IS NOT NULL AND NOT ",
-        waits_for_batch!("$1"),
-        " ORDER BY s.due_at LIMIT 1)
-            UNION ALL SELECT (SELECT MIN(canary_until) FROM systems WHERE canary_until > $1)) AS firsts",
-    ))
-    .bind(now.as_millisecond())
-    .fetch_one(conn)
-    .await?;
-    Ok(due.map(clock::from_millis))
+            $waits,
+            " ORDER BY s.due_at LIMIT 1)
+            UNION ALL SELECT (SELECT MIN(canary_until) FROM systems WHERE canary_until > $1)",
+            $until,
+            ") AS firsts"
+        )
+    };
 }
+
+const FIRST_DUE: &str = first_due!(waits_for_batch!("$1"), "");
+
+/// The same where the pace of systems is limited.
+const FIRST_DUE_PACED: &str = first_due!(
+    concat!("(", waits_for_batch!("$1"), " OR ", is_paced!("$1"), ")"),
+    " UNION ALL SELECT (SELECT MIN(paced_until) FROM systems WHERE paced_until > $1)"
+);
+
+/// Whether anything is under way, due, or to be sent.
+macro_rules! work {
+    ($waits:expr) => {
+        concat!(
+            "SELECT (SELECT COUNT(*) FROM steps WHERE lease_until IS NOT NULL)
+                  + (SELECT COUNT(*) FROM steps s WHERE s.due_at IS NOT NULL AND s.due_at <= $1 AND NOT ",
+            $waits,
+            ") + (SELECT COUNT(*) FROM mails WHERE due_at IS NOT NULL AND due_at <= $1)",
+        )
+    };
+}
+
+const WORK: &str = work!(waits_for_batch!("$1"));
+
+const WORK_PACED: &str = work!(concat!("(", waits_for_batch!("$1"), " OR ", is_paced!("$1"), ")"));
 
 /// Daemons on one PostgreSQL agree on the database's time; on SQLite there is one machine, and it is asked directly.
 macro_rules! instant {

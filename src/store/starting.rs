@@ -184,7 +184,7 @@ impl Store {
                 versions.insert(version, self.keep_version(tx, &new.workflow).await?);
             }
         }
-        let changes = Changes::of(books, None, tx)?;
+        let changes = Changes::of(books, None, tx.now.as_millisecond())?;
         let now = tx.now.as_millisecond();
         let columns: Vec<RunColumns<'_>> = books
             .iter()

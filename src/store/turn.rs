@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use super::books::{Hold, Loaded, json};
 use super::flush::Lease;
 use super::limits::waits_for_batch;
+use super::pace::is_paced;
 use super::seen::Seen;
 use super::sql::{Text, gathered, listed};
 use super::{Store, StoreError, Tx};
@@ -108,6 +109,8 @@ pub struct TurnReport {
     pub stale: usize,
     /// Steps that were held, skipped or handed to a person.
     pub settled: usize,
+    /// Systems that have no room since this turn: what is due elsewhere may have been behind them.
+    pub full: usize,
 }
 
 /// Who speaks in the journal when usher does.
@@ -115,15 +118,15 @@ pub(crate) fn usher() -> Arc<str> {
     Arc::from("usher")
 }
 
-/// Steps of a lane whose time has come, leaving out runs that are in hand or unreadable, and accounts with an attempt under
-/// way.
+/// Steps of a lane whose time has come, leaving out what `$waits`, runs that are in hand or unreadable, and accounts with an
+/// attempt under way.
 macro_rules! due {
-    ($dialect:ident, $lane:literal, $limit:literal) => {
+    ($dialect:ident, $waits:expr, $lane:literal, $limit:literal) => {
         concat!(
             "SELECT s.run_id FROM steps s WHERE s.lane = ",
             $lane,
             " AND s.due_at <= $2 AND NOT ",
-            waits_for_batch!("$2"),
+            $waits,
             " AND (s.account_id IS NULL OR NOT EXISTS (
                 SELECT 1 FROM steps l WHERE l.account_id = s.account_id AND l.state = 'leased' AND l.account_id IS NOT NULL))
               AND s.run_id NOT IN ",
@@ -137,12 +140,12 @@ macro_rules! due {
 /// Their runs, under their locks, the urgent lane first. Runs that another daemon has in hand are passed over: `$run` is
 /// how PostgreSQL, which would guess at the number of rows, is made to look for each by its key.
 macro_rules! due_runs {
-    ($dialect:ident, $run:literal) => {
+    ($dialect:ident, $waits:expr, $run:literal) => {
         concat!(
             "WITH urgent AS (",
-            due!($dialect, "0", "$3"),
+            due!($dialect, $waits, "0", "$3"),
             "), normal AS (",
-            due!($dialect, "1", "(SELECT CASE WHEN COUNT(*) < $4 THEN $4 - COUNT(*) ELSE 0 END FROM urgent)"),
+            due!($dialect, $waits, "1", "(SELECT CASE WHEN COUNT(*) < $4 THEN $4 - COUNT(*) ELSE 0 END FROM urgent)"),
             ") SELECT ",
             gathered!(
                 $dialect,
@@ -157,13 +160,23 @@ macro_rules! due_runs {
     };
 }
 
-const DUE: Text = Text {
-    sqlite: due_runs!(sqlite, "JOIN runs r ON r.id = d.run_id"),
-    postgres: due_runs!(
-        postgres,
-        "CROSS JOIN LATERAL (SELECT id, head, person_id FROM runs WHERE runs.id = d.run_id FOR UPDATE SKIP LOCKED) AS r"
-    ),
-};
+macro_rules! due_text {
+    ($waits:expr) => {
+        Text {
+            sqlite: due_runs!(sqlite, $waits, "JOIN runs r ON r.id = d.run_id"),
+            postgres: due_runs!(
+                postgres,
+                $waits,
+                "CROSS JOIN LATERAL (SELECT id, head, person_id FROM runs WHERE runs.id = d.run_id FOR UPDATE SKIP LOCKED) AS r"
+            ),
+        }
+    };
+}
+
+const DUE: Text = due_text!(waits_for_batch!("$2"));
+
+/// The same where the pace of systems is limited: those without room are left out.
+const DUE_PACED: Text = due_text!(concat!("(", waits_for_batch!("$2"), " OR ", is_paced!("$2"), ")"));
 
 /// The systems on which a destructive attempt has just ended.
 fn ended_deletions(books: &[Loaded], completions: &[Completion]) -> BTreeSet<String> {
@@ -189,8 +202,9 @@ impl Store {
             books.extend(self.due_books(&mut tx, request, &known).await?);
         }
         let mut noted = false;
-        if request.permits > 0 || !over.is_empty() {
-            noted = self.claim(&mut tx, &mut books, request, &mut report, &over).await?;
+        let paced = self.paced_systems(&books, &request.completions, tx.now);
+        if request.permits > 0 || !over.is_empty() || !paced.is_empty() {
+            noted = self.claim(&mut tx, &mut books, request, &mut report, (&over, &paced)).await?;
         }
         if !noted && !books.iter().any(|loaded| loaded.book.changed()) {
             // Nothing to write: nobody is woken. What it has locked is free at once, not when the pool gets round to it.
@@ -261,7 +275,8 @@ impl Store {
             let unreadable = leave_out.len();
             leave_out.extend(known);
             leave_out.extend(books.iter().map(|loaded: &Loaded| loaded.book.run.id));
-            let due: String = sqlx::query_scalar(DUE.of(self.dialect()))
+            let text = if self.rules().paces.is_empty() { DUE } else { DUE_PACED };
+            let due: String = sqlx::query_scalar(text.of(self.dialect()))
                 .bind(json(&leave_out))
                 .bind(tx.now.as_millisecond())
                 .bind(most)

@@ -11,10 +11,15 @@ mod crm;
 mod dav;
 #[expect(dead_code, reason = "shared with tests/suite")]
 mod doors;
+mod dovecot;
 mod exec;
 mod http;
 mod ldap;
 mod sandbox;
+mod scim;
 mod servers;
+#[path = "../suite/smtp.rs"]
+#[expect(dead_code, reason = "shared with tests/suite")]
+mod smtp;
 #[path = "../suite/tls.rs"]
 mod tls;

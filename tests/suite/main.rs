@@ -23,6 +23,7 @@ mod people;
 mod queue;
 mod receiver;
 mod retention;
+#[expect(dead_code, reason = "shared with tests/connectors, which use all of it")]
 mod smtp;
 mod store;
 mod tls;

@@ -34,6 +34,8 @@ struct Orders {
     /// How many mails are taken without an answer.
     cuts: usize,
     received: Vec<String>,
+    /// To whom mails were sent, as the envelopes say.
+    recipients: Vec<String>,
     /// Whether each mail came over TLS, and after a login.
     how: Vec<(bool, bool)>,
 }
@@ -73,6 +75,11 @@ impl Server {
 
     pub fn received(&self) -> Vec<String> {
         self.orders.lock().unwrap().received.clone()
+    }
+
+    /// To whom mails were sent, as the envelopes say.
+    pub fn recipients(&self) -> Vec<String> {
+        self.orders.lock().unwrap().recipients.clone()
     }
 
     /// Whether each mail came over TLS, and after a login.
@@ -132,7 +139,12 @@ impl Talk<'_> {
                     say(&mut stream, "530 5.7.0 authentication required").await?;
                 }
                 "RCPT" => {
-                    let answer = self.orders.lock().unwrap().answers.pop_front();
+                    let answer = {
+                        let mut orders = self.orders.lock().unwrap();
+                        let to = line.split_once(['<']).and_then(|(_, rest)| rest.split_once('>')).map(|(to, _)| to);
+                        orders.recipients.extend(to.map(str::to_owned));
+                        orders.answers.pop_front()
+                    };
                     say(&mut stream, answer.as_deref().unwrap_or("250 2.1.5 ok")).await?;
                 }
                 "DATA" => self.data(&mut stream).await?,

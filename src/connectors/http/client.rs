@@ -28,20 +28,20 @@ pub struct Line {
 
 /// A request as it is declared.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Draft<'a> {
-    pub(super) method: Method,
-    pub(super) url: Where<'a>,
-    pub(super) headers: &'a BTreeMap<String, Text>,
-    pub(super) body: Option<&'a Shape>,
+pub(in crate::connectors) struct Draft<'a> {
+    pub(in crate::connectors) method: Method,
+    pub(in crate::connectors) url: Where<'a>,
+    pub(in crate::connectors) headers: &'a BTreeMap<String, Text>,
+    pub(in crate::connectors) body: Option<&'a Shape>,
     /// Headers whose values are given as they are: nothing in them is an expression.
-    pub(super) given: &'a [(&'a str, &'a str)],
+    pub(in crate::connectors) given: &'a [(&'a str, &'a str)],
     /// A body that is given as it is.
-    pub(super) text: Option<&'a str>,
+    pub(in crate::connectors) text: Option<&'a str>,
 }
 
 /// Where a request goes.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Where<'a> {
+pub(in crate::connectors) enum Where<'a> {
     /// A declared path.
     Declared(&'a UrlText),
     /// A URL that an answer gave: the next page.
@@ -50,19 +50,19 @@ pub(super) enum Where<'a> {
 
 /// What came back.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
+pub(in crate::connectors) struct Answer {
+    pub(in crate::connectors) status: u16,
     /// JSON where it is JSON, else text, else null.
-    pub(super) body: Value,
+    pub(in crate::connectors) body: Value,
     /// By name in lower case.
-    pub(super) headers: BTreeMap<String, String>,
+    pub(in crate::connectors) headers: BTreeMap<String, String>,
     /// The beginning of the body, for messages, without secrets.
-    pub(super) words: String,
+    pub(in crate::connectors) words: String,
 }
 
 /// Why there is no answer.
 #[derive(Debug)]
-pub(super) enum NoAnswer {
+pub(in crate::connectors) enum NoAnswer {
     /// Nothing has left the house.
     NotSent(ActionError),
     /// It may have arrived.
@@ -71,7 +71,7 @@ pub(super) enum NoAnswer {
 
 impl NoAnswer {
     /// What it means for a request that changes something.
-    pub(super) fn of_a_change(self) -> ActionError {
+    pub(in crate::connectors) fn of_a_change(self) -> ActionError {
         match self {
             Self::NotSent(error) => error,
             Self::Lost(why) => ActionError::unknown(why),
@@ -79,7 +79,7 @@ impl NoAnswer {
     }
 
     /// What it means for a look.
-    pub(super) fn of_a_look(self) -> ActionError {
+    pub(in crate::connectors) fn of_a_look(self) -> ActionError {
         match self {
             Self::NotSent(error) => error,
             Self::Lost(why) => ActionError::retry(why),
@@ -109,16 +109,16 @@ impl Line {
     }
 
     /// Where it leads.
-    pub(super) fn place(&self) -> String {
+    pub(in crate::connectors) fn place(&self) -> String {
         self.settings.url.to_string()
     }
 
-    pub(super) async fn secrets(&self) -> Result<Opened, ActionError> {
+    pub(in crate::connectors) async fn secrets(&self) -> Result<Opened, ActionError> {
         self.vault.open().await
     }
 
     /// Sends a request. `facts` is what URLs may use; headers and bodies may use the secrets besides.
-    pub(super) async fn send(
+    pub(in crate::connectors) async fn send(
         &self,
         draft: Draft<'_>,
         facts: &Map<String, Value>,
@@ -267,7 +267,7 @@ impl Line {
 
 impl Answer {
     /// What conditions see: `status`, `body`, `headers`, besides what the request was made from.
-    pub(super) fn facts(&self, facts: &Map<String, Value>) -> Map<String, Value> {
+    pub(in crate::connectors) fn facts(&self, facts: &Map<String, Value>) -> Map<String, Value> {
         let mut facts = facts.clone();
         facts.insert("status".to_owned(), self.status.into());
         facts.insert("body".to_owned(), self.body.clone());
@@ -276,7 +276,7 @@ impl Answer {
     }
 
     /// The target's own words.
-    pub(super) fn said(&self) -> String {
+    pub(in crate::connectors) fn said(&self) -> String {
         let reason = reqwest::StatusCode::from_u16(self.status).ok().and_then(|status| status.canonical_reason());
         let reason = reason.map(|reason| format!(" {reason}")).unwrap_or_default();
         let words = if self.words.is_empty() { String::new() } else { format!(": {}", self.words) };

@@ -5,7 +5,7 @@
 //! (what its answer means), `listing` (accounts).
 
 pub(super) mod address;
-mod client;
+pub(super) mod client;
 mod listing;
 mod settings;
 pub(super) mod verdict;

@@ -56,7 +56,7 @@ pub(super) fn of_a_request(answer: &Answer) -> Result<(), ActionError> {
 }
 
 /// What a status means that is no success (RFC 9110 §15, RFC 6585, RFC 8470).
-fn by_status(answer: &Answer) -> ActionError {
+pub(in crate::connectors) fn by_status(answer: &Answer) -> ActionError {
     let said = answer.said();
     match answer.status {
         // Not taken in hand: too slow, too early, too many, or out of service.
@@ -97,14 +97,15 @@ pub(super) fn of_a_look(
 }
 
 /// Why a look shows nothing: only "not found" and "gone" are an answer about the account; anything else may pass.
-pub(super) fn unreadable(answer: &Answer) -> ActionError {
+pub(in crate::connectors) fn unreadable(answer: &Answer) -> ActionError {
     match answer.status {
         404 | 410 => ActionError::fail(format!("there is no such account: {}", answer.said())),
         _ => ActionError::Retry { reason: answer.said(), after: asked_to_wait(answer) },
     }
 }
 
-fn asked_to_wait(answer: &Answer) -> Option<Duration> {
+/// `Retry-After`, as an answer says it.
+pub(in crate::connectors) fn asked_to_wait(answer: &Answer) -> Option<Duration> {
     wait(answer.headers.get("retry-after")?, answer.headers.get("date").map(String::as_str))
 }
 

@@ -5,14 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapResult};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::Mutex;
 
 use super::error::{self, Effect};
 use super::settings::{LdapSettings, Security};
 use crate::connectors::ActionError;
+use crate::outbound;
 use crate::secret::Secret;
 use crate::store::{self, Store};
 
@@ -106,7 +104,10 @@ impl Door {
             .set_starttls(self.settings.security == Security::StartTls);
         let settings = match self.settings.security {
             Security::None => settings,
-            Security::Tls | Security::StartTls => settings.set_config(Arc::new(self.trust()?)),
+            Security::Tls | Security::StartTls => {
+                let trust = outbound::trust(self.settings.ca.as_deref()).map_err(ActionError::retry)?;
+                settings.set_config(Arc::new(trust))
+            }
         };
         let refused = |why| ActionError::retry(format!("{} cannot be reached: {why}", self.host()));
         let (connection, ldap) = LdapConnAsync::with_settings(settings, self.host()).await.map_err(refused)?;
@@ -118,28 +119,6 @@ impl Door {
             }
         });
         Ok(ldap)
-    }
-
-    /// The machine's authorities, and the configured one. The server's name is verified always.
-    fn trust(&self) -> Result<ClientConfig, ActionError> {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        if let Some(path) = &self.settings.ca {
-            let wrong = |why: String| ActionError::retry(format!("{}: {why}", path.display()));
-            let pem = std::fs::read(path).map_err(|why| wrong(why.to_string()))?;
-            let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-            let found = found.map_err(|why| wrong(why.to_string()))?;
-            if found.is_empty() {
-                return Err(wrong("there is no certificate (PEM) in it".to_owned()));
-            }
-            for certificate in found {
-                roots.add(certificate).map_err(|why| wrong(why.to_string()))?;
-            }
-        }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let builder = builder.map_err(|why| ActionError::retry(format!("TLS: {why}")))?;
-        Ok(builder.with_root_certificates(roots).with_no_client_auth())
     }
 
     /// Reads the root entry (RFC 4512, 5.1).

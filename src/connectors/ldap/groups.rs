@@ -10,7 +10,7 @@ use super::entry::Entry;
 use super::place::Place;
 use super::settings::Profile;
 use super::{error, name};
-use crate::connectors::ActionError;
+use crate::connectors::{ActionError, membership};
 
 /// An account is in so many groups, at most.
 const MOST: i32 = 1000;
@@ -38,13 +38,19 @@ impl Group {
         Self { dn: entry.dn.clone(), name, members }
     }
 
-    /// Whether it is meant by this word: what people call it, or its whole name.
-    pub(super) fn is(&self, called: &str) -> bool {
-        self.name.eq_ignore_ascii_case(called) || (called.contains('=') && name::same(&self.dn, called))
-    }
-
     pub(super) fn is_same(&self, other: &Self) -> bool {
         name::same(&self.dn, &other.dn)
+    }
+}
+
+impl membership::Group for Group {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What people call it, or its whole name.
+    fn is(&self, called: &str) -> bool {
+        self.name.eq_ignore_ascii_case(called) || (called.contains('=') && name::same(&self.dn, called))
     }
 }
 
@@ -115,7 +121,7 @@ impl Place<'_> {
     pub(super) async fn leave(&self, groups: &[Group], account: &Entry) -> Result<Refused, ActionError> {
         let mut refused = Refused::new();
         for (number, group) in groups.iter().enumerate() {
-            let left = |error| after(&groups[..number], error);
+            let left = |error| membership::after(&groups[..number], error);
             let answer = self.leave_one(group, account).await.map_err(left)?;
             if answer.rc != error::SUCCESS {
                 refused.insert(group.name.clone(), error::words(&answer));
@@ -146,19 +152,5 @@ impl Place<'_> {
         }
         let missing = || ActionError::fail(format!("the account has no `{}`", self.settings.login));
         account.text(&self.settings.login).ok_or_else(missing)
-    }
-}
-
-/// An error behind what was done by then, which somebody may want to take back.
-fn after(left: &[Group], error: ActionError) -> ActionError {
-    let names: Vec<&str> = left.iter().map(|group| group.name.as_str()).collect();
-    if names.is_empty() {
-        return error;
-    }
-    let said = |reason: String| format!("{reason}; taken out of {} before", names.join(", "));
-    match error {
-        ActionError::Retry { reason, after } => ActionError::Retry { reason: said(reason), after },
-        ActionError::Fail { reason } => ActionError::Fail { reason: said(reason) },
-        ActionError::Unknown { reason } => ActionError::Unknown { reason: said(reason) },
     }
 }

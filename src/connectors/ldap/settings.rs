@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::account::ADMINISTRATORS;
+pub use crate::outbound::Security;
 use crate::run::Governing;
 use crate::secret::SecretRef;
 
@@ -59,31 +60,6 @@ impl Profile {
         match self {
             Self::OpenLdap => "(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup))",
             Self::ActiveDirectory => "(objectClass=group)",
-        }
-    }
-}
-
-/// How a connection is secured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Security {
-    /// TLS from the first byte (`ldaps://`).
-    Tls,
-    /// TLS after a first request in the clear (RFC 4511, 4.14); nothing goes on without it.
-    StartTls,
-    /// In the clear: to this machine only.
-    None,
-}
-
-impl Security {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Tls, Self::StartTls, Self::None];
-
-    /// The word in the configuration.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Tls => "tls",
-            Self::StartTls => "starttls",
-            Self::None => "none",
         }
     }
 }

@@ -15,6 +15,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use usher::connectors::ldap::{LdapSettings, Mark, Profile, Security};
 use usher::secret::SecretRef;
 
+pub use self::slapd::free_port;
 use self::slapd::{SUFFIX, Slapd, USHER};
 
 /// In the clear to this machine; a test of its own shows the other ways in.
@@ -44,7 +45,7 @@ fn settings(server: &Slapd) -> LdapSettings {
 }
 
 /// An authority (`ca.pem`), and a server's certificate by it (`cert.pem`, `key.pem`) for these names.
-fn certificates(at: &Path, names: &[&str]) {
+pub fn certificates(at: &Path, names: &[&str]) {
     let ca_key = KeyPair::generate().expect("a key");
     let mut ca = CertificateParams::new(Vec::new()).expect("parameters");
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

@@ -12,21 +12,11 @@ mod zip;
 use serde::{Deserialize, Serialize};
 
 use super::house::House;
-use crate::archive::{ArchiveError, ArchiveName, ArchiveStore, Kept, Verdict};
+use crate::archive::{ArchiveName, ArchiveStore, Kept, Verdict};
 use crate::connectors::{ActionError, Call, Observation};
 use crate::run::{Evidence, EvidenceKind};
 use crate::workflow::ActionKind;
 use crate::workflow::params::{FilesFormat, Params};
-
-impl From<ArchiveError> for ActionError {
-    /// An archive that is not finished is none.
-    fn from(why: ArchiveError) -> Self {
-        match why {
-            ArchiveError::Retry(reason) => Self::Retry { reason, after: None },
-            ArchiveError::Fail(reason) => Self::Fail { reason },
-        }
-    }
-}
 
 /// An archive that the step's own archive names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

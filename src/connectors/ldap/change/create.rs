@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::membership::Membership;
+use super::membership;
 use super::password::unicode_bytes;
 use super::seen;
 use crate::connectors::ldap::directory::Attributes;
@@ -12,6 +12,7 @@ use crate::connectors::ldap::entry::Entry;
 use crate::connectors::ldap::place::Place;
 use crate::connectors::ldap::settings::Profile;
 use crate::connectors::ldap::{error, lock, name};
+use crate::connectors::membership::Membership;
 use crate::connectors::{ActionError, Call, Observation};
 use crate::secret::Secret;
 
@@ -42,7 +43,6 @@ impl NewAccount {
         let login = login.ok_or_else(|| ActionError::fail("`account.create` needs a sign-in name or an address"))?;
         let parts: Vec<&str> = [given_name.as_deref(), family_name.as_deref()].into_iter().flatten().collect();
         let whole = if parts.is_empty() { login.clone() } else { parts.join(" ") };
-        let groups = call.with.get("groups").and_then(Value::as_array).is_some_and(|groups| !groups.is_empty());
         Ok(Self {
             display_name: text("display_name").unwrap_or(whole),
             login,
@@ -51,7 +51,7 @@ impl NewAccount {
             given_name,
             family_name,
             enabled: call.with.get("enabled").and_then(Value::as_bool).unwrap_or(true),
-            groups: groups.then(|| Membership::joining(call)),
+            groups: Membership::joining(call),
         })
     }
 
@@ -95,7 +95,7 @@ impl NewAccount {
             open.push(if self.enabled { "it is closed" } else { "it is open" }.to_owned());
         }
         if let Some(groups) = &self.groups
-            && let Observation::NotReached(why) = groups.observe(&entry, at).await?
+            && let Observation::NotReached(why) = membership::observe(groups, &entry, at).await?
         {
             open.push(why);
         }
@@ -120,7 +120,7 @@ impl NewAccount {
             _ => {}
         }
         match &self.groups {
-            Some(groups) => groups.apply(&entry, at).await.map(drop),
+            Some(groups) => membership::apply(groups, &entry, at).await.map(drop),
             None => Ok(()),
         }
     }

@@ -12,9 +12,9 @@ mod profile;
 use self::access::Access;
 pub(super) use self::create::NewAccount;
 use self::life::Life;
-use self::membership::Membership;
 use self::profile::Names;
 use super::place::Place;
+use crate::connectors::membership::Membership;
 use crate::connectors::{ActionError, Call, Observation};
 use crate::run::{Evidence, EvidenceKind};
 use crate::secret::Secret;
@@ -59,7 +59,7 @@ impl Change {
     async fn observe(&self, call: &Call, at: &Place<'_>) -> Result<Observation, ActionError> {
         match self {
             Self::Access(access) => access.observe(call, at).await,
-            Self::Membership(membership) => membership.observe(&at.subject(call).await?, at).await,
+            Self::Membership(wanted) => membership::observe(wanted, &at.subject(call).await?, at).await,
             Self::Password => at.subject(call).await.map(|_| Observation::Unobservable),
             Self::Profile(names) => Ok(names.observe(&at.subject(call).await?)),
             Self::Life(life) => life.observe(call, at).await,
@@ -71,7 +71,7 @@ impl Change {
     async fn apply(&self, call: &Call, at: &Place<'_>, password: Option<&Secret>) -> Result<Applied, ActionError> {
         match self {
             Self::Access(access) => access.apply(&at.subject(call).await?, at).await.map(|()| Applied::Shows),
-            Self::Membership(membership) => membership.apply(&at.subject(call).await?, at).await,
+            Self::Membership(wanted) => membership::apply(wanted, &at.subject(call).await?, at).await,
             Self::Password => {
                 let missing = || ActionError::fail(format!("`{}` came without a password", call.action));
                 let password = password.ok_or_else(missing)?;

@@ -2,6 +2,7 @@
 
 mod batches;
 mod inventory;
+mod pace;
 mod race;
 mod thresholds;
 mod trips;

@@ -1,0 +1,4 @@
+-- A row that changes stays on its page where there is room, and PostgreSQL then leaves its indexes alone. Runs change with
+-- each of their steps, steps three or four times.
+-- postgres: ALTER TABLE runs SET (fillfactor = 70);
+-- postgres: ALTER TABLE steps SET (fillfactor = 70);

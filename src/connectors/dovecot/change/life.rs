@@ -1,0 +1,103 @@
+//! The end of an account: closed and marked, taken back, and gone for good. Dovecot has no trash, so a deleted account
+//! stays where it is, closed, until its purge.
+
+use crate::connectors::dovecot::DovecotSystem;
+use crate::connectors::dovecot::account::{Subject, is_denied};
+use crate::connectors::dovecot::error::in_doubt;
+use crate::connectors::dovecot::file;
+use crate::connectors::dovecot::name::UserName;
+use crate::connectors::dovecot::passwd;
+use crate::connectors::dovecot::scripts::Scripts;
+use crate::connectors::{ActionError, Call, Observation};
+
+/// A change of whether an account is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Life {
+    /// Closed, and marked.
+    Delete,
+    /// Marked no longer; still closed.
+    Restore,
+    /// Its mails, its scripts and its line are gone.
+    Purge,
+}
+
+impl Life {
+    pub(super) async fn observe(self, call: &Call, at: &DovecotSystem) -> Result<Observation, ActionError> {
+        let name = UserName::of_account(call.account.as_deref(), &at.name)?;
+        if self == Self::Purge {
+            return match at.find(&name).await? {
+                Some(subject) => Ok(Observation::NotReached(subject.status().as_str().to_owned())),
+                None if at.denied().await?.is_some_and(|denied| is_denied(&denied, &name)) => {
+                    Ok(Observation::NotReached("its lock is left".to_owned()))
+                }
+                None => Ok(Observation::read_back("there is no account with this id any more")),
+            };
+        }
+        let subject = at.subject(call).await?;
+        let stands = subject.status().as_str();
+        let marked = subject.entry.as_ref().is_some_and(|entry| entry.note().deleted);
+        Ok(match self {
+            Self::Delete => Observation::seen(subject.is_put_away(), "deleted, sign-in is refused", stands),
+            Self::Restore | Self::Purge => Observation::seen(!marked, stands, stands),
+        })
+    }
+
+    pub(super) async fn apply(self, call: &Call, at: &DovecotSystem) -> Result<(), ActionError> {
+        match self {
+            Self::Delete => {
+                let subject = at.subject(call).await?;
+                if !subject.closed {
+                    at.deny(&subject.name, true).await?;
+                }
+                at.forget(&subject.name).await.map_err(in_doubt)?;
+                mark(&subject, at, true).await
+            }
+            Self::Restore => mark(&at.subject(call).await?, at, false).await,
+            Self::Purge => {
+                let name = UserName::of_account(call.account.as_deref(), &at.name)?;
+                if let Some(subject) = at.find(&name).await? {
+                    purge(&subject, at).await?;
+                }
+                at.deny(&name, false).await.map_err(in_doubt)
+            }
+        }
+    }
+}
+
+async fn mark(subject: &Subject, at: &DovecotSystem, deleted: bool) -> Result<(), ActionError> {
+    at.rewrite(&subject.name, move |entry| {
+        let note = passwd::Note { deleted, ..entry.note() };
+        entry.with_note(&note)
+    })
+    .await
+}
+
+/// Mails first, while Dovecot still knows whose they are; the line last.
+async fn purge(subject: &Subject, at: &DovecotSystem) -> Result<(), ActionError> {
+    if !subject.is_put_away() {
+        let status = subject.status().as_str();
+        let why = format!("the account on {} is {status}: delete it before purging it", at.name);
+        return Err(ActionError::fail(why));
+    }
+    at.empty(&subject.name).await?;
+    drop_scripts(subject, at).await.map_err(in_doubt)?;
+    let left = at.mails(&subject.name).await.map_err(in_doubt)?;
+    if left > 0 {
+        return Err(ActionError::unknown(format!("{left} mails are left, or have arrived since")));
+    }
+    let who = subject.name.clone();
+    file::change(at.passwd_file()?, move |text| Ok(passwd::without(text, who.as_str()))).await.map_err(in_doubt)
+}
+
+async fn drop_scripts(subject: &Subject, at: &DovecotSystem) -> Result<(), ActionError> {
+    let mut scripts = Scripts::open(at, &subject.name).await?;
+    let all = scripts.list().await?;
+    if all.iter().any(|script| script.active) {
+        scripts.deactivate().await?;
+    }
+    for script in &all {
+        scripts.delete(&script.name).await?;
+    }
+    scripts.close().await;
+    Ok(())
+}

@@ -1,0 +1,181 @@
+//! Mails of the open folder: which there are, and their content, in bunches and pieces of bounded size.
+
+use async_imap::types::Fetch;
+
+use super::session::{Mailbox, flag, next, refused, within};
+use crate::connectors::ActionError;
+
+/// How much is asked for at once, and the longest mail that is held in memory whole.
+pub(super) const BUNCH: u64 = 4 * 1024 * 1024;
+
+/// How many mails are asked for at once.
+const MOST: usize = 400;
+
+/// A mail, as the folder lists it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Listed {
+    pub(super) uid: u32,
+    pub(super) bytes: u32,
+}
+
+/// What goes with a mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Envelope {
+    pub(super) uid: u32,
+    /// As IMAP writes them, without `\Recent`.
+    pub(super) flags: Vec<String>,
+    /// When it arrived, seconds since the epoch.
+    pub(super) arrived: i64,
+    /// The same, as IMAP writes it.
+    pub(super) date: String,
+}
+
+/// One mail, or the beginning of one.
+#[derive(Debug)]
+pub(super) enum Read {
+    /// All of it.
+    Whole(Envelope, Vec<u8>),
+    /// Its content is asked for in pieces, with [`Mailbox::piece`].
+    Long(Envelope, u32),
+}
+
+/// Some mails that are asked for together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Bunch(Vec<Listed>);
+
+impl Bunch {
+    /// A list in bunches, in order. One that is too long to be held is alone.
+    pub(super) fn of(listed: &[Listed]) -> Vec<Self> {
+        let mut bunches: Vec<Self> = Vec::new();
+        let mut bytes = 0;
+        for mail in listed {
+            let size = u64::from(mail.bytes);
+            match bunches.last_mut() {
+                Some(Self(last)) if bytes + size <= BUNCH && last.len() < MOST => {
+                    last.push(*mail);
+                    bytes += size;
+                }
+                _ => {
+                    bunches.push(Self(vec![*mail]));
+                    bytes = size;
+                }
+            }
+        }
+        bunches
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The UID of its last mail.
+    pub(super) fn last(&self) -> u32 {
+        self.0.last().map_or(0, |mail| mail.uid)
+    }
+
+    fn long(&self) -> Option<Listed> {
+        self.0.first().copied().filter(|mail| u64::from(mail.bytes) > BUNCH)
+    }
+
+    /// The UIDs as IMAP writes them, `1:4,7`. UIDs between two neighbours of the list belong to nobody.
+    fn set(&self) -> String {
+        let mut ranges: Vec<(u32, u32)> = Vec::new();
+        for Listed { uid, .. } in &self.0 {
+            match ranges.last_mut() {
+                Some((_, last)) if *last + 1 == *uid => *last = *uid,
+                _ => ranges.push((*uid, *uid)),
+            }
+        }
+        let range =
+            |(first, last): &(u32, u32)| if first == last { first.to_string() } else { format!("{first}:{last}") };
+        ranges.iter().map(range).collect::<Vec<_>>().join(",")
+    }
+}
+
+impl Mailbox {
+    /// The mails of the open folder from `uid` on, in order.
+    pub(super) async fn listed(&mut self, uid: u32) -> Result<Vec<Listed>, ActionError> {
+        let (limit, place) = (self.limit, self.place.clone());
+        let answer = within(limit, self.session.uid_fetch(format!("{uid}:*"), "(UID RFC822.SIZE)")).await;
+        let mut answer = Box::pin(answer.map_err(|why| refused(&place, &why))?);
+        let mut found = Vec::new();
+        while let Some(mail) = next(limit, &mut answer).await.map_err(|why| refused(&place, &why))? {
+            // `N:*` also names the last one where it is before N.
+            if let (Some(found_uid), Some(bytes)) = (mail.uid, mail.size)
+                && found_uid >= uid
+            {
+                found.push(Listed { uid: found_uid, bytes });
+            }
+        }
+        found.sort_unstable_by_key(|mail| mail.uid);
+        found.dedup_by_key(|mail| mail.uid);
+        Ok(found)
+    }
+
+    /// Reads a bunch. Those that are gone by now do not come.
+    pub(super) async fn read(&mut self, bunch: &Bunch) -> Result<Vec<Read>, ActionError> {
+        let (limit, place) = (self.limit, self.place.clone());
+        let query = match bunch.long() {
+            Some(_) => "(UID FLAGS INTERNALDATE)",
+            None => "(UID FLAGS INTERNALDATE BODY.PEEK[])",
+        };
+        let answer = within(limit, self.session.uid_fetch(bunch.set(), query)).await;
+        let mut answer = Box::pin(answer.map_err(|why| refused(&place, &why))?);
+        let mut found = Vec::with_capacity(bunch.len());
+        while let Some(mail) = next(limit, &mut answer).await.map_err(|why| refused(&place, &why))? {
+            // Flags of others, as they change: not what was asked for.
+            let Some(envelope) = envelope(&mail) else { continue };
+            match (bunch.long(), mail.body()) {
+                (Some(long), _) => found.push(Read::Long(envelope, long.bytes)),
+                (None, Some(body)) => found.push(Read::Whole(envelope, body.to_vec())),
+                (None, None) => {}
+            }
+        }
+        Ok(found)
+    }
+
+    /// A piece of a mail from this byte on; `None` where there is no such mail any more. Empty at its end.
+    pub(super) async fn piece(&mut self, uid: u32, from: u64) -> Result<Option<Vec<u8>>, ActionError> {
+        let (limit, place) = (self.limit, self.place.clone());
+        let query = format!("(UID BODY.PEEK[]<{from}.{BUNCH}>)");
+        let answer = within(limit, self.session.uid_fetch(uid.to_string(), query)).await;
+        let mut answer = Box::pin(answer.map_err(|why| refused(&place, &why))?);
+        let mut found = None;
+        while let Some(mail) = next(limit, &mut answer).await.map_err(|why| refused(&place, &why))? {
+            if mail.uid == Some(uid)
+                && let Some(body) = mail.body()
+            {
+                found = Some(body.to_vec());
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn envelope(mail: &Fetch) -> Option<Envelope> {
+    let arrived = mail.internal_date()?;
+    let date = arrived.format("%d-%b-%Y %H:%M:%S %z").to_string();
+    let flags = mail.flags().filter_map(|found| flag(&found)).collect();
+    Some(Envelope { uid: mail.uid?, flags, arrived: arrived.timestamp(), date })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(sizes: &[(u32, u32)]) -> Vec<Listed> {
+        sizes.iter().map(|(uid, bytes)| Listed { uid: *uid, bytes: *bytes }).collect()
+    }
+
+    #[test]
+    fn bunches_are_bounded_and_long_mails_are_alone() {
+        let mega = 1024 * 1024;
+        let found = Bunch::of(&listed(&[(1, 10), (2, 10), (4, 3 * mega), (5, 2 * mega), (6, 9 * mega), (7, 1)]));
+        let sets: Vec<String> = found.iter().map(Bunch::set).collect();
+        assert_eq!(sets, ["1:2,4", "5", "6", "7"]);
+        assert_eq!(found.iter().filter(|bunch| bunch.long().is_some()).count(), 1);
+        let many: Vec<(u32, u32)> = (1..=1000).map(|uid| (uid, 1)).collect();
+        assert_eq!(Bunch::of(&listed(&many)).iter().map(Bunch::len).collect::<Vec<_>>(), [400, 400, 200]);
+        assert!(Bunch::of(&[]).is_empty());
+    }
+}

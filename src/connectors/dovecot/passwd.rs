@@ -1,0 +1,244 @@
+//! A passwd-file of Dovecot's, as text: `NAME:PASSWORD:UID:GID:GECOS:HOME:SHELL:EXTRA FIELDS`. Dovecot looks neither at the
+//! shell nor at the GECOS field, so the latter is where usher notes what it has to remember of an account.
+//!
+//! Lines that are not asked for stay as they are, byte by byte.
+
+use crate::connectors::ActionError;
+
+/// The fields of a line: the last one may hold colons.
+const FIELDS: usize = 8;
+const PASSWORD: usize = 1;
+const GECOS: usize = 4;
+const EXTRA: usize = 7;
+
+/// One line, by its fields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Entry(Vec<String>);
+
+/// What usher notes of an account.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Note {
+    /// As the name is shown.
+    pub(super) display_name: Option<String>,
+    /// `nr=1005`
+    pub(super) employee_number: Option<String>,
+    /// `usher=…`: the digest of the key that it was created by.
+    pub(super) made_by: Option<String>,
+    /// `usher-deleted`: it waits for its purge.
+    pub(super) deleted: bool,
+}
+
+impl Note {
+    fn read(gecos: &str) -> Self {
+        let mut parts = gecos.split(',');
+        let display_name = parts.next().filter(|name| !name.is_empty()).map(str::to_owned);
+        let mut note = Self { display_name, ..Self::default() };
+        for part in parts {
+            match part.split_once('=') {
+                Some(("nr", number)) => note.employee_number = Some(number.to_owned()),
+                Some(("usher", key)) => note.made_by = Some(key.to_owned()),
+                _ => note.deleted |= part == "usher-deleted",
+            }
+        }
+        note
+    }
+
+    /// Nothing of it ends the field or the line; what would, is left out.
+    fn write(&self) -> String {
+        let name = self.display_name.as_deref().map(plain).unwrap_or_default();
+        let number = self.employee_number.as_deref().filter(|number| is_word(number));
+        let number = number.map(|number| format!(",nr={number}")).unwrap_or_default();
+        let key = self.made_by.as_deref().filter(|key| is_word(key));
+        let key = key.map(|key| format!(",usher={key}")).unwrap_or_default();
+        format!("{name}{number}{key}{}", if self.deleted { ",usher-deleted" } else { "" })
+    }
+}
+
+/// A name without what separates fields, parts and lines.
+fn plain(text: &str) -> String {
+    let signs = text.chars().map(|sign| if sign.is_control() || ":,".contains(sign) { ' ' } else { sign });
+    signs.collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|sign| sign.is_ascii_alphanumeric() || "-_.".contains(sign))
+}
+
+impl Entry {
+    /// A new line; `password` is a hash with its scheme.
+    pub(super) fn new(name: &str, password: &str, note: &Note) -> Self {
+        let mut entry = Self(vec![String::new(); FIELDS]);
+        entry.set(0, name);
+        entry.set(PASSWORD, password);
+        entry.set(GECOS, &note.write());
+        entry
+    }
+
+    /// A line that is a name and nothing else.
+    pub(super) fn only(name: &str) -> Self {
+        let mut entry = Self(vec![String::new(); 2]);
+        entry.set(0, name);
+        entry
+    }
+
+    fn read(line: &str) -> Option<Self> {
+        let commented = line.starts_with('#') || line.starts_with(':') || line.trim().is_empty();
+        (!commented).then(|| Self(line.splitn(FIELDS, ':').map(str::to_owned).collect()))
+    }
+
+    fn field(&self, at: usize) -> &str {
+        self.0.get(at).map_or("", String::as_str)
+    }
+
+    /// What would end a field or the line never gets in.
+    fn set(&mut self, at: usize, value: &str) {
+        if self.0.len() <= at {
+            self.0.resize(at + 1, String::new());
+        }
+        let ends = |sign: char| sign.is_control() || (sign == ':' && at != EXTRA);
+        if let Some(field) = self.0.get_mut(at) {
+            *field = value.chars().filter(|sign| !ends(*sign)).collect();
+        }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        self.field(0)
+    }
+
+    pub(super) fn note(&self) -> Note {
+        Note::read(self.field(GECOS))
+    }
+
+    pub(super) fn has_password(&self) -> bool {
+        !self.field(PASSWORD).is_empty()
+    }
+
+    pub(super) fn with_note(mut self, note: &Note) -> Self {
+        self.set(GECOS, &note.write());
+        self
+    }
+
+    /// With another password: a hash with its scheme.
+    pub(super) fn with_password(mut self, hash: &str) -> Self {
+        self.set(PASSWORD, hash);
+        self
+    }
+
+    /// The storage limit that the line itself gives, in bytes.
+    pub(super) fn quota(&self) -> Option<u64> {
+        let mut fields = self.field(EXTRA).split_whitespace();
+        fields.find_map(|field| field.strip_prefix("userdb_quota_rule=*:bytes=")?.parse().ok())
+    }
+
+    /// With this storage limit; other extra fields stay.
+    pub(super) fn with_quota(mut self, bytes: u64) -> Self {
+        let others = self.field(EXTRA).split_whitespace().filter(|field| !field.starts_with("userdb_quota_rule="));
+        let mut fields: Vec<String> = others.map(str::to_owned).collect();
+        fields.push(format!("userdb_quota_rule=*:bytes={bytes}"));
+        self.set(EXTRA, &fields.join(" "));
+        self
+    }
+
+    fn text(&self) -> String {
+        self.0.join(":")
+    }
+}
+
+/// The names in a file, in its order.
+pub(super) fn entries(text: &str) -> impl Iterator<Item = Entry> + '_ {
+    text.lines().filter_map(Entry::read)
+}
+
+/// The line of this name.
+///
+/// # Errors
+/// A final failure where there are two: nobody knows which of them Dovecot takes.
+pub(super) fn find(text: &str, name: &str) -> Result<Option<Entry>, ActionError> {
+    let mut found = entries(text).filter(|entry| entry.name() == name);
+    let first = found.next();
+    match found.next() {
+        None => Ok(first),
+        Some(_) => Err(ActionError::fail("the account has two lines in the passwd-file: leave one of them")),
+    }
+}
+
+/// The text with this line in the place of the one of its name, or behind all others.
+pub(super) fn with(text: &str, entry: &Entry) -> String {
+    let mut lines = Vec::new();
+    let mut put = false;
+    for line in text.lines() {
+        let same = Entry::read(line).is_some_and(|known| known.name() == entry.name());
+        put |= same;
+        lines.push(if same { entry.text() } else { line.to_owned() });
+    }
+    if !put {
+        lines.push(entry.text());
+    }
+    whole(&lines)
+}
+
+/// The text without the lines of this name.
+pub(super) fn without(text: &str, name: &str) -> String {
+    let others = text.lines().filter(|line| Entry::read(line).is_none_or(|entry| entry.name() != name));
+    whole(&others.map(str::to_owned).collect::<Vec<_>>())
+}
+
+fn whole(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "# people\njdoe@example.org:{PLAIN}x::::::\n\nboss@example.org:{PLAIN}y:1:2:Berta Brunner:/home/boss:/bin/sh:userdb_a=b:c nice\nshort:{PLAIN}z\n";
+
+    #[test]
+    fn a_line_is_changed_and_the_others_stay_as_they_are() {
+        let boss = find(FILE, "boss@example.org").unwrap().unwrap();
+        assert_eq!((boss.note().display_name.as_deref(), boss.quota()), (Some("Berta Brunner"), None));
+        let text = with(FILE, &boss.with_quota(5000));
+        assert_eq!(text, FILE.replace("userdb_a=b:c nice", "userdb_a=b:c nice userdb_quota_rule=*:bytes=5000"));
+        let boss = find(&text, "boss@example.org").unwrap().unwrap();
+        assert_eq!(boss.quota(), Some(5000));
+        assert_eq!(boss.with_quota(7).quota(), Some(7));
+        let short = find(FILE, "short").unwrap().unwrap().with_quota(1);
+        assert!(with(FILE, &short).ends_with("short:{PLAIN}z::::::userdb_quota_rule=*:bytes=1\n"));
+        assert_eq!(without(FILE, "short"), FILE.replace("short:{PLAIN}z\n", ""));
+        assert_eq!(without(FILE, "nobody"), FILE);
+        assert_eq!(find(FILE, "# people").unwrap(), None);
+        assert!(find(&format!("{FILE}short:x\n"), "short").is_err());
+    }
+
+    #[test]
+    fn nothing_ends_a_field_or_a_line() {
+        let note = Note {
+            display_name: Some("Ada: \"Kél,ler\"\r\nroot:x:0:0\u{0}".to_owned()),
+            employee_number: Some("10:05\nroot:".to_owned()),
+            made_by: Some("abc,usher-deleted".to_owned()),
+            deleted: false,
+        };
+        let text = with(FILE, &Entry::new("ada@example.org", "{SHA512-CRYPT}$6$a:b\nc", &note));
+        assert_eq!(text.lines().count(), FILE.lines().count() + 1);
+        let line = text.lines().last().unwrap();
+        assert_eq!(line, "ada@example.org:{SHA512-CRYPT}$6$abc:::Ada \"Kél ler\" root x 0 0:::");
+        let ada = find(&text, "ada@example.org").unwrap().unwrap();
+        assert_eq!(ada.note().display_name.as_deref(), Some("Ada \"Kél ler\" root x 0 0"));
+        assert_eq!((ada.note().employee_number, ada.note().made_by, ada.note().deleted), (None, None, false));
+    }
+
+    #[test]
+    fn notes_are_read_as_they_were_written() {
+        let note = Note {
+            display_name: Some("Ada Keller".to_owned()),
+            employee_number: Some("1005".to_owned()),
+            made_by: Some("3f2a".to_owned()),
+            deleted: true,
+        };
+        assert_eq!(note.write(), "Ada Keller,nr=1005,usher=3f2a,usher-deleted");
+        assert_eq!(Note::read(&note.write()), note);
+        // What others write into the field is theirs: a room, telephone numbers.
+        let other = Note::read("Ada Keller,Room 12,555-1,555-2");
+        assert_eq!(other, Note { display_name: Some("Ada Keller".to_owned()), ..Note::default() });
+    }
+}
