@@ -17,6 +17,7 @@ use crate::archive::ArchiveStore;
 use crate::clock::{self, Clock};
 use crate::config::{Config, DatabasePlace, KeySettings, Problem, SystemKind};
 use crate::connectors::Connector;
+use crate::connectors::dav::{DavSettings, DavSystem};
 use crate::connectors::dovecot::{DovecotSettings, DovecotSystem};
 use crate::connectors::exec::{ExecSystem, Program, ProgramSettings};
 use crate::connectors::http::{HttpSystem, Line, LineSettings};
@@ -137,6 +138,7 @@ pub fn open_systems(config: &Config) -> Result<BTreeMap<String, Connector>, Star
             }
             SystemKind::Http(http) => Connector::Http(Box::new(HttpSystem::open(name.clone(), (**http).clone()))),
             SystemKind::Exec(exec) => Connector::Exec(Box::new(ExecSystem::open(name.clone(), (**exec).clone()))),
+            SystemKind::Dav(dav) => Connector::Dav(Box::new(DavSystem::new(name, DavSettings::clone(dav)))),
             SystemKind::Dovecot(dovecot) => {
                 Connector::Dovecot(Box::new(DovecotSystem::new(name, DovecotSettings::clone(dovecot))))
             }

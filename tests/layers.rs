@@ -52,6 +52,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("ed25519-dalek", &["secret"]),
     ("encoding_rs", &["intake"]),
     ("hmac", &["mail"]),
+    ("icalendar", &["connectors"]),
     ("indicatif", &["cli"]),
     ("ldap3", &["connectors"]),
     ("lettre", &["mail"]),
@@ -61,6 +62,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("object_store", &["archive"]),
     ("percent-encoding", &["connectors"]),
     ("prometheus-client", &["web"]),
+    ("quick-xml", &["connectors"]),
     ("reqwest", &["outbound", "archive", "connectors", "mail", "config"]),
     ("rpassword", &["cli"]),
     ("rust_xlsxwriter", &["report"]),
@@ -82,6 +84,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("tracing-subscriber", &["cli"]),
     ("ulid", &["queue"]),
     ("zeroize", &["secret", "cli"]),
+    ("zip", &["connectors"]),
     ("zstd", &["connectors"]),
 ];
 

@@ -128,6 +128,7 @@ impl Findings {
                 SystemKind::Sandbox(settings) => sandbox(settings),
                 SystemKind::Ldap(settings) => authority(settings.ca.as_deref()),
                 SystemKind::Dovecot(settings) => dovecot(settings),
+                SystemKind::Dav(settings) => authority(settings.ca.as_deref()),
                 // What others declare was judged with the configuration.
                 SystemKind::Http(_) | SystemKind::Exec(_) | SystemKind::Scim(_) => Ok(()),
             };

@@ -223,6 +223,10 @@ impl Judge<'_> {
                 let own = self.own(name, raw)?;
                 SystemKind::Dovecot(Box::new(self.dovecot(name, &own)?))
             }
+            "dav" => {
+                let own = self.own(name, raw)?;
+                SystemKind::Dav(Box::new(self.dav(name, &own)?))
+            }
             kind => {
                 let kinds: Vec<&str> = SYSTEM_KINDS.iter().map(|(kind, _)| *kind).collect();
                 let help = suggestion(kind, &kinds);

@@ -254,6 +254,21 @@ pub(super) const SYSTEM_KINDS: &[(&str, &[Key])] = &[
         ],
     ),
     (
+        "dav",
+        &[
+            ("url", Kind::Text),
+            ("networks", Kind::Texts),
+            ("ca", Kind::Path),
+            ("timeout", Kind::Text),
+            ("user", Kind::Text),
+            ("password", Kind::Secret),
+            ("domain", Kind::Text),
+            ("calendars", Kind::Text),
+            ("contacts", Kind::Text),
+            ("files", Kind::Text),
+        ],
+    ),
+    (
         "scim",
         &[
             ("url", Kind::Text),

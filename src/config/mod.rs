@@ -8,6 +8,7 @@ mod alerts;
 mod archive;
 mod conventions;
 mod database;
+mod dav;
 mod declared;
 mod dovecot;
 mod file;

@@ -150,10 +150,13 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
     ("systems.system", "For a sandbox: the system's name in the company; default its name here."),
     (
         "systems.url",
-        "Where the system is: `ldaps://ldap.example.org`; for `http` and `scim`, what every request is below; for `dovecot`, \
+        "Where the system is: `ldaps://ldap.example.org`; for `http`, `scim` and `dav`, what every request is below; for `dovecot`, \
          doveadm's HTTP interface.",
     ),
-    ("systems.networks", "For `http` and `scim`: networks within the house that may be connected to; default none."),
+    (
+        "systems.networks",
+        "For `http`, `scim` and `dav`: networks within the house that may be connected to; default none.",
+    ),
     ("systems.timeout", "How long the system may take to answer, 1 to 60 seconds."),
     ("systems.answer_limit", "The longest answer that is read, in bytes; default 1048576."),
     ("systems.headers", "For `http`: headers of every request, by name; `{{ secrets.NAME }}` is a secret."),
@@ -198,7 +201,14 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
     ("systems.policy", "For a directory: the password policy of accounts that name none."),
     ("systems.administrators", "Who administers the system: for a directory a group, for `scim` a value of `roles`."),
     ("systems.placeholder", "For a directory: who takes the last member's place in a group that may not be empty."),
-    ("systems.domain", "For Active Directory: the domain of new sign-in names, default that of `base`."),
+    (
+        "systems.domain",
+        "For Active Directory: the domain of new sign-in names, default that of `base`. For `dav`: accounts are called by what \
+         comes before `@` in addresses of this domain, default by the whole address.",
+    ),
+    ("systems.calendars", "For `dav`: where a person's calendars are below `url`, as `calendars/{account}/`."),
+    ("systems.contacts", "For `dav`: where a person's address books are below `url`, as `addressbooks/{account}/`."),
+    ("systems.files", "For `dav`: where a person's files are below `url`, as `files/{account}/`."),
     ("systems.page", "How many accounts are read at once, 1 to 1000; default 500 for a directory, 200 for `scim`."),
     ("systems.token", "For `scim`: the bearer token, as a reference."),
     ("systems.dialect", "For `scim`: how changes are told; default as the provider announces."),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use crate::connectors::dav::DavSettings;
 use crate::connectors::dovecot::DovecotSettings;
 use crate::connectors::exec::ExecSettings;
 use crate::connectors::http::HttpSettings;
@@ -92,6 +93,8 @@ pub enum SystemKind {
     Scim(Box<ScimSettings>),
     /// A mail host.
     Dovecot(Box<DovecotSettings>),
+    /// A server of calendars, address books or files.
+    Dav(Box<DavSettings>),
 }
 
 impl SystemKind {
@@ -99,7 +102,7 @@ impl SystemKind {
     pub fn governing(&self) -> Vec<Governing> {
         match self {
             Self::Sandbox(_) => crate::connectors::sandbox::GOVERNING.to_vec(),
-            Self::Http(_) | Self::Exec(_) | Self::Dovecot(_) => Vec::new(),
+            Self::Http(_) | Self::Exec(_) | Self::Dovecot(_) | Self::Dav(_) => Vec::new(),
             Self::Ldap(ldap) => ldap.governing(),
             Self::Scim(scim) => scim.governing(),
         }
@@ -114,6 +117,7 @@ impl SystemKind {
             Self::Ldap(_) => "ldap",
             Self::Scim(_) => "scim",
             Self::Dovecot(_) => "dovecot",
+            Self::Dav(_) => "dav",
         }
     }
 }

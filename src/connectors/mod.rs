@@ -1,6 +1,7 @@
 //! THE OUTSIDE WORLD. One folder per kind of system; each answers what it can do, observes before it acts, applies
 //! only what differs, reads back and returns evidence.
 
+pub mod dav;
 pub mod declared;
 pub mod dovecot;
 pub mod exec;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use self::dav::DavSystem;
 use self::dovecot::DovecotSystem;
 use self::exec::ExecSystem;
 use self::faulty::FaultySystem;
@@ -162,6 +164,8 @@ pub enum Connector {
     Scim(Box<ScimSystem>),
     /// A mail host.
     Dovecot(Box<DovecotSystem>),
+    /// A server of calendars, address books or files.
+    Dav(Box<DavSystem>),
     /// One whose calls a test makes go wrong.
     Faulty(FaultySystem),
 }
@@ -177,6 +181,7 @@ impl Connector {
             Self::Sandbox(_) | Self::Faulty(_) => self,
             Self::Http(system) => Self::Http(Box::new(system.with_store(store.clone()))),
             Self::Exec(system) => Self::Exec(Box::new(system.with_store(store.clone()))),
+            Self::Dav(system) => Self::Dav(Box::new(system.with_store(store.clone()))),
         }
     }
 
@@ -185,6 +190,7 @@ impl Connector {
     pub fn with_archive(self, archive: &ArchiveStore) -> Self {
         match self {
             Self::Dovecot(system) => Self::Dovecot(Box::new(system.with_archive(archive.clone()))),
+            Self::Dav(system) => Self::Dav(Box::new(system.with_archive(archive.clone()))),
             Self::Sandbox(_) | Self::Http(_) | Self::Exec(_) | Self::Ldap(_) | Self::Scim(_) | Self::Faulty(_) => self,
         }
     }
@@ -192,7 +198,9 @@ impl Connector {
     /// What a second attempt at an action does there; the action's own class, where the kind knows nothing else.
     pub fn class(&self, action: ActionKind) -> Class {
         match self {
-            Self::Sandbox(_) | Self::Ldap(_) | Self::Scim(_) | Self::Dovecot(_) | Self::Faulty(_) => action.class(),
+            Self::Sandbox(_) | Self::Ldap(_) | Self::Scim(_) | Self::Dovecot(_) | Self::Dav(_) | Self::Faulty(_) => {
+                action.class()
+            }
             Self::Http(system) => system.class(action),
             Self::Exec(system) => system.class(action),
         }
@@ -207,6 +215,7 @@ impl Connector {
             Self::Ldap(system) => system.facets(),
             Self::Scim(system) => system.facets(),
             Self::Dovecot(system) => system.facets(),
+            Self::Dav(system) => system.facets(),
             Self::Faulty(faulty) => faulty.system.facets(),
         }
     }
@@ -220,6 +229,7 @@ impl Connector {
             Self::Ldap(system) => system.capability(action, account),
             Self::Scim(system) => system.capability(action),
             Self::Dovecot(system) => system.capability(action),
+            Self::Dav(system) => system.capability(action),
             Self::Faulty(faulty) => faulty.system.capability(action, account),
         }
     }
@@ -236,6 +246,7 @@ impl Connector {
             Self::Ldap(system) => system.observe(call).await,
             Self::Scim(system) => system.observe(call).await,
             Self::Dovecot(system) => system.observe(call).await,
+            Self::Dav(system) => system.observe(call).await,
             Self::Faulty(faulty) => faulty.observe(call).await,
         }
     }
@@ -252,6 +263,7 @@ impl Connector {
             Self::Ldap(system) => system.perform(call).await,
             Self::Scim(system) => system.perform(call, None).await,
             Self::Dovecot(system) => system.perform(call).await,
+            Self::Dav(system) => system.perform(call).await,
             Self::Faulty(faulty) => faulty.perform(call).await,
         }
     }
@@ -268,6 +280,7 @@ impl Connector {
             Self::Ldap(system) => system.issue(call, what).await,
             Self::Scim(system) => system.issue(call, what).await,
             Self::Dovecot(system) => system.issue(call, what).await,
+            Self::Dav(system) => system.issue(call, what),
             Self::Faulty(faulty) => faulty.issue(call, what).await,
         }
     }
@@ -284,6 +297,7 @@ impl Connector {
             Self::Ldap(system) => system.accounts(from).await,
             Self::Scim(system) => system.accounts(from).await,
             Self::Dovecot(system) => system.accounts(from).await,
+            Self::Dav(system) => Ok((system.accounts().await?, None)),
             Self::Faulty(faulty) => faulty.accounts(from).await,
         }
     }
@@ -300,6 +314,7 @@ impl Connector {
             Self::Ldap(system) => system.read(external_id).await,
             Self::Scim(system) => system.read(external_id).await,
             Self::Dovecot(system) => system.read(external_id).await,
+            Self::Dav(system) => system.read(external_id).await,
             Self::Faulty(faulty) => faulty.read(external_id).await,
         }
     }
@@ -316,6 +331,7 @@ impl Connector {
             Self::Ldap(system) => system.perform_with(call, password).await,
             Self::Scim(system) => system.perform(call, Some(password)).await,
             Self::Dovecot(system) => system.perform_with(call, password).await,
+            Self::Dav(system) => system.perform_with(call, password),
             Self::Faulty(faulty) => faulty.perform_with(call, password).await,
         }
     }
@@ -332,6 +348,7 @@ impl Connector {
             Self::Ldap(system) => system.made(call).await,
             Self::Scim(system) => system.made(call).await,
             Self::Dovecot(system) => system.made(call).await,
+            Self::Dav(_) => Ok(None),
             Self::Faulty(faulty) => faulty.made(call).await,
         }
     }
@@ -340,7 +357,7 @@ impl Connector {
     pub fn governing(&self) -> Vec<Governing> {
         match self {
             Self::Sandbox(system) => system.governing(),
-            Self::Http(_) | Self::Exec(_) | Self::Dovecot(_) => Vec::new(),
+            Self::Http(_) | Self::Exec(_) | Self::Dovecot(_) | Self::Dav(_) => Vec::new(),
             Self::Ldap(system) => system.governing(),
             Self::Scim(system) => system.governing(),
             Self::Faulty(faulty) => faulty.system.governing(),
@@ -359,7 +376,7 @@ impl Connector {
     ) -> Result<Option<String>, ActionError> {
         match self {
             Self::Sandbox(system) => system.last_of_its_kind(external_id, becomes).await,
-            Self::Http(_) | Self::Exec(_) | Self::Dovecot(_) => Ok(None),
+            Self::Http(_) | Self::Exec(_) | Self::Dovecot(_) | Self::Dav(_) => Ok(None),
             Self::Ldap(system) => system.last_of_its_kind(external_id, becomes).await,
             Self::Scim(system) => system.last_of_its_kind(external_id, becomes).await,
             Self::Faulty(faulty) => faulty.last_of_its_kind(external_id, becomes).await,
@@ -378,6 +395,7 @@ impl Connector {
             Self::Ldap(system) => system.verify_archive(call).await,
             Self::Scim(system) => system.verify_archive(call).await,
             Self::Dovecot(system) => system.verify_archive(call).await,
+            Self::Dav(system) => system.verify_archive(call).await,
             Self::Faulty(faulty) => faulty.verify_archive(call).await,
         }
     }
@@ -386,7 +404,7 @@ impl Connector {
     pub fn is_administrative(&self, role: &str) -> bool {
         match self {
             Self::Sandbox(system) => system.is_administrative(role),
-            Self::Http(_) | Self::Exec(_) | Self::Dovecot(_) => false,
+            Self::Http(_) | Self::Exec(_) | Self::Dovecot(_) | Self::Dav(_) => false,
             Self::Ldap(system) => system.is_administrative(role),
             Self::Scim(system) => system.is_administrative(role),
             Self::Faulty(faulty) => faulty.system.is_administrative(role),
@@ -402,6 +420,7 @@ impl Connector {
             Self::Ldap(system) => system.test().await,
             Self::Scim(system) => system.test().await,
             Self::Dovecot(system) => system.test().await,
+            Self::Dav(system) => system.test().await,
             Self::Faulty(faulty) => faulty.system.test().await,
         }
     }

@@ -63,14 +63,17 @@ pub struct Case {
     /// Whether the system shows the goal. It is given what [`Target::look`] shows of the account now, and showed before the
     /// attempt; for an action on a system as a whole, what [`Target::whole`] shows.
     pub shows: fn(now: &Value, before: &Value) -> bool,
-    /// Whether a connection can be cut in it: not where it changes nothing.
+    /// Whether it changes anything.
     pub changes: bool,
+    /// Whether a connection to the system can be cut in it: not where it changes nothing, nor where what it changes is
+    /// elsewhere (an archive).
+    pub cuts: bool,
 }
 
 impl Case {
     /// An action without parameters that changes something.
     pub fn new(action: ActionKind, shows: fn(&Value, &Value) -> bool) -> Self {
-        Self { action, with: Value::Null, first: Vec::new(), shows, changes: true }
+        Self { action, with: Value::Null, first: Vec::new(), shows, changes: true, cuts: true }
     }
 
     /// With these parameters.
@@ -86,7 +89,12 @@ impl Case {
 
     /// It only looks.
     pub fn only_looks(self) -> Self {
-        Self { changes: false, ..self }
+        Self { changes: false, cuts: false, ..self }
+    }
+
+    /// What it writes is in the archive store, and the system only read.
+    pub fn kept_elsewhere(self) -> Self {
+        Self { cuts: false, ..self }
     }
 }
 
@@ -156,7 +164,7 @@ struct Trial<'a> {
 impl Trial<'_> {
     async fn run<T: Target>(&self, target: &mut T) {
         let seen = self.applies_once(target).await;
-        if self.case.changes {
+        if self.case.cuts {
             self.is_cut_before(target, seen).await;
             self.is_cut_after(target, seen).await;
         }

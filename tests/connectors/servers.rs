@@ -73,7 +73,7 @@ impl Server {
             if tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await.is_ok() {
                 return self.process.try_wait().is_ok_and(|ended| ended.is_none());
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            usher::clock::pause(Duration::from_millis(20)).await;
         }
         false
     }

@@ -9,18 +9,18 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 /// The addresses within the house that are allowed.
 #[derive(Clone, Debug)]
-pub(super) struct Guard {
+pub(in crate::connectors) struct Guard {
     networks: Vec<IpNet>,
 }
 
 impl Guard {
-    pub(super) fn new(networks: &[IpNet]) -> Self {
+    pub(in crate::connectors) fn new(networks: &[IpNet]) -> Self {
         Self { networks: networks.to_vec() }
     }
 
     /// Whether a URL's host, where it is an address, may be connected to: an address is not resolved, so the resolver
     /// never sees it.
-    pub(super) fn check_literal(&self, url: &Url) -> Result<(), String> {
+    pub(in crate::connectors) fn check_literal(&self, url: &Url) -> Result<(), String> {
         let address = match url.host_str().map(|host| host.trim_start_matches('[').trim_end_matches(']').parse()) {
             Some(Ok(address)) => address,
             _ => return Ok(()),

@@ -4,7 +4,7 @@
 //! Read in this order: `settings` (what is declared), `client` (one request), `address` (where it may go), `verdict`
 //! (what its answer means), `listing` (accounts).
 
-mod address;
+pub(super) mod address;
 pub(super) mod client;
 mod listing;
 mod settings;

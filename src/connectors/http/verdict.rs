@@ -104,14 +104,19 @@ pub(in crate::connectors) fn unreadable(answer: &Answer) -> ActionError {
     }
 }
 
-/// `Retry-After`, in seconds or as a date (RFC 9110 §10.2.3). A date counts from the answer's own `Date`.
+/// `Retry-After`, as an answer says it.
 pub(in crate::connectors) fn asked_to_wait(answer: &Answer) -> Option<Duration> {
-    let after = answer.headers.get("retry-after")?.trim();
+    wait(answer.headers.get("retry-after")?, answer.headers.get("date").map(String::as_str))
+}
+
+/// `Retry-After`, in seconds or as a date (RFC 9110 §10.2.3). A date counts from the answer's own `Date`.
+pub(in crate::connectors) fn wait(after: &str, date: Option<&str>) -> Option<Duration> {
+    let after = after.trim();
     if let Ok(seconds) = after.parse() {
         return Some(Duration::from_secs(seconds));
     }
     let instant = |text: &str| rfc2822::parse(text).ok().map(|at| at.timestamp());
-    let (until, from) = (instant(after)?, instant(answer.headers.get("date")?)?);
+    let (until, from) = (instant(after)?, instant(date?)?);
     Duration::try_from(until.duration_since(from)).ok()
 }
 

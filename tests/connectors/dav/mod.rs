@@ -1,27 +1,52 @@
 //! Calendars, address books and files, against real servers: Radicale and WsgiDAV.
 
+mod calendars;
+mod exports;
+mod files;
+mod hostile;
+mod line;
 mod radicale;
+mod story;
+mod target;
 pub mod wsgidav;
 
-use self::radicale::Radicale;
-use self::wsgidav::WsgiDav;
+use serde_json::{Value, json};
+use usher::workflow::ActionKind;
 
-/// A client past the connector.
-fn client() -> reqwest::Client {
-    let builder = usher::outbound::client(None, std::time::Duration::from_secs(10)).expect("a client");
-    builder.build().expect("a client")
+use self::target::{
+    Calendars, Files, Share, calendar_is_kept, carried_over, contacts_are_kept, files_are_kept, handed_over,
+};
+use crate::conformance::{Case, conforms, lists};
+
+/// Who takes over.
+fn to_boss() -> Value {
+    json!({ "to": "boss@example.org" })
 }
 
 #[tokio::test]
-async fn both_servers_know_who_may_see_other_peoples_collections() {
-    let (radicale, wsgidav) = (Radicale::start().await, WsgiDav::start().await);
-    assert!(radicale.root().join("jdoe").is_dir() && wsgidav.root("jdoe").is_dir());
-    for (url, admin) in [(radicale.url("jdoe/"), radicale::USHER), (wsgidav.url("files/jdoe/"), wsgidav::USHER)] {
-        let status = async |(user, password): (&str, &str)| {
-            let request = client().request("PROPFIND".parse().expect("a method"), &url);
-            request.header("depth", "0").basic_auth(user, Some(password)).send().await.expect("an answer").status()
-        };
-        assert_eq!(status(admin).await, 207, "{url}");
-        assert_ne!(status(("boss", "bosspass")).await, 207, "{url}");
+async fn a_server_of_calendars_conforms() {
+    let cases = [
+        Case::new(ActionKind::CalendarsTransfer, handed_over).with(to_boss()),
+        Case::new(ActionKind::CalendarsExport, calendar_is_kept).kept_elsewhere(),
+        Case::new(ActionKind::ContactsExport, contacts_are_kept).kept_elsewhere(),
+    ];
+    let mut target = Calendars::start().await;
+    conforms(&mut target, &cases).await;
+    lists(&mut target).await;
+}
+
+#[tokio::test]
+async fn a_server_of_files_conforms_whoever_moves_them() {
+    let with = json!({ "to": "boss@example.org", "folder": "From Jane" });
+    let cases = [
+        Case::new(ActionKind::FilesTransfer, carried_over).with(with),
+        Case::new(ActionKind::FilesArchive, files_are_kept).kept_elsewhere(),
+    ];
+    for share in [Share::One, Share::Several] {
+        let mut target = Files::start(share).await;
+        conforms(&mut target, &cases).await;
+        if share == Share::One {
+            lists(&mut target).await;
+        }
     }
 }

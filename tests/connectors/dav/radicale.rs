@@ -42,6 +42,10 @@ impl Radicale {
         Self { server, folder }
     }
 
+    pub fn port(&self) -> u16 {
+        self.server.port
+    }
+
     pub fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}/{path}", self.server.port)
     }

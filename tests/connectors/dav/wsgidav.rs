@@ -50,7 +50,7 @@ impl WsgiDav {
         Self { server, folder }
     }
 
-    pub const fn port(&self) -> u16 {
+    pub fn port(&self) -> u16 {
         self.server.port
     }
 
