@@ -195,7 +195,8 @@ async fn more_than_one_piece_is_one_file() {
 
 #[tokio::test]
 async fn spoilt_and_gone_are_told_apart() {
-    let spoil: [(&str, fn(&Path), &str); 5] = [
+    type Spoil = fn(&Path);
+    let spoil: [(&str, Spoil, &str); 5] = [
         ("mail.tar.zst.000002", |file| std::fs::write(file, b"twO ").unwrap(), "is not what it was (4 bytes"),
         ("mail.tar.zst", |file| std::fs::write(file, b"one two").unwrap(), "is not what it was (7 bytes"),
         ("mail.tar.zst.000003", |file| std::fs::remove_file(file).unwrap(), "000003 is no longer there"),

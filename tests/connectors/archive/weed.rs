@@ -37,7 +37,7 @@ impl Weed {
                 "{}",
                 std::fs::read_to_string(weed.folder.path().join("weed.log")).unwrap()
             );
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            usher::clock::pause(Duration::from_millis(100)).await;
         }
         weed
     }

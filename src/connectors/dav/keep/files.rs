@@ -37,7 +37,7 @@ struct Progress {
 #[derive(Debug)]
 enum Form {
     Tar(Tar),
-    Zip(Zip),
+    Zip(Box<Zip>),
 }
 
 /// An archive of files in the making.
@@ -154,7 +154,7 @@ impl Keep<'_> {
         let progress: Progress = progress.transpose().map_err(ActionError::fail)?.unwrap_or_default();
         let form = match format {
             FilesFormat::Tar => Form::Tar(Tar::new().map_err(broken)?),
-            FilesFormat::Zip => Form::Zip(Zip::new()),
+            FilesFormat::Zip => Form::Zip(Box::new(Zip::new())),
         };
         let mut packing = Packing { form, writing, progress, sums: String::new(), listed: 0 };
         self.walk(&mut packing).await?;
