@@ -54,8 +54,9 @@ impl OpenPart {
             self.send().await?;
             rest = later;
         }
-        if self.piece.capacity() == 0 {
-            self.piece.reserve(PIECE.min(rest.len().next_power_of_two()));
+        if self.shelf.in_pieces && self.piece.capacity() == 0 {
+            // At once: one that grows is copied, and both are there meanwhile.
+            self.piece.reserve_exact(PIECE);
         }
         self.piece.extend_from_slice(rest);
         Ok(())

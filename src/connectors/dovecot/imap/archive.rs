@@ -120,6 +120,7 @@ pub(in crate::connectors::dovecot) async fn archive(
     let mut mailbox = Mailbox::open(at, user).await?;
     let separator = mailbox.separator().await?;
     let mut work = Work::new(writing, separator)?;
+    work.begin_anew_where_renumbered(&mut mailbox).await?;
     let resumed = work.writing.resumed_bytes();
     for _ in 0..ROUNDS {
         let mut new = 0;
@@ -136,7 +137,9 @@ pub(in crate::connectors::dovecot) async fn archive(
         }
     }
     mailbox.leave().await;
-    work.end(user, resumed).await
+    // Dovecot reads no keywords from a file of the year 1970.
+    let made = u64::try_from(call.now.as_second()).unwrap_or(1);
+    work.end(user, made, resumed).await
 }
 
 /// The folders there are. One in which nothing has ever arrived is not listed, and belongs to every mailbox.
@@ -210,6 +213,19 @@ impl Work {
         Ok(Self { writing, container, come: come.unwrap_or_default(), separator })
     }
 
+    /// Where a folder that is in the archive has other UIDs by now, nobody can tell any more what is in there.
+    async fn begin_anew_where_renumbered(&mut self, mailbox: &mut Mailbox) -> Result<(), ActionError> {
+        for (name, known) in &self.come.folders {
+            let standing = mailbox.examine(name).await?;
+            if standing.is_some_and(|standing| standing.uid_validity != known.uid_validity) {
+                self.writing.restart();
+                self.come = Come::default();
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
     /// Reads what is new of a folder; answers how many mails that was, or `None` where there is no such folder to be seen.
     async fn folder(&mut self, mailbox: &mut Mailbox, name: &str) -> Result<Option<u64>, ActionError> {
         let Some(standing) = mailbox.examine(name).await? else { return Ok(None) };
@@ -217,11 +233,7 @@ impl Work {
             Some(known) if known.uid_validity == standing.uid_validity => known.clone(),
             None => self.begin_folder(name, standing.uid_validity)?,
             Some(_) => {
-                // What is in the archive has other UIDs: nobody can tell any more what is in there.
-                self.writing.restart();
-                self.come = Come::default();
-                self.container = Container::new().map_err(ActionError::retry)?;
-                let said = "the server has numbered a folder anew meanwhile: the archive begins anew";
+                let said = "the server has numbered a folder anew meanwhile: the next attempt begins anew";
                 return Err(ActionError::retry(format!("{}: {said}", mailbox.place)));
             }
         };
@@ -297,11 +309,11 @@ impl Work {
         Ok(self.writing.checkpoint(json!(self.come)).await?)
     }
 
-    async fn end(mut self, user: &UserName, resumed: u64) -> Result<Evidence, ActionError> {
+    async fn end(mut self, user: &UserName, made: u64, resumed: u64) -> Result<Evidence, ActionError> {
         for folder in self.come.folders.values().filter(|folder| !folder.keywords.is_empty()) {
             let lines: String = folder.keywords.iter().enumerate().map(|(at, word)| format!("{at} {word}\n")).collect();
             let path = format!("{}/dovecot-keywords", folder.path);
-            self.container.file(&path, lines.len() as u64, 0).map_err(ActionError::retry)?;
+            self.container.file(&path, lines.len() as u64, made).map_err(ActionError::retry)?;
             self.container.bytes(lines.as_bytes()).map_err(ActionError::retry)?;
             self.container.end_file(lines.len() as u64).map_err(ActionError::retry)?;
         }

@@ -6,7 +6,7 @@ use super::session::{Mailbox, flag, next, refused, within};
 use crate::connectors::ActionError;
 
 /// How much is asked for at once, and the longest mail that is held in memory whole.
-pub(super) const BUNCH: u64 = 4 * 1024 * 1024;
+pub(super) const BUNCH: u64 = 1024 * 1024;
 
 /// How many mails are asked for at once.
 const MOST: usize = 400;
@@ -169,8 +169,9 @@ mod tests {
 
     #[test]
     fn bunches_are_bounded_and_long_mails_are_alone() {
-        let mega = 1024 * 1024;
-        let found = Bunch::of(&listed(&[(1, 10), (2, 10), (4, 3 * mega), (5, 2 * mega), (6, 9 * mega), (7, 1)]));
+        let quarter = u32::try_from(BUNCH / 4).unwrap();
+        let found =
+            Bunch::of(&listed(&[(1, 10), (2, 10), (4, 3 * quarter), (5, 2 * quarter), (6, 9 * quarter), (7, 1)]));
         let sets: Vec<String> = found.iter().map(Bunch::set).collect();
         assert_eq!(sets, ["1:2,4", "5", "6", "7"]);
         assert_eq!(found.iter().filter(|bunch| bunch.long().is_some()).count(), 1);

@@ -4,13 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Functions with a boundary that the story cannot lead to, and why that is no loss.
-pub(super) const ELSEWHERE: [(&str, &str); 4] = [
+pub(super) const ELSEWHERE: [(&str, &str); 5] = [
     (
         "clear_the_way",
         "it looks who keeps a person's order waiting, again and again; without an answer PostgreSQL ends them a little later",
     ),
     ("check_keys", "a database is opened before it is handed its faults; who cannot open it starts again"),
     ("analyze", "it makes statements faster, with 64 runs and more; what was written counts though it fails"),
+    (
+        "keep_archive",
+        "the story's systems keep their archives by themselves; without it an archive does not look finished, and is gone on with",
+    ),
     ("write_bare", "only `usher bench` calls it, on a database that is thrown away"),
 ];
 
