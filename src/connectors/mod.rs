@@ -8,6 +8,7 @@ pub mod exec;
 pub mod faulty;
 pub mod http;
 pub mod ldap;
+mod looking;
 mod membership;
 pub mod sandbox;
 pub mod scim;

@@ -5,27 +5,8 @@ use super::client::Door;
 use super::house::House;
 use super::multistatus::{PRIVILEGES, RESOURCE_TYPE};
 use super::settings::DavSettings;
+use crate::connectors::looking::Findings;
 use crate::connectors::{ActionError, Reach};
-use crate::run::Capability;
-use crate::workflow::ActionKind;
-
-/// What was found, one line each.
-#[derive(Default)]
-struct Findings {
-    lines: Vec<String>,
-    bad: bool,
-}
-
-impl Findings {
-    fn good(&mut self, line: impl Into<String>) {
-        self.lines.push(line.into());
-    }
-
-    fn bad(&mut self, line: impl Into<String>) {
-        self.lines.push(line.into());
-        self.bad = true;
-    }
-}
 
 /// Looks at everything that can be looked at without changing anything.
 pub(super) async fn test(system: &str, settings: &DavSettings, door: &Door) -> Reach {
@@ -37,12 +18,8 @@ pub(super) async fn test(system: &str, settings: &DavSettings, door: &Door) -> R
     if let Err(error) = looked {
         findings.bad(error.to_string());
     }
-    for action in ActionKind::ALL {
-        if let Capability::Degraded(limit) = capability::of(system, settings, *action) {
-            findings.good(format!("{action} with a limit: {limit}"));
-        }
-    }
-    Reach { ok: !findings.bad, findings: findings.lines }
+    findings.limits(|action| capability::of(system, settings, action));
+    findings.reach()
 }
 
 impl House<'_> {

@@ -20,8 +20,3 @@ impl Effect {
         }
     }
 }
-
-/// A look that fails behind a change leaves it open how that ended.
-pub(super) fn in_doubt(error: ActionError) -> ActionError {
-    ActionError::unknown(format!("it was asked for, and could not be looked at afterwards: {error}"))
-}

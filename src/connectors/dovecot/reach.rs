@@ -8,27 +8,8 @@ use super::error::Effect;
 use super::name::UserName;
 use super::scripts::Scripts;
 use super::{DovecotSystem, capability, file, passwd};
+use crate::connectors::looking::Findings;
 use crate::connectors::{ActionError, Reach};
-use crate::run::Capability;
-use crate::workflow::ActionKind;
-
-/// What was found, one line each.
-#[derive(Default)]
-struct Findings {
-    lines: Vec<String>,
-    bad: bool,
-}
-
-impl Findings {
-    fn good(&mut self, line: impl Into<String>) {
-        self.lines.push(line.into());
-    }
-
-    fn bad(&mut self, line: impl Into<String>) {
-        self.lines.push(line.into());
-        self.bad = true;
-    }
-}
 
 /// Tries everything that can be tried without changing anything.
 pub(super) async fn test(at: &DovecotSystem) -> Reach {
@@ -36,14 +17,8 @@ pub(super) async fn test(at: &DovecotSystem) -> Reach {
     if let Err(error) = at.look(&mut findings).await {
         findings.bad(error.to_string());
     }
-    for action in ActionKind::ALL {
-        match capability::of(&at.name, &at.settings, *action) {
-            Capability::Degraded(limit) => findings.good(format!("{action} with a limit: {limit}")),
-            Capability::Manual(instruction) => findings.good(format!("{action} by hand: {instruction}")),
-            Capability::Supported | Capability::Unsupported(_) => {}
-        }
-    }
-    Reach { ok: !findings.bad, findings: findings.lines }
+    findings.limits(|action| capability::of(&at.name, &at.settings, action));
+    findings.reach()
 }
 
 impl DovecotSystem {

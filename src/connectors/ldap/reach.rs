@@ -10,27 +10,8 @@ use super::entry::Entry;
 use super::place::Place;
 use super::settings::{LdapSettings, Profile, Security};
 use super::{error, name};
+use crate::connectors::looking::Findings;
 use crate::connectors::{ActionError, Reach};
-use crate::run::Capability;
-use crate::workflow::ActionKind;
-
-/// What was found, one line each.
-#[derive(Default)]
-struct Findings {
-    lines: Vec<String>,
-    bad: bool,
-}
-
-impl Findings {
-    fn good(&mut self, line: impl Into<String>) {
-        self.lines.push(line.into());
-    }
-
-    fn bad(&mut self, line: impl Into<String>) {
-        self.lines.push(line.into());
-        self.bad = true;
-    }
-}
 
 /// Tries everything that can be tried without changing anything.
 pub(super) async fn test(system: &str, settings: &LdapSettings, door: &Door) -> Reach {
@@ -47,17 +28,8 @@ pub(super) async fn test(system: &str, settings: &LdapSettings, door: &Door) -> 
     if let Err(error) = place.look(&mut findings).await {
         findings.bad(error.to_string());
     }
-    limits(system, settings, &mut findings);
-    Reach { ok: !findings.bad, findings: findings.lines }
-}
-
-/// What is done with limits, and what the configuration leaves out.
-fn limits(system: &str, settings: &LdapSettings, findings: &mut Findings) {
-    for action in ActionKind::ALL {
-        if let Capability::Degraded(limit) = capability::of(system, settings, *action) {
-            findings.good(format!("{action} with a limit: {limit}"));
-        }
-    }
+    findings.limits(|action| capability::of(system, settings, action));
+    findings.reach()
 }
 
 impl Place<'_> {

@@ -8,27 +8,8 @@ use super::provider::Provider;
 use super::resource::Resource;
 use super::settings::{Dialect, Lack, Login, ScimSettings};
 use super::{Known, capability};
+use crate::connectors::looking::Findings;
 use crate::connectors::{ActionError, Reach};
-use crate::run::Capability;
-use crate::workflow::ActionKind;
-
-/// What was found, one line each.
-#[derive(Default)]
-struct Findings {
-    lines: Vec<String>,
-    bad: bool,
-}
-
-impl Findings {
-    fn good(&mut self, line: impl Into<String>) {
-        self.lines.push(line.into());
-    }
-
-    fn bad(&mut self, line: impl Into<String>) {
-        self.lines.push(line.into());
-        self.bad = true;
-    }
-}
 
 /// Tries everything that can be tried without changing anything, and asks anew what is known already.
 pub(super) async fn test(system: &str, settings: &ScimSettings, endpoint: &Endpoint) -> Reach {
@@ -49,12 +30,8 @@ pub(super) async fn test(system: &str, settings: &ScimSettings, endpoint: &Endpo
     if let Err(error) = place.look(&mut findings).await {
         findings.bad(error.to_string());
     }
-    for action in ActionKind::ALL {
-        if let Capability::Degraded(limit) = capability::of(system, settings, *action) {
-            findings.good(format!("{action} with a limit: {limit}"));
-        }
-    }
-    Reach { ok: !findings.bad, findings: findings.lines }
+    findings.limits(|action| capability::of(system, settings, action));
+    findings.reach()
 }
 
 /// What it says of itself.

@@ -109,6 +109,17 @@ both! {
         house.engine.store().close().await;
     };
 
+    a_hand_that_is_free_again_takes_the_next_step_in_the_same_commit, async |app: &App| {
+        let house = house(app, 3).await;
+        let running = daemon::start(&house.engine, Settings { concurrency: 1, ..Settings::default() });
+        eventually("everything due is done", async || house.closed(3) == 4 * 3 && house.idle(app).await).await;
+        let counts = Arc::clone(&running.counts);
+        running.drain().await;
+        let (steps, turns) = (counts.recorded.load(Ordering::Relaxed), counts.turns.load(Ordering::Relaxed));
+        assert!(steps >= 90 && turns < steps + steps / 2, "{turns} turns for {steps} steps, one after the other");
+        house.engine.store().close().await;
+    };
+
     an_attempt_that_panics_is_unknown_and_harms_nobody_else, async |app: &App| {
         let house = house(app, 3).await;
         let (stop, stopped) = watch::channel(false);

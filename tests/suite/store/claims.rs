@@ -9,6 +9,31 @@ use usher::run::{RunState, StepState};
 use super::{people_only, run_of, small_run, small_run_due};
 use crate::harness::{App, completion, done, zurich};
 
+/// Two plain steps, one after the other.
+const CHAIN: &str = "
+workflow: chain
+title: Chain
+for: person
+on: { manual: true }
+inputs:
+  last_day: { type: date, required: true }
+steps:
+  - { id: hide, action: directory.hide, systems: mailhost, at: last_day 18:00 }
+  - { id: show, action: directory.show, systems: mailhost, after: hide }
+";
+
+/// Something that ends access, an hour later.
+const CUT: &str = "
+workflow: cut
+title: Cut
+for: person
+on: { manual: true }
+inputs:
+  last_day: { type: date, required: true }
+steps:
+  - { id: cut, action: sessions.revoke, systems: mailhost, at: last_day 19:00 }
+";
+
 both! {
     nothing_is_handed_out_a_millisecond_early, async |app: &App| {
         people_only(app).await;
@@ -48,6 +73,57 @@ both! {
         assert_eq!((report.claims.len(), report.stale), (1, 0));
         assert_eq!(app.store.commits(), commits + 1);
         app.complete(&report.claims[0], done()).await;
+    };
+
+    what_ends_access_starts_before_what_was_due_earlier, async |app: &App| {
+        people_only(app).await;
+        let early = run_of(app, CHAIN, "chain", "1005").await;
+        let cut = run_of(app, CUT, "cut", "1006").await;
+        app.clock.set(zurich("2027-01-29T19:00"));
+        let first = app.claim(1).await.remove(0);
+        assert_eq!((first.run, first.label.as_str()), (cut, "cut@mailhost"), "an hour later, and before the other");
+        let second = app.claim(1).await.remove(0);
+        assert_eq!((second.run, second.label.as_str()), (early, "hide@mailhost"));
+        app.complete(&first, done()).await;
+        // And before what goes on in a run in hand.
+        let later = run_of(app, &CUT.replace("19:00", "20:00"), "cut", "1007").await;
+        app.clock.set(zurich("2027-01-29T20:00"));
+        let third = app.turn(vec![completion(&second, done())], 1).await.unwrap().claims.remove(0);
+        assert_eq!((third.run, third.label.as_str()), (later, "cut@mailhost"));
+        app.complete(&third, done()).await;
+        app.drain().await;
+    };
+
+    a_run_in_hand_goes_on_before_another_begins, async |app: &App| {
+        people_only(app).await;
+        let (one, other) =
+            (run_of(app, CHAIN, "chain", "1005").await, run_of(app, CHAIN, "chain", "1006").await);
+        app.clock.set(zurich("2027-01-29T19:00"));
+        let begun = app.claim(1).await.remove(0);
+        assert_eq!((begun.run, begun.label.as_str()), (one, "hide@mailhost"));
+        let entries = app.book(one).await.run.seq;
+        let goes_on = app.turn(vec![completion(&begun, done())], 1).await.unwrap().claims.remove(0);
+        assert_eq!((goes_on.run, goes_on.label.as_str()), (one, "show@mailhost"), "the other has been due for an hour");
+        assert_eq!(app.book(one).await.run.seq, entries + 1, "outcome and claim are one entry");
+        // What is in hand leaves other hands to others.
+        let both = app.turn(vec![completion(&goes_on, done())], 1).await.unwrap().claims;
+        assert_eq!(both.iter().map(|claim| claim.run).collect::<Vec<_>>(), [other]);
+        app.complete(&both[0], done()).await;
+        app.drain().await;
+    };
+
+    hands_that_a_run_in_hand_leaves_free_are_others, async |app: &App| {
+        people_only(app).await;
+        let (one, other) =
+            (run_of(app, CHAIN, "chain", "1005").await, run_of(app, CHAIN, "chain", "1006").await);
+        app.clock.set(zurich("2027-01-29T19:00"));
+        let begun = app.claim(1).await.remove(0);
+        let claims = app.turn(vec![completion(&begun, done())], 2).await.unwrap().claims;
+        assert_eq!(claims.iter().map(|claim| claim.run).collect::<Vec<_>>(), [one, other]);
+        for claim in &claims {
+            app.complete(claim, done()).await;
+        }
+        app.drain().await;
     };
 
     a_turn_with_nothing_to_do_writes_nothing, async |app: &App| {

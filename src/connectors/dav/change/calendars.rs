@@ -12,7 +12,6 @@ use quick_xml::escape::escape;
 use reqwest::Url;
 use sha2::{Digest, Sha256};
 
-use super::read_back;
 use crate::connectors::dav::client::Ask;
 use crate::connectors::dav::collection::{Moved, NAMESPACES, Resource, XML};
 use crate::connectors::dav::house::House;
@@ -57,7 +56,7 @@ impl<'a> Calendars<'a> {
             left += objects.iter().filter(|object| !(self.copies && there.contains(&object.name))).count();
         }
         Ok(match left {
-            0 => read_back(format!(
+            0 => Observation::read_back(format!(
                 "nothing is left to {}; account `{}` has {given} events and tasks of account `{}` in {calendars} calendars",
                 if self.copies { "copy" } else { "move" },
                 self.to,

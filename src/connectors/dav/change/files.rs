@@ -7,7 +7,6 @@
 use reqwest::Url;
 use serde_json::json;
 
-use super::read_back;
 use crate::connectors::dav::client::Ask;
 use crate::connectors::dav::collection::{Moved, Resource};
 use crate::connectors::dav::house::House;
@@ -56,7 +55,7 @@ impl<'a> Files<'a> {
             true => self.at.server.inside(&self.folder, &WANTED).await?.unwrap_or_default().len().saturating_sub(1),
             false => 0,
         };
-        Ok(read_back(format!(
+        Ok(Observation::read_back(format!(
             "account `{}` has no file left; {given} files and folders of it are in a folder of account `{}`",
             self.from, self.to
         )))

@@ -11,8 +11,9 @@ use self::files::Files;
 use super::capability;
 use super::house::House;
 use super::keep::Keep;
+use crate::connectors::looking::behind;
 use crate::connectors::{ActionError, Call, Observation};
-use crate::run::{Capability, Evidence, EvidenceKind};
+use crate::run::{Capability, Evidence};
 use crate::workflow::ActionKind;
 
 /// What a call asks for, with whoever it is about found.
@@ -77,21 +78,5 @@ pub(super) async fn perform(call: &Call, at: &House<'_>) -> Result<Evidence, Act
         true => ActionError::unknown(format!("a part is done: {error}")),
         false => error,
     })?;
-    match change.observe().await {
-        Ok(Observation::Reached(evidence)) => Ok(evidence),
-        Ok(Observation::NotReached(seen)) => {
-            Err(ActionError::unknown(format!("{} said it is done, but shows: {seen}", at.system)))
-        }
-        Ok(Observation::Unobservable) => {
-            Err(ActionError::unknown(format!("{} said it is done, and shows nothing of it", at.system)))
-        }
-        Err(error) => {
-            Err(ActionError::unknown(format!("it was asked for, and could not be looked at afterwards: {error}")))
-        }
-    }
-}
-
-/// The goal is reached: `detail` was read there.
-fn read_back(detail: impl Into<String>) -> Observation {
-    Observation::Reached(Evidence { kind: EvidenceKind::ReadBack, detail: detail.into() })
+    behind(at.system, change.observe().await)
 }

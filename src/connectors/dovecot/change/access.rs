@@ -9,8 +9,9 @@ use crate::clock;
 use crate::connectors::dovecot::DovecotSystem;
 use crate::connectors::dovecot::account::Subject;
 use crate::connectors::dovecot::doveadm::{Answer, NOT_FOUND};
-use crate::connectors::dovecot::error::{Effect, in_doubt};
+use crate::connectors::dovecot::error::Effect;
 use crate::connectors::dovecot::name::UserName;
+use crate::connectors::looking::in_doubt;
 use crate::connectors::{ActionError, Observation};
 
 /// How often, and how long apart, it is looked whether ended sessions are gone.

@@ -3,11 +3,11 @@
 
 use crate::connectors::dovecot::DovecotSystem;
 use crate::connectors::dovecot::account::{Subject, is_denied};
-use crate::connectors::dovecot::error::in_doubt;
 use crate::connectors::dovecot::file;
 use crate::connectors::dovecot::name::UserName;
 use crate::connectors::dovecot::passwd;
 use crate::connectors::dovecot::scripts::Scripts;
+use crate::connectors::looking::in_doubt;
 use crate::connectors::{ActionError, Call, Observation};
 
 /// A change of whether an account is.

@@ -18,9 +18,9 @@ use self::quota::Limit;
 use self::settings::Setting;
 use self::sharing::Sharing;
 use super::DovecotSystem;
-use super::error::in_doubt;
 use super::imap::{self, Transfer};
 use super::name::UserName;
+use crate::connectors::looking::{Applied, behind};
 use crate::connectors::{ActionError, Call, Observation};
 use crate::run::{Capability, Evidence};
 use crate::secret::Secret;
@@ -125,16 +125,6 @@ fn handover(call: &Call) -> Result<Transfer, ActionError> {
     Ok(Transfer::new(to, folder))
 }
 
-/// How it is known that something was applied.
-enum Applied {
-    /// A look shows it.
-    Shows,
-    /// A look shows it, and this belongs to it.
-    With(String),
-    /// By this.
-    Known(Evidence),
-}
-
 /// Whether the goal of a call is reached.
 pub(super) async fn observe(call: &Call, at: &DovecotSystem) -> Result<Observation, ActionError> {
     Change::of(call, at)?.observe(call, at).await
@@ -147,29 +137,16 @@ pub(super) async fn perform(
     password: Option<&Secret>,
 ) -> Result<Evidence, ActionError> {
     let change = Change::of(call, at)?;
-    match change.observe(call, at).await? {
-        Observation::Reached(evidence) => return Ok(evidence),
-        // A look has nothing to apply, so what it finds open is its answer.
-        Observation::NotReached(open) if call.action == ActionKind::VerifyNoAccess => {
-            return Err(ActionError::fail(open));
-        }
-        Observation::NotReached(_) | Observation::Unobservable => {}
+    if let Some(evidence) = change.observe(call, at).await?.before(call.action)? {
+        return Ok(evidence);
     }
-    let more = match change.apply(call, at, password).await? {
-        Applied::Known(evidence) => return Ok(evidence),
-        Applied::With(more) => Some(more),
-        Applied::Shows => None,
-    };
-    match change.observe(call, at).await.map_err(in_doubt)? {
-        Observation::Reached(evidence) => Ok(match more {
-            Some(more) => Evidence { detail: format!("{}; {more}", evidence.detail), ..evidence },
-            None => evidence,
-        }),
-        Observation::NotReached(seen) => {
-            Err(ActionError::retry(format!("{} said it is done, but shows: {seen}", at.name)))
-        }
-        Observation::Unobservable => {
-            Err(ActionError::unknown(format!("{} said it is done, and shows nothing of it", at.name)))
-        }
+    let applied = change.apply(call, at, password).await?;
+    if let Applied::Known(evidence) = applied {
+        return Ok(evidence);
     }
+    let evidence = behind(&at.name, change.observe(call, at).await)?;
+    Ok(match applied {
+        Applied::With(more) => Evidence { detail: format!("{}; {more}", evidence.detail), ..evidence },
+        Applied::Shows | Applied::Known(_) => evidence,
+    })
 }

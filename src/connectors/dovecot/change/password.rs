@@ -5,8 +5,8 @@ use sha_crypt::{Algorithm, Params, PasswordHasher, ShaCrypt};
 use crate::connectors::ActionError;
 use crate::connectors::dovecot::DovecotSystem;
 use crate::connectors::dovecot::account::Subject;
-use crate::connectors::dovecot::error::in_doubt;
 use crate::connectors::dovecot::managesieve::ManageSieve;
+use crate::connectors::looking::in_doubt;
 use crate::run::{Evidence, EvidenceKind};
 use crate::secret::Secret;
 

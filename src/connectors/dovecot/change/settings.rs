@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use super::Applied;
 use super::rules::Desk;
 use crate::connectors::dovecot::DovecotSystem;
 use crate::connectors::dovecot::account::Subject;
 use crate::connectors::dovecot::name::is_address;
 use crate::connectors::dovecot::scripts::Scripts;
 use crate::connectors::dovecot::sieve::{Redirect, Reply, Wishes};
+use crate::connectors::looking::Applied;
 use crate::connectors::{ActionError, Call, Observation};
 
 /// A setting as it is to be.

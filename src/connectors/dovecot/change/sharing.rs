@@ -5,9 +5,9 @@ use super::rules::Desk;
 use super::settings::address;
 use crate::connectors::dovecot::DovecotSystem;
 use crate::connectors::dovecot::account::Subject;
-use crate::connectors::dovecot::error::in_doubt;
 use crate::connectors::dovecot::name::UserName;
 use crate::connectors::dovecot::scripts::Scripts;
+use crate::connectors::looking::in_doubt;
 use crate::connectors::{ActionError, Call, Observation};
 
 /// Who is to read along.

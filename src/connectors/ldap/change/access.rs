@@ -1,6 +1,5 @@
 //! The lock, and whether address lists show an account.
 
-use super::{read_back, seen};
 use crate::connectors::ldap::directory::{self, Change, Target};
 use crate::connectors::ldap::entry::Entry;
 use crate::connectors::ldap::lock;
@@ -28,21 +27,25 @@ impl Access {
         let entry = match (self, call.account.as_deref()) {
             (Self::NoWayIn, Some(id)) => match at.find(id).await? {
                 Some(entry) => entry,
-                None => return Ok(read_back("there is no account with this id")),
+                None => return Ok(Observation::read_back("there is no account with this id")),
             },
             _ => at.subject(call).await?,
         };
         let closed = lock::is_closed(at.settings.profile, &entry);
         let (open, shut) = ("sign-in is allowed", "sign-in is refused");
         Ok(match self {
-            Self::Open => seen(!closed, open, shut),
+            Self::Open => Observation::seen(!closed, open, shut),
             Self::Close | Self::NoWayIn if closed => match at.why_no_lock(&entry).await? {
-                None => read_back(shut),
+                None => Observation::read_back(shut),
                 Some(why) => Observation::NotReached(format!("it is locked, but {why}")),
             },
             Self::Close | Self::NoWayIn => Observation::NotReached(open.to_owned()),
-            Self::Hide => seen(at.is_hidden(&entry), "hidden from address lists", "shown in address lists"),
-            Self::Show => seen(!at.is_hidden(&entry), "shown in address lists", "hidden from address lists"),
+            Self::Hide => {
+                Observation::seen(at.is_hidden(&entry), "hidden from address lists", "shown in address lists")
+            }
+            Self::Show => {
+                Observation::seen(!at.is_hidden(&entry), "shown in address lists", "hidden from address lists")
+            }
         })
     }
 

@@ -6,12 +6,12 @@ use serde_json::Value;
 
 use super::membership;
 use super::password::unicode_bytes;
-use super::seen;
 use crate::connectors::ldap::directory::Attributes;
 use crate::connectors::ldap::entry::Entry;
 use crate::connectors::ldap::place::Place;
 use crate::connectors::ldap::settings::Profile;
 use crate::connectors::ldap::{error, lock, name};
+use crate::connectors::looking::in_doubt;
 use crate::connectors::membership::Membership;
 use crate::connectors::{ActionError, Call, Observation};
 use crate::secret::Secret;
@@ -100,7 +100,7 @@ impl NewAccount {
             open.push(why);
         }
         let id = entry.id(at.settings.profile).unwrap_or_default();
-        Ok(seen(open.is_empty(), format!("created as account {id}"), open.join("; ")))
+        Ok(Observation::seen(open.is_empty(), format!("created as account {id}"), open.join("; ")))
     }
 
     /// Makes the account, or what is missing of it: it gets its password before anybody could sign in without one.
@@ -146,7 +146,7 @@ impl NewAccount {
             let answer = at.directory.insert(&dn, self.attributes(at, password)?).await?;
             if answer.rc == error::SUCCESS {
                 let lost = || ActionError::unknown("the account was made, and is not to be seen among the accounts");
-                return self.find(at).await.map_err(super::in_doubt)?.ok_or_else(lost);
+                return self.find(at).await.map_err(in_doubt)?.ok_or_else(lost);
             }
             tried.push(name::split(&dn).0.to_owned());
         }

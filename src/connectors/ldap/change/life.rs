@@ -1,7 +1,6 @@
 //! The end of an account: closed and put away, taken back, and gone for good. A directory has no trash of its own that
 //! could be relied on, so a deleted account waits, closed, in a place of its own.
 
-use super::{read_back, seen};
 use crate::connectors::ldap::directory::Target;
 use crate::connectors::ldap::entry::Entry;
 use crate::connectors::ldap::place::Place;
@@ -25,7 +24,7 @@ impl Life {
         let entry = match (self, call.account.as_deref()) {
             (Self::Purge, Some(id)) => match at.find(id).await? {
                 Some(entry) => entry,
-                None => return Ok(read_back("there is no account with this id any more")),
+                None => return Ok(Observation::read_back("there is no account with this id any more")),
             },
             _ => at.subject(call).await?,
         };
@@ -35,8 +34,12 @@ impl Life {
         let shown = if at.is_hidden(&entry) { "hidden" } else { "shown" };
         let stands = format!("{}, {shown}, in {}", status.as_str(), name::split(&entry.dn).1);
         Ok(match self {
-            Self::Delete => seen(status != AccountStatus::Enabled && away && hidden, stands.clone(), stands),
-            Self::Restore => seen(!at.is_put_away(&entry) && !at.is_hidden(&entry), stands.clone(), stands),
+            Self::Delete => {
+                Observation::seen(status != AccountStatus::Enabled && away && hidden, stands.clone(), stands)
+            }
+            Self::Restore => {
+                Observation::seen(!at.is_put_away(&entry) && !at.is_hidden(&entry), stands.clone(), stands)
+            }
             Self::Purge => Observation::NotReached(stands),
         })
     }

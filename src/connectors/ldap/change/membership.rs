@@ -1,9 +1,9 @@
 //! Whose groups are which.
 
-use super::{Applied, seen};
 use crate::connectors::ldap::entry::Entry;
 use crate::connectors::ldap::groups::{Group, Refused};
 use crate::connectors::ldap::place::Place;
+use crate::connectors::looking::{Applied, in_doubt};
 use crate::connectors::membership::{Difference, Membership, done, listed};
 use crate::connectors::{ActionError, Observation};
 
@@ -12,7 +12,7 @@ pub(super) async fn observe(wanted: &Membership, entry: &Entry, at: &Place<'_>) 
     let count = present.len();
     let open = wanted.difference(present).open();
     let reached = if count == 0 { "in no groups".to_owned() } else { format!("in {count} groups") };
-    Ok(seen(open.is_empty(), reached, open))
+    Ok(Observation::seen(open.is_empty(), reached, open))
 }
 
 pub(super) async fn apply(wanted: &Membership, entry: &Entry, at: &Place<'_>) -> Result<Applied, ActionError> {
@@ -27,7 +27,7 @@ pub(super) async fn apply(wanted: &Membership, entry: &Entry, at: &Place<'_>) ->
     for group in &joined {
         at.join(group, entry).await?;
     }
-    let still = at.groups_of(entry).await.map_err(super::in_doubt)?;
+    let still = at.groups_of(entry).await.map_err(in_doubt)?;
     refusals(&refused, &surplus, &still)?;
     // Whoever wants to take it back finds the names here.
     let done = done(&surplus, &joined);

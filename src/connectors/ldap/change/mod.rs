@@ -14,9 +14,10 @@ pub(super) use self::create::NewAccount;
 use self::life::Life;
 use self::profile::Names;
 use super::place::Place;
+use crate::connectors::looking::{Applied, behind};
 use crate::connectors::membership::Membership;
 use crate::connectors::{ActionError, Call, Observation};
-use crate::run::{Evidence, EvidenceKind};
+use crate::run::Evidence;
 use crate::secret::Secret;
 use crate::workflow::ActionKind;
 
@@ -84,16 +85,6 @@ impl Change {
     }
 }
 
-/// How it is known that something was applied.
-enum Applied {
-    /// A look shows it.
-    Shows,
-    /// A look shows it, and this belongs to it.
-    With(String),
-    /// By this.
-    Known(Evidence),
-}
-
 /// Whether the goal of a call is reached.
 pub(super) async fn observe(call: &Call, at: &Place<'_>) -> Result<Observation, ActionError> {
     Change::of(call)?.observe(call, at).await
@@ -102,44 +93,16 @@ pub(super) async fn observe(call: &Call, at: &Place<'_>) -> Result<Observation, 
 /// Looks, applies only what differs, and looks again.
 pub(super) async fn perform(call: &Call, at: &Place<'_>, password: Option<&Secret>) -> Result<Evidence, ActionError> {
     let change = Change::of(call)?;
-    match change.observe(call, at).await? {
-        Observation::Reached(evidence) => return Ok(evidence),
-        // A look has nothing to apply, so what it finds open is its answer.
-        Observation::NotReached(open) if call.action == ActionKind::VerifyNoAccess => {
-            return Err(ActionError::fail(open));
-        }
-        Observation::NotReached(_) | Observation::Unobservable => {}
+    if let Some(evidence) = change.observe(call, at).await?.before(call.action)? {
+        return Ok(evidence);
     }
-    let more = match change.apply(call, at, password).await? {
-        Applied::Known(evidence) => return Ok(evidence),
-        Applied::With(more) => Some(more),
-        Applied::Shows => None,
-    };
-    match change.observe(call, at).await.map_err(in_doubt)? {
-        Observation::Reached(evidence) => Ok(match more {
-            Some(more) => Evidence { detail: format!("{}; {more}", evidence.detail), ..evidence },
-            None => evidence,
-        }),
-        Observation::NotReached(seen) => {
-            Err(ActionError::retry(format!("{} said it is done, but shows: {seen}", at.system)))
-        }
-        Observation::Unobservable => {
-            Err(ActionError::unknown(format!("{} said it is done, and shows nothing of it", at.system)))
-        }
+    let applied = change.apply(call, at, password).await?;
+    if let Applied::Known(evidence) = applied {
+        return Ok(evidence);
     }
-}
-
-/// A look that fails behind a change leaves it open how that ended.
-fn in_doubt(error: ActionError) -> ActionError {
-    ActionError::unknown(format!("it was asked for, and could not be looked at afterwards: {error}"))
-}
-
-/// The goal is reached: `detail` was read there.
-fn read_back(detail: impl Into<String>) -> Observation {
-    Observation::Reached(Evidence { kind: EvidenceKind::ReadBack, detail: detail.into() })
-}
-
-/// Reached with `reached` if it `is`, else not, with `seen`.
-fn seen(is: bool, reached: impl Into<String>, seen: impl Into<String>) -> Observation {
-    if is { read_back(reached) } else { Observation::NotReached(seen.into()) }
+    let evidence = behind(at.system, change.observe(call, at).await)?;
+    Ok(match applied {
+        Applied::With(more) => Evidence { detail: format!("{}; {more}", evidence.detail), ..evidence },
+        Applied::Shows | Applied::Known(_) => evidence,
+    })
 }

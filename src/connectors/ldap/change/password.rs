@@ -6,6 +6,7 @@ use crate::connectors::ldap::entry::Entry;
 use crate::connectors::ldap::place::Place;
 use crate::connectors::ldap::settings::Profile;
 use crate::connectors::ldap::{error, lock};
+use crate::connectors::looking::in_doubt;
 use crate::run::{Evidence, EvidenceKind};
 use crate::secret::{PasswordPolicy, Secret};
 
@@ -51,7 +52,7 @@ impl Place<'_> {
     async fn again(&self, entry: &Entry) -> Result<Entry, ActionError> {
         let gone = || ActionError::unknown("the account has another name since, or is gone");
         let id = entry.id(self.settings.profile).ok_or_else(gone)?;
-        self.find(&id).await.map_err(super::in_doubt)?.ok_or_else(gone)
+        self.find(&id).await.map_err(in_doubt)?.ok_or_else(gone)
     }
 
     /// Signs in with the new password, which nobody else knows yet: a lock that has no effect would let us in.

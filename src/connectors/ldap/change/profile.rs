@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 
-use super::seen;
 use crate::connectors::ldap::directory::{self, Change};
 use crate::connectors::ldap::entry::Entry;
 use crate::connectors::ldap::name;
@@ -40,7 +39,7 @@ impl Names {
         if self.address.as_ref().is_some_and(|address| !entry.has("mail", &complete(entry, address))) {
             open.push("mail");
         }
-        seen(open.is_empty(), "names as asked", format!("not as asked: {}", open.join(", ")))
+        Observation::seen(open.is_empty(), "names as asked", format!("not as asked: {}", open.join(", ")))
     }
 
     pub(super) async fn apply(&self, entry: &Entry, at: &Place<'_>) -> Result<(), ActionError> {

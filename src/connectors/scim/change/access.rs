@@ -2,11 +2,10 @@
 
 use serde_json::json;
 
-use super::{Observation, seen};
-use crate::connectors::ActionError;
 use crate::connectors::scim::edit::Edit;
 use crate::connectors::scim::place::Place;
 use crate::connectors::scim::resource::Resource;
+use crate::connectors::{ActionError, Observation};
 
 /// Each sets a state: asking twice is asking once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,8 +22,8 @@ impl Access {
     pub(super) fn observe(self, account: &Resource) -> Observation {
         let (open, shut) = ("active: sign-in is allowed", "not active: sign-in is refused");
         match self {
-            Self::Open => seen(account.is_active(), open, shut),
-            Self::Close | Self::NoWayIn => seen(!account.is_active(), shut, open),
+            Self::Open => Observation::seen(account.is_active(), open, shut),
+            Self::Close | Self::NoWayIn => Observation::seen(!account.is_active(), shut, open),
         }
     }
 

@@ -4,14 +4,14 @@
 use serde_json::{Map, Value, json};
 
 use super::rights::Rights;
-use super::{Observation, in_doubt, seen};
+use crate::connectors::looking::in_doubt;
 use crate::connectors::membership::Membership;
 use crate::connectors::scim::account::number;
 use crate::connectors::scim::endpoint::{Change, Kind, To};
 use crate::connectors::scim::place::Place;
 use crate::connectors::scim::resource::{ENTERPRISE, Resource, USER};
 use crate::connectors::scim::settings::{Lack, NumberIn};
-use crate::connectors::{ActionError, Call};
+use crate::connectors::{ActionError, Call, Observation};
 use crate::secret::Secret;
 use crate::workflow::params::Method;
 
@@ -122,7 +122,7 @@ impl NewAccount {
         {
             open.push(why);
         }
-        Ok(seen(open.is_empty(), format!("created as account {}", found.id), open.join("; ")))
+        Ok(Observation::seen(open.is_empty(), format!("created as account {}", found.id), open.join("; ")))
     }
 
     fn rights(&self) -> Option<Rights> {

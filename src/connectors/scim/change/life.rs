@@ -1,6 +1,5 @@
 //! The end of an account: closed, and gone for good. A provider has no trash, so a deleted account waits, closed, where it is.
 
-use super::{read_back, seen};
 use crate::connectors::scim::endpoint::{Kind, To};
 use crate::connectors::scim::place::{Place, TRIES};
 use crate::connectors::scim::resource::Resource;
@@ -23,14 +22,14 @@ impl Life {
         let account = match (self, call.account.as_deref()) {
             (Self::Purge, Some(id)) => match at.find(id).await? {
                 Some(account) => account,
-                None => return Ok(read_back("there is no account with this id any more")),
+                None => return Ok(Observation::read_back("there is no account with this id any more")),
             },
             _ => at.subject(call).await?,
         };
         let stands = if account.is_active() { "there, active" } else { "there, not active" };
         Ok(match self {
-            Self::Delete => seen(!account.is_active(), stands, stands),
-            Self::Restore => read_back(stands),
+            Self::Delete => Observation::seen(!account.is_active(), stands, stands),
+            Self::Restore => Observation::read_back(stands),
             Self::Purge => Observation::NotReached(stands.to_owned()),
         })
     }

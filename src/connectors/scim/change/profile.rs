@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 
-use super::seen;
 use crate::connectors::scim::account::{self, is_primary};
 use crate::connectors::scim::edit::Edit;
 use crate::connectors::scim::place::Place;
@@ -39,7 +38,7 @@ impl Names {
         if self.other_address(found).is_some() {
             open.push("emails");
         }
-        seen(open.is_empty(), "names as asked", format!("not as asked: {}", open.join(", ")))
+        Observation::seen(open.is_empty(), "names as asked", format!("not as asked: {}", open.join(", ")))
     }
 
     pub(super) async fn apply(&self, found: &Resource, at: &Place<'_>) -> Result<(), ActionError> {

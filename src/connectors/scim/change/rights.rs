@@ -1,6 +1,6 @@
 //! What an account may: its groups, and what `access.remove` takes besides: roles and entitlements (RFC 7643, 4.1.2).
 
-use super::{Applied, in_doubt, seen};
+use crate::connectors::looking::{Applied, in_doubt};
 use crate::connectors::membership::{Difference, Membership, done, listed};
 use crate::connectors::scim::edit::Edit;
 use crate::connectors::scim::groups::{Group, Refused};
@@ -49,7 +49,7 @@ impl Rights {
             open.push_str(&format!("{join}has {right}"));
         }
         let reached = if count == 0 { "in no groups".to_owned() } else { format!("in {count} groups") };
-        Ok(seen(open.is_empty(), reached, open))
+        Ok(Observation::seen(open.is_empty(), reached, open))
     }
 
     pub(super) async fn apply(&self, account: &Resource, at: &Place<'_>) -> Result<Applied, ActionError> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Applied, seen};
+use crate::connectors::looking::Applied;
 use crate::connectors::scim::account;
 use crate::connectors::scim::edit::Edit;
 use crate::connectors::scim::place::Place;
@@ -27,7 +27,7 @@ impl Role {
     pub(super) fn observe(&self, found: &Resource) -> Observation {
         let roles = found.values("roles");
         let now = if roles.is_empty() { "no role".to_owned() } else { format!("role {}", roles.join(", ")) };
-        seen(self.is_of(found), now.clone(), now)
+        Observation::seen(self.is_of(found), now.clone(), now)
     }
 
     pub(super) async fn apply(&self, found: &Resource, at: &Place<'_>) -> Result<Applied, ActionError> {
