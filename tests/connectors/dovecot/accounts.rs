@@ -103,7 +103,7 @@ async fn a_limit_is_one_that_dovecot_counts_by() {
     let blind = Connector::Dovecot(Box::new(DovecotSystem::new("mailhost", settings)));
     let outcome = act(&blind, A::QuotaSet, json!({ "quota": "9 MiB" }), ADA).await;
     assert!(
-        matches!(&outcome, Err(ActionError::Retry { reason, .. }) if reason.contains("userdb_quota_rule")),
+        matches!(&outcome, Err(ActionError::Unknown { reason }) if reason.contains("userdb_quota_rule")),
         "{outcome:?}"
     );
 }
