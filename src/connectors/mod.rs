@@ -12,6 +12,7 @@ mod looking;
 mod membership;
 pub mod sandbox;
 pub mod scim;
+mod wording;
 
 use std::time::Duration;
 

@@ -17,6 +17,7 @@ mod columns;
 mod connect;
 mod credentials;
 mod desk;
+mod due;
 mod erase;
 mod error;
 mod events;
@@ -103,7 +104,6 @@ pub use holds::{HoldEnd, HoldRow, Release, parse_hold_id};
 pub use imports::{Import, Piece, PieceTaken, RowOutcome};
 pub use journal::{AuditEntry, Verified};
 pub use kept::KeptRow;
-use limits::waits_for_batch;
 pub use listings::{AccountFilter, AccountRow, Owner};
 pub use lock::FileLock;
 pub use mail_list::MailRow;
@@ -111,7 +111,6 @@ pub use mails::{Carrier, MailEnd, NewMail, TakenMail};
 pub use mark::{MarkPlace, MarkStanding};
 pub use matches::{Candidate, MatchNote};
 pub use measure::{Part, Pattern};
-use pace::is_paced;
 pub use proof::{Doubt, Proof};
 pub use rewrap::Pass;
 pub use runs::{RunFilter, RunRow};
@@ -371,16 +370,6 @@ impl Store {
         self.commit(tx).await
     }
 
-    /// When the next step is due, by the store's clock.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        let mut conn = self.reader().await?;
-        let now = self.times(&mut conn).await?.0;
-        self.first_due(&mut conn, now).await
-    }
-
     /// How many attempts are under way, over all daemons.
     ///
     /// # Errors
@@ -388,37 +377,6 @@ impl Store {
     pub async fn in_flight(&self) -> Result<i64, StoreError> {
         let mut conn = self.reader().await?;
         Ok(sqlx::query_scalar("SELECT COUNT(*) FROM steps WHERE lease_until IS NOT NULL").fetch_one(&mut *conn).await?)
-    }
-
-    /// Whether nothing is due and nothing under way, steps and mails: one look, because between two of them an outcome
-    /// may make the next step due.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn at_rest(&self) -> Result<bool, StoreError> {
-        let mut conn = self.reader().await?;
-        let now = self.times(&mut conn).await?.0.as_millisecond();
-        let text = if self.rules().paces.is_empty() { WORK } else { WORK_PACED };
-        let busy: i64 = sqlx::query_scalar(text).bind(now).fetch_one(&mut *conn).await?;
-        Ok(busy == 0)
-    }
-
-    /// How long until the next step is due: zero when one is due now, `None` when none has a time.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn until_due(&self) -> Result<Option<Duration>, StoreError> {
-        let mut conn = self.reader().await?;
-        let now = self.times(&mut conn).await?.0;
-        let due = self.first_due(&mut conn, now).await?;
-        let left = |due: Timestamp| due.as_millisecond().saturating_sub(now.as_millisecond()).max(0);
-        Ok(due.map(|due| Duration::from_millis(left(due).unsigned_abs())))
-    }
-
-    async fn first_due(&self, conn: &mut AnyConnection, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        let text = if self.rules().paces.is_empty() { FIRST_DUE } else { FIRST_DUE_PACED };
-        let due: Option<i64> = sqlx::query_scalar(text).bind(now.as_millisecond()).fetch_one(conn).await?;
-        Ok(due.map(clock::from_millis))
     }
 
     // Each of the next three is a boundary, named by where it is asked for; hence no `async fn`, which cannot know.
@@ -585,49 +543,6 @@ impl Store {
         Ok(key)
     }
 }
-
-/// The first due step of each lane. What waits for others of its batch, or for room on its system, is looked at when they
-/// should be over.
-macro_rules! first_due {
-    ($waits:expr, $until:literal) => {
-        concat!(
-            "SELECT MIN(due_at) FROM (
-            SELECT (SELECT s.due_at FROM steps s WHERE s.lane = 0 AND s.due_at IS NOT NULL AND NOT ",
-            $waits,
-            " ORDER BY s.due_at LIMIT 1) AS due_at
-            UNION ALL SELECT (SELECT s.due_at FROM steps s WHERE s.lane = 1 AND s.due_at IS NOT NULL AND NOT ",
-            $waits,
-            " ORDER BY s.due_at LIMIT 1)
-            UNION ALL SELECT (SELECT MIN(canary_until) FROM systems WHERE canary_until > $1)",
-            $until,
-            ") AS firsts"
-        )
-    };
-}
-
-const FIRST_DUE: &str = first_due!(waits_for_batch!("$1"), "");
-
-/// The same where the pace of systems is limited.
-const FIRST_DUE_PACED: &str = first_due!(
-    concat!("(", waits_for_batch!("$1"), " OR ", is_paced!("$1"), ")"),
-    " UNION ALL SELECT (SELECT MIN(paced_until) FROM systems WHERE paced_until > $1)"
-);
-
-/// Whether anything is under way, due, or to be sent.
-macro_rules! work {
-    ($waits:expr) => {
-        concat!(
-            "SELECT (SELECT COUNT(*) FROM steps WHERE lease_until IS NOT NULL)
-                  + (SELECT COUNT(*) FROM steps s WHERE s.due_at IS NOT NULL AND s.due_at <= $1 AND NOT ",
-            $waits,
-            ") + (SELECT COUNT(*) FROM mails WHERE due_at IS NOT NULL AND due_at <= $1)",
-        )
-    };
-}
-
-const WORK: &str = work!(waits_for_batch!("$1"));
-
-const WORK_PACED: &str = work!(concat!("(", waits_for_batch!("$1"), " OR ", is_paced!("$1"), ")"));
 
 /// Daemons on one PostgreSQL agree on the database's time; on SQLite there is one machine, and it is asked directly.
 macro_rules! instant {

@@ -22,13 +22,19 @@ use crate::run::pace::{Pace, Starts};
 /// How soon a system with too many attempts under way is looked at again, should nobody say that one has ended.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
-/// Steps of systems that have no room at the instant `$now`.
-macro_rules! is_paced {
+/// Steps that wait, at the instant `$now`, for others of their batch, or for room on their system.
+macro_rules! waits_for_room {
     ($now:literal) => {
-        concat!("(s.system IS NOT NULL AND s.system IN (SELECT name FROM systems WHERE paced_until > ", $now, "))")
+        concat!(
+            "(",
+            waits_for_batch!($now),
+            " OR (s.system IS NOT NULL AND s.system IN (SELECT name FROM systems WHERE paced_until > ",
+            $now,
+            ")))"
+        )
     };
 }
-pub(super) use is_paced;
+pub(super) use waits_for_room;
 
 const PACED: Text = keys!("SELECT name, paced, paced_until FROM systems WHERE name", "", texts);
 

@@ -14,7 +14,7 @@ use super::books::{Hold, Loaded, json};
 use super::claim::{Scene, is_due};
 use super::flush::Lease;
 use super::limits::waits_for_batch;
-use super::pace::is_paced;
+use super::pace::waits_for_room;
 use super::seen::Seen;
 use super::sql::{Text, gathered, listed};
 use super::{Store, StoreError, Tx};
@@ -198,7 +198,7 @@ macro_rules! due_text {
 const DUE: Text = due_text!(waits_for_batch!("$2"));
 
 /// The same where the pace of systems is limited: those without room are left out.
-const DUE_PACED: Text = due_text!(concat!("(", waits_for_batch!("$2"), " OR ", is_paced!("$2"), ")"));
+const DUE_PACED: Text = due_text!(waits_for_room!("$2"));
 
 /// The systems on which a destructive attempt has just ended.
 fn ended_deletions(books: &[Loaded], completions: &[Completion]) -> BTreeSet<String> {
@@ -294,7 +294,7 @@ impl Store {
         let going_on = in_hand.iter().flat_map(|loaded| &loaded.book.steps).filter(|step| is_due(step, tx.now)).count();
         let most = many(request.permits);
         let normal = most.saturating_sub(many(request.reserved));
-        let others = normal.saturating_sub(many(going_on)).max(0);
+        let others = normal.saturating_sub(many(going_on));
         let mut books = Vec::new();
         loop {
             let mut leave_out = self.unreadable();

@@ -21,5 +21,6 @@ mod servers;
 #[path = "../suite/smtp.rs"]
 #[expect(dead_code, reason = "shared with tests/suite")]
 mod smtp;
+mod telling;
 #[path = "../suite/tls.rs"]
 mod tls;

@@ -2,16 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use jiff::{Timestamp, Zoned};
 use usher::clock::Clock;
-use usher::config::{Config, Surroundings};
 use usher::engine::Engine;
-use usher::intake::people::{Mapping, read_people};
-use usher::intake::{events, feed};
 use usher::run::StepState;
-use usher::store::{Opening, RunFilter};
 
 use super::target::{Calendars, Files, Share, card, event};
+use crate::telling::{self, run_of, told, walk_to, zurich};
 
 const PEOPLE: &str = "\
 employee_number,given_name,family_name,display_name,email,manager,start_date,last_day,status
@@ -19,22 +15,17 @@ employee_number,given_name,family_name,display_name,email,manager,start_date,las
 1005,Jane,Doe,Jane Doe,jdoe@example.org,1000,2014-03-01,2027-01-29,active
 ";
 
-fn zurich(local: &str) -> Timestamp {
-    format!("{local}[Europe/Zurich]").parse::<Zoned>().expect("a time").timestamp()
-}
-
 /// An engine as the daemon has it, from its configuration on.
 async fn engine(calendars: &Calendars, files: &Files, clock: &Clock) -> Engine {
     let folder = calendars.server.folder.path();
     let common = "kind = \"dav\"\nnetworks = [\"127.0.0.0/8\"]\nuser = \"svc\"\npassword = { file = \"password\" }\n\
         domain = \"example.org\"\n";
     let text = format!(
-        "[time]\nzone = \"Europe/Zurich\"\n[workflows]\nfolder = \"workflows\"\n[limits]\ninventory_age = \"3650 days\"\n\
+        "[workflows]\nfolder = \"workflows\"\n\
          [systems.groupware]\nurl = \"http://127.0.0.1:{}/\"\n{common}calendars = \"{{account}}/\"\ncontacts = \"{{account}}/\"\n\
          [systems.cloud]\nurl = \"http://127.0.0.1:{}/\"\n{common}files = \"files/{{account}}/\"\n",
         calendars.line.port, files.line.port
     );
-    std::fs::write(folder.join("usher.toml"), text).expect("writes");
     // The shipped workflow, with one step more: what is handed over was archived before.
     let own = include_str!("../../../workflows/departure.yaml").replace(
         "  - id: transfer-files\n",
@@ -50,22 +41,7 @@ async fn engine(calendars: &Calendars, files: &Files, clock: &Clock) -> Engine {
     assert!(own.contains("after: archive-files"), "the shipped workflow is another one now");
     std::fs::create_dir_all(folder.join("workflows")).expect("a folder");
     std::fs::write(folder.join("workflows/departure.yaml"), own).expect("writes");
-    let url = format!("sqlite:{}", folder.join("story.db").display());
-    let around = Surroundings { folder: folder.to_owned(), ..Surroundings::default() };
-    let config = Config::load(&[], Some(&url), &around).unwrap_or_else(|why| panic!("{why}"));
-    usher::daemon::open_engine(&config, Opening::Migrate, clock.clone()).await.unwrap_or_else(|why| panic!("{why}"))
-}
-
-async fn walk_to(engine: &Engine, clock: &Clock, to: Timestamp) {
-    loop {
-        engine.work_off(8).await.expect("works it off");
-        match engine.store().next_due().await.expect("reads") {
-            Some(due) if due <= to && due > clock.now() => clock.set(due),
-            _ => break,
-        }
-    }
-    clock.set(to);
-    engine.work_off(8).await.expect("works it off");
+    telling::engine(folder, &text, clock).await
 }
 
 #[tokio::test]
@@ -80,12 +56,8 @@ async fn a_leavers_calendars_and_files_go_to_the_manager() {
     let clock = Clock::manual(zurich("2027-01-20T08:00"));
     let engine = engine(&calendars, &files, &clock).await;
 
-    let told = read_people(PEOPLE.as_bytes(), &Mapping::default()).unwrap_or_else(|why| panic!("{why}"));
-    feed::take_in(&engine, &told, "csv", |_| {}).await.expect("takes it in");
-    events::dispatch(&engine).await.expect("dispatches");
-    let filter = RunFilter { workflow: Some("departure".into()), ..RunFilter::default() };
-    let runs = engine.store().runs(&filter).await.expect("runs");
-    let run = usher::run::book::parse_public_id(&runs[0].id).expect("an id");
+    told(&engine, PEOPLE).await;
+    let run = run_of(&engine, "departure").await;
 
     walk_to(&engine, &clock, zurich("2027-01-29T18:00")).await;
     // Sign-in is closed where the accounts come from; a person has seen to it.

@@ -3,31 +3,23 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use jiff::{Timestamp, Zoned};
 use serde_json::{Value, json};
 use usher::clock::Clock;
-use usher::config::{Config, Surroundings};
 use usher::engine::Engine;
-use usher::intake::people::{Mapping, read_people};
-use usher::intake::{events, feed};
 use usher::run::{Evidence, EvidenceKind, RunState, StepState};
-use usher::store::{Opening, RunFilter};
 
 use super::TOKEN;
 use super::server::Server;
+use crate::telling::{self, run_of, told, walk_to, zurich};
 
 const HEAD: &str =
     "employee_number,given_name,family_name,display_name,email,department,manager,start_date,last_day,status";
 const BOSS: &str = "1000,Berta,Brunner,Berta Brunner,boss@example.org,,,2011-03-01,,active";
 
-fn zurich(local: &str) -> Timestamp {
-    format!("{local}[Europe/Zurich]").parse::<Zoned>().expect("a time").timestamp()
-}
-
 /// An engine as the daemon has it, from its configuration on.
 async fn engine(folder: &Path, port: u16, clock: &Clock) -> Engine {
     let text = format!(
-        "[time]\nzone = \"Europe/Zurich\"\n[limits]\ninventory_age = \"3650 days\"\n\
+        "\
          [naming]\npattern = \"{{first}}.{{last}}\"\ndomain = \"example.org\"\n\
          [departments.Sales]\ngroups = [\"staff\", \"sales\"]\nrole = \"seller\"\n\
          [departments.Finance]\ngroups = [\"staff\", \"finance\"]\nrole = \"clerk\"\n\
@@ -35,36 +27,11 @@ async fn engine(folder: &Path, port: u16, clock: &Clock) -> Engine {
          token = {{ file = \"token\" }}\nlacks = [\"password\"]\n"
     );
     std::fs::write(folder.join("token"), TOKEN).expect("writes");
-    std::fs::write(folder.join("usher.toml"), text).expect("writes");
-    let url = format!("sqlite:{}", folder.join("usher.db").display());
-    let around = Surroundings { folder: folder.to_owned(), ..Surroundings::default() };
-    let config = Config::load(&[], Some(&url), &around).unwrap_or_else(|why| panic!("{why}"));
-    usher::daemon::open_engine(&config, Opening::Migrate, clock.clone()).await.unwrap_or_else(|why| panic!("{why}"))
+    telling::engine(folder, &text, clock).await
 }
 
-async fn walk_to(engine: &Engine, clock: &Clock, to: Timestamp) {
-    loop {
-        engine.work_off(8).await.expect("works it off");
-        match engine.store().next_due().await.expect("reads") {
-            Some(due) if due <= to && due > clock.now() => clock.set(due),
-            _ => break,
-        }
-    }
-    clock.set(to);
-    engine.work_off(8).await.expect("works it off");
-}
-
-async fn told(engine: &Engine, row: &str) {
-    let file = format!("{HEAD}\n{BOSS}\n{row}\n");
-    let told = read_people(file.as_bytes(), &Mapping::default()).unwrap_or_else(|why| panic!("{why}"));
-    feed::take_in(engine, &told, "csv", |_| {}).await.expect("takes it in");
-    events::dispatch(engine).await.expect("dispatches");
-}
-
-async fn run_of(engine: &Engine, workflow: &str) -> i64 {
-    let filter = RunFilter { workflow: Some(workflow.into()), person: Some("1005".into()), ..RunFilter::default() };
-    let runs = engine.store().runs(&filter).await.expect("runs");
-    usher::run::book::parse_public_id(&runs[0].id).expect("an id")
+async fn row(engine: &Engine, row: &str) {
+    told(engine, &format!("{HEAD}\n{BOSS}\n{row}\n")).await;
 }
 
 /// A run that is over, with every step on a system read back or not needed.
@@ -94,7 +61,7 @@ async fn ada_joins_moves_and_leaves() {
     let clock = Clock::manual(zurich("2027-01-20T08:00"));
     let engine = engine(folder.path(), server.port(), &clock).await;
 
-    told(&engine, "1005,Ada,Keller,Ada Keller,,Sales,1000,2027-02-15,,prehire").await;
+    row(&engine, "1005,Ada,Keller,Ada Keller,,Sales,1000,2027-02-15,,prehire").await;
     walk_to(&engine, &clock, zurich("2027-02-14T23:00")).await;
     let ada = |users: Vec<Value>| users.into_iter().find(|user| user["userName"] == "ada.keller@example.org");
     let made = ada(server.all("Users").await).expect("the account");
@@ -107,7 +74,7 @@ async fn ada_joins_moves_and_leaves() {
     is_completed(&engine, run_of(&engine, "onboarding").await).await;
 
     walk_to(&engine, &clock, zurich("2027-05-03T08:00")).await;
-    told(&engine, "1005,Ada,Keller-Roth,Ada Keller-Roth,,Finance,1000,2027-02-15,,active").await;
+    row(&engine, "1005,Ada,Keller-Roth,Ada Keller-Roth,,Finance,1000,2027-02-15,,active").await;
     walk_to(&engine, &clock, zurich("2027-05-03T09:00")).await;
     assert_eq!(server.groups_of(&id).await, ["finance", "staff"]);
     let moved = ada(server.all("Users").await).expect("the account");
@@ -116,7 +83,7 @@ async fn ada_joins_moves_and_leaves() {
         is_completed(&engine, run_of(&engine, workflow).await).await;
     }
 
-    told(&engine, "1005,Ada,Keller-Roth,Ada Keller-Roth,,Finance,1000,2027-02-15,2027-05-28,active").await;
+    row(&engine, "1005,Ada,Keller-Roth,Ada Keller-Roth,,Finance,1000,2027-02-15,2027-05-28,active").await;
     let run = run_of(&engine, "departure").await;
     walk_to(&engine, &clock, zurich("2027-05-28T17:59")).await;
     assert_eq!(ada(server.all("Users").await).expect("the account")["active"], true, "she works until six");

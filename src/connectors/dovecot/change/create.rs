@@ -1,6 +1,5 @@
 //! A new account: a line of the passwd-file. It is recognised by the key of the step that made it.
 
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::password;
@@ -25,25 +24,21 @@ pub(in crate::connectors::dovecot) struct NewAccount {
 
 impl NewAccount {
     pub(in crate::connectors::dovecot) fn of(call: &Call, at: &DovecotSystem) -> Result<Self, ActionError> {
-        let text = |key: &str| {
-            let text = call.with.get(key).and_then(Value::as_str).map(str::trim).unwrap_or_default();
-            (!text.is_empty()).then(|| text.to_owned())
-        };
-        let name = text("login").or_else(|| text("email"));
-        let name = name.ok_or_else(|| ActionError::fail("`account.create` needs a sign-in name or an address"))?;
+        let name = call.login()?;
         let wrong = || ActionError::fail(format!("`{}` is no name of an account on {}", name.escape_debug(), at.name));
         let quota = call.with.get("quota").filter(|quota| !quota.is_null());
         let quota = quota.map(|quota| serde_json::from_value::<Quota>(quota.clone()));
-        let whole = [text("given_name"), text("family_name")].into_iter().flatten().collect::<Vec<_>>().join(" ");
+        let whole =
+            [call.text("given_name"), call.text("family_name")].into_iter().flatten().collect::<Vec<_>>().join(" ");
         Ok(Self {
             note: Note {
-                display_name: text("display_name").or(Some(whole)).filter(|name| !name.is_empty()),
-                employee_number: text("employee_number"),
+                display_name: call.text("display_name").or(Some(whole)).filter(|name| !name.is_empty()),
+                employee_number: call.text("employee_number"),
                 made_by: Some(digest(&call.idempotency_key)),
                 deleted: false,
             },
             quota: quota.transpose().map_err(ActionError::fail)?.map(|quota| quota.bytes),
-            enabled: call.with.get("enabled").and_then(Value::as_bool).unwrap_or(true),
+            enabled: call.begins_enabled(),
             // Dovecot makes what people sign in with lower-case.
             name: UserName::parse(&name.to_lowercase()).ok_or_else(wrong)?,
         })

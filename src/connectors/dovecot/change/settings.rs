@@ -24,10 +24,8 @@ pub(super) enum Setting {
 
 impl Setting {
     pub(super) fn auto_reply(call: &Call) -> Result<Self, ActionError> {
-        let text = |name: &str| {
-            let text = call.with.get(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
-            text.map(str::to_owned).ok_or_else(|| ActionError::fail(format!("`{}` needs `{name}`", call.action)))
-        };
+        let text =
+            |name: &str| call.text(name).ok_or_else(|| ActionError::fail(format!("`{}` needs `{name}`", call.action)));
         Ok(Self::AutoReply(Some(Reply { subject: text("subject")?, message: text("message")? })))
     }
 

@@ -2,8 +2,6 @@
 
 use std::collections::HashSet;
 
-use serde_json::Value;
-
 use super::membership;
 use super::password::unicode_bytes;
 use crate::connectors::ldap::directory::Attributes;
@@ -12,47 +10,20 @@ use crate::connectors::ldap::place::Place;
 use crate::connectors::ldap::settings::Profile;
 use crate::connectors::ldap::{error, lock, name};
 use crate::connectors::looking::in_doubt;
-use crate::connectors::membership::Membership;
+use crate::connectors::wording::Newcomer;
 use crate::connectors::{ActionError, Call, Observation};
 use crate::secret::Secret;
 
 /// What a new account is to be.
 #[derive(Clone, Debug)]
-pub(in crate::connectors::ldap) struct NewAccount {
-    login: String,
-    email: Option<String>,
-    employee_number: Option<String>,
-    given_name: Option<String>,
-    family_name: Option<String>,
-    display_name: String,
-    enabled: bool,
-    groups: Option<Membership>,
-}
+pub(in crate::connectors::ldap) struct NewAccount(Newcomer);
 
 /// The longest sign-in name of Active Directory (`sAMAccountName`, MS-ADA3 2.222: 20 signs for users).
 const LONGEST: usize = 20;
 
 impl NewAccount {
     pub(in crate::connectors::ldap) fn of(call: &Call) -> Result<Self, ActionError> {
-        let text = |key: &str| {
-            let text = call.with.get(key).and_then(Value::as_str).map(str::trim).unwrap_or_default();
-            (!text.is_empty()).then(|| text.to_owned())
-        };
-        let (given_name, family_name) = (text("given_name"), text("family_name"));
-        let login = text("login").or_else(|| text("email"));
-        let login = login.ok_or_else(|| ActionError::fail("`account.create` needs a sign-in name or an address"))?;
-        let parts: Vec<&str> = [given_name.as_deref(), family_name.as_deref()].into_iter().flatten().collect();
-        let whole = if parts.is_empty() { login.clone() } else { parts.join(" ") };
-        Ok(Self {
-            display_name: text("display_name").unwrap_or(whole),
-            login,
-            email: text("email"),
-            employee_number: text("employee_number"),
-            given_name,
-            family_name,
-            enabled: call.with.get("enabled").and_then(Value::as_bool).unwrap_or(true),
-            groups: Membership::joining(call),
-        })
+        Newcomer::of(call).map(Self)
     }
 
     /// The entry that this account is, as far as it is made.
@@ -60,21 +31,21 @@ impl NewAccount {
     /// # Errors
     /// A final failure where the sign-in name is somebody else's, or the holder has another account.
     pub(in crate::connectors::ldap) async fn find(&self, at: &Place<'_>) -> Result<Option<Entry>, ActionError> {
-        let login = name::equals(&at.settings.login, &self.login);
-        let number = self.employee_number.as_ref().map(|number| name::equals(&at.settings.employee_number, number));
+        let login = name::equals(&at.settings.login, &self.0.login);
+        let number = self.0.employee_number.as_ref().map(|number| name::equals(&at.settings.employee_number, number));
         let filter = format!("(|{login}{})", number.unwrap_or_default());
         let found = at.accounts(&filter, 10).await?;
         let is_it = |entry: &Entry| {
-            let number = self.employee_number.as_ref();
-            entry.has(&at.settings.login, &self.login)
+            let number = self.0.employee_number.as_ref();
+            entry.has(&at.settings.login, &self.0.login)
                 && number == entry.text(&at.settings.employee_number).as_ref()
-                && (self.employee_number.is_some() || entry.text("mail") == self.email)
+                && (self.0.employee_number.is_some() || entry.text("mail") == self.0.email)
         };
         match found.iter().find(|entry| !is_it(entry)) {
             None => Ok(found.into_iter().next()),
             Some(other) => {
                 let id = other.id(at.settings.profile).unwrap_or_default();
-                let what = match other.has(&at.settings.login, &self.login) {
+                let what = match other.has(&at.settings.login, &self.0.login) {
                     true => "the sign-in name is taken",
                     false => "the employee number has an account already",
                 };
@@ -91,10 +62,10 @@ impl NewAccount {
         if !has_password(at, &entry) {
             open.push("it has no password yet".to_owned());
         }
-        if lock::is_closed(at.settings.profile, &entry) == self.enabled {
-            open.push(if self.enabled { "it is closed" } else { "it is open" }.to_owned());
+        if lock::is_closed(at.settings.profile, &entry) == self.0.enabled {
+            open.push(if self.0.enabled { "it is closed" } else { "it is open" }.to_owned());
         }
-        if let Some(groups) = &self.groups
+        if let Some(groups) = &self.0.groups
             && let Observation::NotReached(why) = membership::observe(groups, &entry, at).await?
         {
             open.push(why);
@@ -115,11 +86,11 @@ impl NewAccount {
         }
         let entry = self.find(at).await?.unwrap_or(entry);
         match lock::is_closed(at.settings.profile, &entry) {
-            true if self.enabled => at.change(&entry, lock::changes(at.settings.profile, &entry, false)?).await?,
-            false if !self.enabled => at.close(&entry).await?,
+            true if self.0.enabled => at.change(&entry, lock::changes(at.settings.profile, &entry, false)?).await?,
+            false if !self.0.enabled => at.close(&entry).await?,
             _ => {}
         }
-        match &self.groups {
+        match &self.0.groups {
             Some(groups) => membership::apply(groups, &entry, at).await.map(drop),
             None => Ok(()),
         }
@@ -157,40 +128,41 @@ impl NewAccount {
     fn names(&self, at: &Place<'_>) -> Vec<String> {
         let people = &at.settings.people;
         match at.settings.profile {
-            Profile::OpenLdap => vec![name::below(&at.settings.login, &self.login, people)],
+            Profile::OpenLdap => vec![name::below(&at.settings.login, &self.0.login, people)],
             Profile::ActiveDirectory => {
-                let apart = format!("{} ({})", self.display_name, self.login);
-                [&self.display_name, &apart].map(|name| name::below("CN", name, people)).to_vec()
+                let apart = format!("{} ({})", self.0.display_name, self.0.login);
+                [&self.0.display_name, &apart].map(|name| name::below("CN", name, people)).to_vec()
             }
         }
     }
 
     fn attributes(&self, at: &Place<'_>, password: &Secret) -> Result<Attributes, ActionError> {
-        let mut texts: Vec<(&str, &str)> = vec![(&at.settings.login, &self.login), ("displayName", &self.display_name)];
+        let mut texts: Vec<(&str, &str)> =
+            vec![(&at.settings.login, &self.0.login), ("displayName", &self.0.display_name)];
         let number = at.settings.employee_number.as_str();
-        let may = [(number, &self.employee_number), ("givenName", &self.given_name), ("mail", &self.email)];
+        let may = [(number, &self.0.employee_number), ("givenName", &self.0.given_name), ("mail", &self.0.email)];
         texts.extend(may.iter().filter_map(|(attribute, value)| Some((*attribute, value.as_deref()?))));
         let mut attributes = Attributes::new();
         let mut put = |attribute: &str, value: Vec<u8>| attributes.push((attribute.into(), HashSet::from([value])));
         match at.settings.profile {
             Profile::OpenLdap => {
                 put("objectClass", b"inetOrgPerson".to_vec());
-                texts.push(("cn", &self.display_name));
+                texts.push(("cn", &self.0.display_name));
                 // RFC 4519, 3.12: a person has a family name.
-                texts.push(("sn", self.family_name.as_ref().unwrap_or(&self.display_name)));
+                texts.push(("sn", self.0.family_name.as_ref().unwrap_or(&self.0.display_name)));
             }
             Profile::ActiveDirectory => {
-                if self.login.chars().count() > LONGEST || self.login.contains('@') {
+                if self.0.login.chars().count() > LONGEST || self.0.login.contains('@') {
                     return Err(ActionError::fail(format!(
                         "a sign-in name of Active Directory has at most {LONGEST} signs and no `@`: say with `sign_in` how \
                          they are made there"
                     )));
                 }
                 put("objectClass", b"user".to_vec());
-                put("userPrincipalName", format!("{}@{}", self.login, at.settings.domain).into_bytes());
-                put("userAccountControl", lock::new_control(self.enabled).to_string().into_bytes());
+                put("userPrincipalName", format!("{}@{}", self.0.login, at.settings.domain).into_bytes());
+                put("userAccountControl", lock::new_control(self.0.enabled).to_string().into_bytes());
                 put("unicodePwd", unicode_bytes(password));
-                texts.extend(self.family_name.as_deref().map(|name| ("sn", name)));
+                texts.extend(self.0.family_name.as_deref().map(|name| ("sn", name)));
             }
         }
         for (attribute, value) in texts {

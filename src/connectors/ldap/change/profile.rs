@@ -1,42 +1,26 @@
 //! Names and addresses of an account.
 
-use serde_json::Value;
-
 use crate::connectors::ldap::directory::{self, Change};
 use crate::connectors::ldap::entry::Entry;
 use crate::connectors::ldap::name;
 use crate::connectors::ldap::place::Place;
 use crate::connectors::ldap::settings::Profile;
+use crate::connectors::wording::Corrections;
 use crate::connectors::{ActionError, Call, Observation};
 
 /// Names to correct; those not given stay.
 #[derive(Clone, Debug)]
-pub(super) struct Names {
-    /// Attribute and value.
-    texts: Vec<(&'static str, String)>,
-    address: Option<String>,
-}
+pub(super) struct Names(Corrections);
 
 impl Names {
     pub(super) fn of(call: &Call) -> Result<Self, ActionError> {
-        let text = |key: &str| {
-            let text = call.with.get(key).and_then(Value::as_str).map(str::trim).unwrap_or_default();
-            (!text.is_empty()).then(|| text.to_owned())
-        };
-        let known = [("given_name", "givenName"), ("family_name", "sn"), ("display_name", "displayName")];
-        let texts: Vec<_> = known.into_iter().filter_map(|(key, attribute)| Some((attribute, text(key)?))).collect();
-        let address = text("address");
-        if texts.is_empty() && address.is_none() {
-            let why = "`account.update` needs one of `given_name`, `family_name`, `display_name`, `address`";
-            return Err(ActionError::fail(why));
-        }
-        Ok(Self { texts, address })
+        Corrections::of(call, ["givenName", "sn", "displayName"]).map(Self)
     }
 
     pub(super) fn observe(&self, entry: &Entry) -> Observation {
         let differs = |(attribute, value): &&(&str, String)| entry.text(attribute).as_deref() != Some(value);
-        let mut open: Vec<&str> = self.texts.iter().filter(differs).map(|(attribute, _)| *attribute).collect();
-        if self.address.as_ref().is_some_and(|address| !entry.has("mail", &complete(entry, address))) {
+        let mut open: Vec<&str> = self.0.texts.iter().filter(differs).map(|(attribute, _)| *attribute).collect();
+        if self.0.address.as_ref().is_some_and(|address| !entry.has("mail", &complete(entry, address))) {
             open.push("mail");
         }
         Observation::seen(open.is_empty(), "names as asked", format!("not as asked: {}", open.join(", ")))
@@ -45,7 +29,7 @@ impl Names {
     pub(super) async fn apply(&self, entry: &Entry, at: &Place<'_>) -> Result<(), ActionError> {
         let mut changes: Vec<Change> = Vec::new();
         let first = name::split(&entry.dn).0.split_once('=').map_or("", |(attribute, _)| attribute);
-        for (attribute, value) in &self.texts {
+        for (attribute, value) in &self.0.texts {
             changes.push(directory::replace(attribute, &[value]));
             // What an entry is called by is no value to replace.
             let whole = *attribute == "displayName" && at.settings.profile == Profile::OpenLdap;
@@ -53,7 +37,7 @@ impl Names {
                 changes.push(directory::replace("cn", &[value]));
             }
         }
-        if let Some(address) = &self.address {
+        if let Some(address) = &self.0.address {
             let address = complete(entry, address);
             // Values have no order: the one that is shown as the first goes, the others are somebody else's.
             let others = entry.texts("mail");

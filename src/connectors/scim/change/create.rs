@@ -11,6 +11,7 @@ use crate::connectors::scim::endpoint::{Change, Kind, To};
 use crate::connectors::scim::place::Place;
 use crate::connectors::scim::resource::{ENTERPRISE, Resource, USER};
 use crate::connectors::scim::settings::{Lack, NumberIn};
+use crate::connectors::wording::Newcomer;
 use crate::connectors::{ActionError, Call, Observation};
 use crate::secret::Secret;
 use crate::workflow::params::Method;
@@ -19,47 +20,20 @@ use crate::workflow::params::Method;
 #[derive(Clone, Debug)]
 pub(in crate::connectors::scim) struct NewAccount {
     key: String,
-    login: String,
-    email: Option<String>,
-    employee_number: Option<String>,
-    given_name: Option<String>,
-    family_name: Option<String>,
-    display_name: String,
     role: Option<String>,
-    enabled: bool,
-    groups: Option<Membership>,
+    who: Newcomer,
 }
 
 impl NewAccount {
     pub(in crate::connectors::scim) fn of(call: &Call) -> Result<Self, ActionError> {
-        let text = |key: &str| {
-            let text = call.with.get(key).and_then(Value::as_str).map(str::trim).unwrap_or_default();
-            (!text.is_empty()).then(|| text.to_owned())
-        };
-        let (given_name, family_name) = (text("given_name"), text("family_name"));
-        let login = text("login").or_else(|| text("email"));
-        let login = login.ok_or_else(|| ActionError::fail("`account.create` needs a sign-in name or an address"))?;
-        let parts: Vec<&str> = [given_name.as_deref(), family_name.as_deref()].into_iter().flatten().collect();
-        let whole = if parts.is_empty() { login.clone() } else { parts.join(" ") };
-        Ok(Self {
-            key: call.idempotency_key.clone(),
-            display_name: text("display_name").unwrap_or(whole),
-            login,
-            email: text("email"),
-            employee_number: text("employee_number"),
-            given_name,
-            family_name,
-            role: text("role"),
-            enabled: call.with.get("enabled").and_then(Value::as_bool).unwrap_or(true),
-            groups: Membership::joining(call),
-        })
+        Ok(Self { key: call.idempotency_key.clone(), role: call.text("role"), who: Newcomer::of(call)? })
     }
 
     /// What `externalId` says of it.
     fn external_id(&self, at: &Place<'_>) -> Result<String, ActionError> {
         match at.settings.number {
             NumberIn::Enterprise => Ok(self.key.clone()),
-            NumberIn::ExternalId => self.employee_number.clone().ok_or_else(|| {
+            NumberIn::ExternalId => self.who.employee_number.clone().ok_or_else(|| {
                 ActionError::fail("`externalId` is to hold the employee number, and the person has none")
             }),
         }
@@ -86,16 +60,16 @@ impl NewAccount {
     }
 
     fn is_called(&self, found: &Resource) -> bool {
-        found.text("userName").is_some_and(|name| name.eq_ignore_ascii_case(&self.login))
+        found.text("userName").is_some_and(|name| name.eq_ignore_ascii_case(&self.who.login))
     }
 
     /// Refuses what would be a second account of the same person, or a name that is taken.
     async fn refuse_others(&self, at: &Place<'_>) -> Result<(), ActionError> {
-        let named = at.accounts_with("userName", &self.login, |other| self.is_called(other)).await?;
+        let named = at.accounts_with("userName", &self.who.login, |other| self.is_called(other)).await?;
         if let Some(other) = named.first() {
             return Err(taken(at, "the sign-in name is taken", other));
         }
-        let Some(own) = self.employee_number.as_ref().filter(|_| at.settings.number == NumberIn::Enterprise) else {
+        let Some(own) = self.who.employee_number.as_ref().filter(|_| at.settings.number == NumberIn::Enterprise) else {
             return Ok(());
         };
         if !at.schemas().await?.enterprise() {
@@ -114,8 +88,8 @@ impl NewAccount {
             return Ok(Observation::NotReached("there is no such account yet".to_owned()));
         };
         let mut open = Vec::new();
-        if found.is_active() != self.enabled {
-            open.push(if self.enabled { "it is closed" } else { "it is open" }.to_owned());
+        if found.is_active() != self.who.enabled {
+            open.push(if self.who.enabled { "it is closed" } else { "it is open" }.to_owned());
         }
         if let Some(groups) = self.rights()
             && let Observation::NotReached(why) = groups.observe(&found, at).await?
@@ -126,12 +100,12 @@ impl NewAccount {
     }
 
     fn rights(&self) -> Option<Rights> {
-        self.groups.clone().map(Rights::only)
+        self.who.groups.clone().map(Rights::only)
     }
 
     /// Makes the account, or what is missing of it.
     pub(super) async fn apply(&self, at: &Place<'_>, password: Option<&Secret>) -> Result<(), ActionError> {
-        if let Some(Membership::With(groups)) = &self.groups {
+        if let Some(Membership::With(groups)) = &self.who.groups {
             if !at.settings.has(Lack::Groups) {
                 return Err(ActionError::fail(format!("{} lacks groups, as the configuration says", at.system)));
             }
@@ -152,8 +126,8 @@ impl NewAccount {
     }
 
     async fn complete(&self, found: &Resource, at: &Place<'_>) -> Result<(), ActionError> {
-        if found.is_active() != self.enabled {
-            at.activate(found, self.enabled).await?;
+        if found.is_active() != self.who.enabled {
+            at.activate(found, self.who.enabled).await?;
         }
         match self.rights() {
             Some(rights) => rights.apply(found, at).await.map(drop),
@@ -170,7 +144,7 @@ impl NewAccount {
         if answer.status == 409 {
             // Somebody was faster, or it is one that the filters do not show: found again, it is told by its id.
             let said = answer.said();
-            return match at.accounts_with("userName", &self.login, |other| self.is_called(other)).await?.first() {
+            return match at.accounts_with("userName", &self.who.login, |other| self.is_called(other)).await?.first() {
                 Some(other) => Err(taken(at, &said, other)),
                 None => Err(ActionError::fail(said)),
             };
@@ -189,17 +163,17 @@ impl NewAccount {
         let mut schemas = vec![USER];
         let mut body = Map::new();
         let mut put = |name: &str, value: Value| drop(body.insert(name.to_owned(), value));
-        put("userName", json!(self.login));
+        put("userName", json!(self.who.login));
         put("externalId", json!(self.external_id(at)?));
-        put("displayName", json!(self.display_name));
-        put("active", json!(self.enabled));
-        let parts = [("givenName", &self.given_name), ("familyName", &self.family_name)];
+        put("displayName", json!(self.who.display_name));
+        put("active", json!(self.who.enabled));
+        let parts = [("givenName", &self.who.given_name), ("familyName", &self.who.family_name)];
         let name: Map<String, Value> =
             parts.into_iter().filter_map(|(part, text)| Some((part.to_owned(), json!(text.as_ref()?)))).collect();
         if !name.is_empty() {
             put("name", Value::Object(name));
         }
-        if let Some(email) = &self.email {
+        if let Some(email) = &self.who.email {
             put("emails", json!([{ "value": email, "type": "work", "primary": true }]));
         }
         if let Some(role) = self.role.as_ref().filter(|_| at.settings.has(Lack::Roles)) {
@@ -208,7 +182,7 @@ impl NewAccount {
         if let Some(password) = password {
             put("password", json!(password.expose()));
         }
-        if let (NumberIn::Enterprise, Some(number)) = (at.settings.number, &self.employee_number)
+        if let (NumberIn::Enterprise, Some(number)) = (at.settings.number, &self.who.employee_number)
             && at.schemas().await?.enterprise()
         {
             schemas.push(ENTERPRISE);

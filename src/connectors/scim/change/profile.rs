@@ -6,31 +6,16 @@ use crate::connectors::scim::account::{self, is_primary};
 use crate::connectors::scim::edit::Edit;
 use crate::connectors::scim::place::Place;
 use crate::connectors::scim::resource::{Resource, field, text, value};
+use crate::connectors::wording::Corrections;
 use crate::connectors::{ActionError, Call, Observation};
 
 /// Names to correct; those not given stay.
 #[derive(Clone, Debug)]
-pub(super) struct Names {
-    /// Path and value.
-    texts: Vec<(&'static str, String)>,
-    address: Option<String>,
-}
+pub(super) struct Names(Corrections);
 
 impl Names {
     pub(super) fn of(call: &Call) -> Result<Self, ActionError> {
-        let text = |key: &str| {
-            let text = call.with.get(key).and_then(Value::as_str).map(str::trim).unwrap_or_default();
-            (!text.is_empty()).then(|| text.to_owned())
-        };
-        let known =
-            [("given_name", "name.givenName"), ("family_name", "name.familyName"), ("display_name", "displayName")];
-        let texts: Vec<_> = known.into_iter().filter_map(|(key, path)| Some((path, text(key)?))).collect();
-        let address = text("address");
-        if texts.is_empty() && address.is_none() {
-            let why = "`account.update` needs one of `given_name`, `family_name`, `display_name`, `address`";
-            return Err(ActionError::fail(why));
-        }
-        Ok(Self { texts, address })
+        Corrections::of(call, ["name.givenName", "name.familyName", "displayName"]).map(Self)
     }
 
     pub(super) fn observe(&self, found: &Resource) -> Observation {
@@ -56,14 +41,14 @@ impl Names {
     }
 
     fn differing<'a>(&'a self, found: &'a Resource) -> impl Iterator<Item = &'a (&'static str, String)> {
-        self.texts.iter().filter(|(path, text)| at_path(found, path).as_deref() != Some(text.as_str()))
+        self.0.texts.iter().filter(|(path, text)| at_path(found, path).as_deref() != Some(text.as_str()))
     }
 
     /// The whole name, where the account has one that is no longer right.
     fn formatted(&self, now: &Resource) -> Option<String> {
         let old = at_path(now, "name.formatted")?;
         let new = |path: &str| {
-            let told = self.texts.iter().find(|(own, _)| *own == path).map(|(_, text)| text.clone());
+            let told = self.0.texts.iter().find(|(own, _)| *own == path).map(|(_, text)| text.clone());
             told.or_else(|| at_path(now, path)).unwrap_or_default()
         };
         let whole = format!("{} {}", new("name.givenName"), new("name.familyName")).trim().to_owned();
@@ -73,7 +58,7 @@ impl Names {
     /// The address to be, where it is not the first one yet.
     fn other_address(&self, found: &Resource) -> Option<String> {
         let now = account::address(found);
-        let to_be = complete(now.as_deref(), self.address.as_ref()?);
+        let to_be = complete(now.as_deref(), self.0.address.as_ref()?);
         (!now.is_some_and(|now| now.eq_ignore_ascii_case(&to_be))).then_some(to_be)
     }
 }

@@ -1,6 +1,6 @@
 //! The account's role: one of `roles`, where the provider has them (RFC 7643, 4.1.2).
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::connectors::looking::Applied;
 use crate::connectors::scim::account;
@@ -16,8 +16,7 @@ pub(super) struct Role(String);
 
 impl Role {
     pub(super) fn of(call: &Call) -> Result<Self, ActionError> {
-        let role = call.with.get("role").and_then(Value::as_str).map(str::trim).filter(|role| !role.is_empty());
-        role.map(|role| Self(role.to_owned())).ok_or_else(|| ActionError::fail("`role.set` needs `role`"))
+        call.text("role").map(Self).ok_or_else(|| ActionError::fail("`role.set` needs `role`"))
     }
 
     fn is_of(&self, found: &Resource) -> bool {
