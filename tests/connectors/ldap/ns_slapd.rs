@@ -40,6 +40,7 @@ impl Deref for NsSlapd {
 impl NsSlapd {
     /// A server with these entries (LDIF) below the usual places.
     pub async fn start(entries: &str) -> Self {
+        let mut log = String::new();
         for _ in 0..5 {
             let folder = tempfile::tempdir().expect("a folder");
             let at = folder.path();
@@ -57,10 +58,9 @@ impl NsSlapd {
                 outside.change(&format!("{}{}{}", backend(), base(), added(entries)));
                 return Self { server, outside, tls_port, _folder: folder };
             }
-            let log = std::fs::read_to_string(at.join("log/errors")).unwrap_or_default();
-            eprintln!("389 Directory Server does not start: {log}");
+            log = std::fs::read_to_string(at.join("log/errors")).unwrap_or_default();
         }
-        panic!("389 Directory Server does not start");
+        panic!("389 Directory Server does not start: {log}");
     }
 
     /// Where it listens for this machine: it takes that for as good as TLS.

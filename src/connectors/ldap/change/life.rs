@@ -67,9 +67,9 @@ impl Life {
 
     pub(super) async fn apply(self, entry: &Entry, at: &Place<'_>) -> Result<Applied, ActionError> {
         at.not_own(entry)?;
-        let groups = at.naming(&entry.dn).await?;
         match self {
             Self::Delete => {
+                let groups = at.naming(&entry.dn).await?;
                 if !lock::is_closed(at.settings.profile, entry) {
                     at.close(entry).await?;
                 }
@@ -81,6 +81,7 @@ impl Life {
                 }
             }
             Self::Restore => {
+                let groups = at.naming(&entry.dn).await?;
                 at.hide(entry, false).await?;
                 match at.is_put_away(entry) {
                     true => at.put(entry, &at.settings.people, &groups).await?,
