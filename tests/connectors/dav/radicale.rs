@@ -39,7 +39,7 @@ impl Radicale {
         Self::made(rights, "").await
     }
 
-    /// One on which `boss` lets `jdoe` write into the calendar `team`, as Radicale's own sharing (3.7 and later) has it:
+    /// One on which `boss` lets `jdoe` write into the calendar `team`, as Radicale's own sharing has it:
     /// `jdoe` sees it as `boss-team`.
     pub async fn start_sharing() -> Self {
         Self::made(OF_USHER, SHARES).await
