@@ -43,7 +43,7 @@ pub struct Bench {
     #[arg(long, value_name = "SHARE", default_value = "1", value_parser = share)]
     share: f64,
     /// Attempts at the same time, as `workers` in [serve]
-    #[arg(long, value_name = "N", default_value = "32", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    #[arg(long, value_name = "N", default_value = "256", value_parser = clap::value_parser!(u16).range(1..=4096))]
     workers: u16,
 }
 

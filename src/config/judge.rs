@@ -22,7 +22,7 @@ use crate::run::{MatchRule, MatchRules};
 use crate::secret::SecretRef;
 
 const LISTEN: &str = "127.0.0.1:7627";
-const WORKERS: i64 = 32;
+const WORKERS: i64 = 256;
 const MOST_WORKERS: i64 = 1024;
 const LEASE: Duration = Duration::from_secs(30);
 

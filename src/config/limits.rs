@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::judge::Judge;
 use super::keys::SYSTEMS;
 use crate::run::limits::{Limit, Limits, SystemLimits};
-use crate::run::pace::{Pace, Rate};
+use crate::run::pace::{AT_ONCE, Pace, Rate};
 
 /// What one section says of the three limits, in their order.
 type Written<'a> = [(&'static str, Option<&'a str>); 3];
@@ -46,7 +46,9 @@ impl Judge<'_> {
         let merged = self.merged;
         let mut paces = BTreeMap::new();
         for (name, raw) in &merged.raw.systems {
-            let mut pace = Pace::default();
+            // A simulated company bears everything.
+            let real = raw.kind.as_deref().is_some_and(|kind| kind != "sandbox");
+            let mut pace = Pace { at_once: real.then_some(AT_ONCE), rate: None };
             match raw.at_once.map(Pace::at_once) {
                 None => {}
                 Some(Ok(most)) => pace.at_once = Some(most),
@@ -83,7 +85,7 @@ mod tests {
     use std::time::Duration;
 
     use crate::config::tests::judged;
-    use crate::run::pace::{Pace, Rate};
+    use crate::run::pace::{AT_ONCE, Pace, Rate};
 
     const SYSTEM: &str = "[systems.a]\nkind = \"sandbox\"\ncompany = \"c.toml\"\n";
 
@@ -94,6 +96,10 @@ mod tests {
         let rate = Rate { starts: 120, per: Duration::from_secs(60) };
         assert_eq!(config.rules.paces["a"], Pace { at_once: Some(4), rate: Some(rate) });
         assert!(judged(SYSTEM).0.rules.paces.is_empty(), "without limit, nothing is asked of the database");
+        let real = "[systems.b]\nkind = \"exec\"\n";
+        assert_eq!(judged(real).0.rules.paces["b"], Pace { at_once: Some(AT_ONCE), rate: None });
+        let own = judged(&format!("{real}at_once = 200\n")).0.rules.paces["b"];
+        assert_eq!(own.at_once, Some(200), "what is written counts");
         for (more, named) in [
             ("at_once = 0", "`systems.a.at_once`: 0 is not between 1"),
             ("rate = \"0/min\"", "`systems.a.rate`: `0/min` is no rate: it allows nothing"),

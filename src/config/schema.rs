@@ -26,7 +26,7 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
     ("workflows.folder", "Files here come to those built in; one of the same name takes its place."),
     ("serve", "The daemon."),
     ("serve.listen", "Address of the health routes; default `127.0.0.1:7627`."),
-    ("serve.workers", "Steps at work at once, 1 to 1024; default 32."),
+    ("serve.workers", "Steps at work at once, 1 to 1024; default 256."),
     ("serve.lease", "How soon the steps of a dead daemon go on, 5 to 35 seconds; default `30 s`."),
     ("people", "How HR's files are read."),
     ("people.columns", "How HR's file calls its columns: { \"HEADING\" = \"field\" }."),
@@ -139,7 +139,10 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
     ("systems.destructive_per_hour", "As in [limits], for this system."),
     ("systems.destructive_per_day", "As in [limits], for this system."),
     ("systems.cuts_per_hour", "As in [limits], for this system."),
-    ("systems.at_once", "How many attempts may be under way there at once, over all daemons; default without limit."),
+    (
+        "systems.at_once",
+        "How many attempts may be under way there at once, over all daemons; default 16, in a sandbox without limit.",
+    ),
     (
         "systems.rate",
         "How many attempts may start there within a time, over all daemons, as `120/min`; default without limit.",

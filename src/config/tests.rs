@@ -57,7 +57,7 @@ fn no_configuration_at_all_works() {
     assert_eq!(config.database.place, DatabasePlace::Sqlite(place.path("data/usher.db")));
     assert_eq!(config.keys, KeySettings::File(place.path("data/usher.key")));
     assert_eq!(config.serve.listen.to_string(), "127.0.0.1:7627");
-    assert_eq!((config.serve.workers, config.serve.lease), (32, Duration::from_secs(30)));
+    assert_eq!((config.serve.workers, config.serve.lease), (256, Duration::from_secs(30)));
     assert!(config.systems.is_empty() && config.sources().is_empty());
 }
 

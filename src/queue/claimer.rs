@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::task::JoinHandle;
 
 use super::attempt::Report;
 use super::keeper::Keeper;
@@ -16,6 +17,9 @@ use crate::store::{Completion, Patience, Store, StoreError, TurnReport, TurnRequ
 
 /// The most outcomes in one transaction.
 const BATCH: usize = 500;
+
+/// As many runs that begin in one turn say that there are more.
+const MANY: usize = 16;
 
 /// How often others may go on without an outcome coming of it, before the outcomes that are there are written.
 const TURNS_TO_TELL: u32 = 8;
@@ -49,6 +53,8 @@ pub(super) struct Claimer {
     quiet: bool,
     /// Time until the next step is due, as last seen.
     until_due: Option<Duration>,
+    /// Reads runs whose turn comes next.
+    ahead: Option<JoinHandle<()>>,
     /// Failures of the database in a row.
     failures: u32,
     /// The last turn may have been kept though it failed: then it has claimed what nobody was handed.
@@ -85,6 +91,7 @@ impl Claimer {
             closed: false,
             quiet: false,
             until_due: None,
+            ahead: None,
             failures: 0,
             unsure: false,
             patience: Patience::default(),
@@ -223,6 +230,9 @@ impl Claimer {
                 self.counts.last_turn.store(self.store.steady().max(1), Ordering::Relaxed);
                 self.quiet = batch.is_empty() && report.claims.is_empty() && report.settled == 0 && report.full == 0;
                 self.recorded(batch, report.stale);
+                if report.others >= MANY {
+                    self.read_ahead();
+                }
                 self.hand_out(report, horizon).await;
             }
             Err(error) if error.is_outage() => {
@@ -232,6 +242,19 @@ impl Claimer {
             }
             Err(error) => self.one_by_one(batch, &error).await,
         }
+    }
+
+    /// Where many runs begin, more of them may come next.
+    fn read_ahead(&mut self) {
+        if self.ahead.as_ref().is_some_and(|ahead| !ahead.is_finished()) {
+            return;
+        }
+        let (store, turn) = (self.store.clone(), self.settings.concurrency);
+        self.ahead = Some(tokio::spawn(async move {
+            if let Err(error) = store.read_ahead(turn).await {
+                tracing::debug!(%error, "runs could not be read before their turn");
+            }
+        }));
     }
 
     async fn write(&self, completions: Vec<Completion>, permits: usize) -> Result<TurnReport, StoreError> {

@@ -52,7 +52,7 @@ impl Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            concurrency: 32,
+            concurrency: 256,
             lease: Duration::from_secs(30),
             poll: Duration::from_secs(1),
             drain: Duration::from_secs(25),

@@ -9,6 +9,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+/// Attempts that a real system gets at once where nothing says otherwise.
+pub const AT_ONCE: u32 = 16;
+
 /// The most that may start within a window, or be under way.
 const MOST: u32 = 1_000_000;
 

@@ -7,7 +7,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
 use super::books::{json, parse};
-use super::sql::{Text, keys, rows};
+use super::sql::{Text, gathered, keys, rows};
 use super::{Store, StoreError, Tx};
 use crate::run::checkpoint::{Head, Tree, TreeHead};
 use crate::secret::{NoteSigner, NoteVerifier};
@@ -30,10 +30,20 @@ pub struct Checkpoint {
 }
 
 /// Runs whose journal went on since the last checkpoint, in the order in which everybody locks runs.
-const CHANGED: Text = Text {
-    sqlite: "SELECT id, seq, head FROM runs WHERE checkpointed = 0 ORDER BY id LIMIT $1",
-    postgres: "SELECT id, seq, head FROM runs WHERE checkpointed = 0 ORDER BY id LIMIT $1 FOR UPDATE",
-};
+macro_rules! changed {
+    ($dialect:ident, $lock:literal) => {
+        concat!(
+            "SELECT ",
+            gathered!(
+                $dialect,
+                [id, seq, head],
+                concat!("SELECT id, seq, head FROM runs WHERE checkpointed = 0 ORDER BY id LIMIT $1", $lock)
+            )
+        )
+    };
+}
+
+const CHANGED: Text = Text { sqlite: changed!(sqlite, ""), postgres: changed!(postgres, " FOR UPDATE") };
 
 const MARK: Text = keys!("UPDATE runs SET checkpointed = 1 WHERE id", "");
 
@@ -88,10 +98,11 @@ impl Store {
 
     async fn extend(&self, tx: &mut Tx, signer: &NoteSigner) -> Result<Option<(Checkpoint, i64)>, StoreError> {
         let mut tree = last_tree(tx.conn(), &signer.verifier()).await?;
-        let changed = sqlx::query(CHANGED.of(self.dialect())).bind(HEADS).fetch_all(tx.conn()).await?;
+        let changed: String = sqlx::query_scalar(CHANGED.of(self.dialect())).bind(HEADS).fetch_one(tx.conn()).await?;
+        let changed: Vec<(i64, i64, String)> = parse("runs that went on", &changed)?;
         let mut leaves = Vec::with_capacity(changed.len());
-        for row in &changed {
-            let head = Head { run: row.try_get("id")?, seq: row.try_get("seq")?, hash: row.try_get("head")? };
+        for (run, seq, hash) in changed {
+            let head = Head { run, seq, hash };
             let leaf = size(&tree);
             tree.push(head.leaf());
             leaves.push(Leaf { leaf, head });

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::books::Loaded;
 use super::desk::Desk;
 use super::filling::Filled;
+use super::judging::Line;
 use super::late::without_account;
 use super::people::with_manager;
 use super::turn::{Archived, Claim, TurnReport, TurnRequest, usher};
@@ -33,7 +34,7 @@ pub(super) struct Scene<'a> {
 }
 
 impl Store {
-    /// Judges what is due. Answers whether anything was written besides what the runs say.
+    /// Judges what is due. Answers whether anything was written.
     pub(super) async fn claim(
         &self,
         tx: &mut Tx,
@@ -50,67 +51,31 @@ impl Store {
         }
         desk.tallies = self.tallies(tx, books, (over, paced)).await?;
         desk.rooms = self.rooms(tx, paced, books).await?;
-        self.judge_due(tx, books, in_hand, &mut desk, request, report).await?;
+        let written = self.judge_due(tx, books, in_hand, &mut desk, request, report).await?;
         let (noted, full) = self.note_rooms(tx, &mut desk.rooms).await?;
         report.full = full;
-        Ok(self.note_starts(tx, &desk, over).await? || noted)
-    }
-
-    /// Judges whatever is due, as long as there are permits: the urgent lane, then what ends somebody's access, then what
-    /// goes on in runs that are in hand (one write for what has ended and what begins), then whatever has waited longest.
-    async fn judge_due(
-        &self,
-        tx: &mut Tx,
-        books: &mut [Loaded],
-        in_hand: usize,
-        desk: &mut Desk,
-        request: &TurnRequest<'_>,
-        report: &mut TurnReport,
-    ) -> Result<(), StoreError> {
-        // What a verdict settles may make another step due: go on until nothing moves.
-        loop {
-            let mut due: Vec<(bool, bool, bool, Timestamp, usize, u16)> = Vec::new();
-            for (index, loaded) in books.iter().enumerate() {
-                let steps = loaded.book.steps.iter().filter(|step| is_due(step, tx.now));
-                due.extend(steps.filter_map(|step| {
-                    let cuts = step.action.nature() == Nature::Cut;
-                    Some((!loaded.urgent, !cuts, index >= in_hand, step.state.due()?, index, step.ordinal))
-                }));
-            }
-            due.sort_unstable();
-            let before = (report.claims.len(), report.settled);
-            for (normal, .., index, ordinal) in due {
-                if report.claims.len() >= request.permits {
-                    return Ok(());
-                }
-                if normal && report.claims.len() >= request.permits.saturating_sub(request.reserved) {
-                    continue;
-                }
-                self.consider(tx, &mut books[index], ordinal, desk, request, report).await?;
-            }
-            if before == (report.claims.len(), report.settled) {
-                return Ok(());
-            }
-        }
+        Ok(self.note_starts(tx, &desk, over).await? || noted || written)
     }
 
     /// Judges one due step and lets the verdict happen.
-    async fn consider(
+    pub(super) async fn consider(
         &self,
-        tx: &mut Tx,
+        line: &Line<'_>,
         loaded: &mut Loaded,
         ordinal: u16,
         desk: &mut Desk,
         request: &TurnRequest<'_>,
         report: &mut TurnReport,
     ) -> Result<(), StoreError> {
-        let Some(step) = loaded.book.step(ordinal).filter(|step| is_due(step, tx.now)) else { return Ok(()) };
+        let Some(step) = loaded.book.step(ordinal).filter(|step| is_due(step, line.now)) else { return Ok(()) };
         if let Some(account) = step.account
             && (desk.busy.contains(&account) || !desk.accounts.contains_key(&account))
         {
             return Ok(());
         }
-        if step.action.is_destructive() && !self.bar_changes(tx, loaded.book.run.person, desk).await? {
+        if step.action.is_destructive()
+            && !self.bar_changes(&mut *line.tx().await, loaded.book.run.person, desk).await?
+        {
             return Ok(());
         }
         let stops = Stops::of(&loaded.book, step);
@@ -119,26 +84,17 @@ impl Store {
             // It became due in this very turn, and what has started there was not counted: the next turn looks at it.
             return Ok(());
         }
-        if let Some(event) = without_account(&loaded.book, step, tx.now) {
+        if let Some(event) = without_account(&loaded.book, step, line.now) {
             report.settled += 1;
-            loaded.book.apply(ordinal, event, &usher(), tx.now)?;
+            loaded.book.apply(ordinal, event, &usher(), line.now)?;
             let holidays = self.holidays_of(&loaded.book);
-            advance(&mut loaded.book, holidays, &usher(), tx.now)?;
+            advance(&mut loaded.book, holidays, &usher(), line.now)?;
             return Ok(());
         }
-        let cut_needed = match (step.action.nature(), step.account, loaded.book.run.person) {
-            (Nature::Grant, Some(account), Some(person)) => {
-                let takes_back = step.of.is_some() || step.undoes.is_some();
-                match self.cut_needed(tx, loaded.book.run.id, person, account).await? {
-                    None if takes_back => self.cut_not_lifted(tx, &loaded.book, person, account).await?,
-                    found => found,
-                }
-            }
-            _ => None,
-        };
+        let cut_needed = self.keeps_closed(line, &loaded.book, step).await?;
         let account = step.account.and_then(|id| desk.accounts.get(&id));
         let protected = match (step.action.nature(), account) {
-            (Nature::Cut | Nature::Destructive, Some(account)) => self.protection(tx, account, None, desk).await?,
+            (Nature::Cut | Nature::Destructive, Some(account)) => self.protection(line, account, None, desk).await?,
             _ => None,
         };
         // A run about an account has its person too; one that is somebody else's by now is not deleted anyhow.
@@ -164,7 +120,7 @@ impl Store {
             calendar_known: self.rules().calendar(loaded.book.run.workflow.calendar.as_deref()).is_some(),
             system_known: step.system.as_ref().is_none_or(|system| request.systems.contains(system)),
             scope: &scope,
-            now: tx.now,
+            now: line.now,
         });
         let event = match verdict {
             Verdict::Proceed if !desk.rooms.has_room(step.system.as_deref(), &self.rules().paces) => return Ok(()),
@@ -173,10 +129,10 @@ impl Store {
                     let policy = self.rules().policy(loaded.book.run.workflow.policy.as_deref());
                     match guard::policy_problem(&loaded.book, step, policy, &with) {
                         Some(reason) => StepEvent::Held { reason },
-                        None => match self.fill(tx, &loaded.book, step, person, with).await? {
-                            Filled::With(with) => match self.demotion(tx, step.action, account, &with, desk).await? {
+                        None => match self.fill(line, &loaded.book, step, person, with).await? {
+                            Filled::With(with) => match self.demotion(line, step.action, account, &with, desk).await? {
                                 Some(why) => StepEvent::Held { reason: HoldReason::Protected(why) },
-                                None => return start(tx, loaded, ordinal, (with, undone), desk, request, report),
+                                None => return start(line, loaded, ordinal, (with, undone), desk, request, report),
                             },
                             Filled::Instead(event) => event,
                             Filled::Later => return Ok(()),
@@ -187,7 +143,7 @@ impl Store {
             },
             Verdict::Hold(reason) => StepEvent::Held { reason },
             Verdict::Trip { kind, stops, words } => {
-                let trip = self.open_trip(tx, kind, step.system.as_deref(), stops, &words).await?.0;
+                let trip = self.open_trip(&mut *line.tx().await, kind, step.system.as_deref(), stops, &words).await?.0;
                 let reason = trip.hold();
                 desk.trips.push(trip);
                 StepEvent::Held { reason }
@@ -196,20 +152,33 @@ impl Store {
                 desk.tallies.wait(step.system.as_deref().unwrap_or_default());
                 return Ok(());
             }
-            Verdict::Skip(reason) => StepEvent::Skipped { at: tx.now, reason },
+            Verdict::Skip(reason) => StepEvent::Skipped { at: line.now, reason },
             Verdict::AskApproval => StepEvent::ApprovalAsked,
             Verdict::WaitAgain => StepEvent::Reblocked,
             Verdict::AskPerson(instruction) => StepEvent::PersonAsked { instruction },
         };
         report.settled += 1;
         let lapsed = matches!(&event, StepEvent::Held { reason: HoldReason::Approval(_) } | StepEvent::Reblocked);
-        loaded.book.apply(ordinal, event, &usher(), tx.now)?;
+        loaded.book.apply(ordinal, event, &usher(), line.now)?;
         if lapsed {
-            ask_again(loaded, ordinal, tx.now)?;
+            ask_again(loaded, ordinal, line.now)?;
         }
         let holidays = self.holidays_of(&loaded.book);
-        advance(&mut loaded.book, holidays, &usher(), tx.now)?;
+        advance(&mut loaded.book, holidays, &usher(), line.now)?;
         Ok(())
+    }
+
+    /// Why an account that a step would open stays closed.
+    async fn keeps_closed(&self, line: &Line<'_>, book: &Book, step: &Step) -> Result<Option<String>, StoreError> {
+        let (Nature::Grant, Some(account), Some(person)) = (step.action.nature(), step.account, book.run.person) else {
+            return Ok(None);
+        };
+        let takes_back = step.of.is_some() || step.undoes.is_some();
+        let mut tx = line.tx().await;
+        match self.cut_needed(&mut tx, book.run.id, person, account).await? {
+            None if takes_back => self.cut_not_lifted(&mut tx, book, person, account).await,
+            found => Ok(found),
+        }
     }
 }
 
@@ -226,7 +195,7 @@ pub(super) fn is_due(step: &Step, now: Timestamp) -> bool {
 
 /// The attempt starts: intent, then claim.
 fn start(
-    tx: &Tx,
+    line: &Line<'_>,
     loaded: &mut Loaded,
     ordinal: u16,
     (with, undone): Asked,
@@ -248,8 +217,8 @@ fn start(
         action: step.action,
         system: step.system.clone(),
         timeout: settle::attempt_timeout(book, step),
-        now: tx.now,
-        lease_until: plus(tx.real, request.lease),
+        now: line.now,
+        lease_until: plus(line.real, request.lease),
         account,
         with,
         undone,
@@ -258,10 +227,10 @@ fn start(
     };
     let digest = prepare::digest(claim.action, external.as_deref(), &claim.with);
     let intent = Fact::Intent { fence, system: claim.system.clone(), account: external, digest };
-    book.say(Some(ordinal), intent, &usher(), tx.now);
-    book.apply(ordinal, StepEvent::Claimed { fence }, &usher(), tx.now)?;
+    book.say(Some(ordinal), intent, &usher(), line.now);
+    book.apply(ordinal, StepEvent::Claimed { fence }, &usher(), line.now)?;
     if let Some(step) = book.step(ordinal) {
-        desk.tallies.note(book, step, tx.now);
+        desk.tallies.note(book, step, line.now);
     }
     desk.rooms.take(claim.system.as_deref());
     desk.busy.extend(claim.account.as_ref().map(|account| account.id));

@@ -15,42 +15,43 @@ use crate::run::guard::Freeze;
 use crate::run::trip::Trip;
 use crate::run::{Account, Person, StepState};
 
+/// Accounts with an attempt under way.
+macro_rules! leased {
+    ($dialect:ident, $accounts:literal) => {
+        gathered!(
+            $dialect,
+            [id, account_id],
+            concat!(
+                "SELECT id, account_id FROM steps WHERE state = 'leased' AND account_id IS NOT NULL AND account_id IN ",
+                listed!($dialect, $accounts)
+            )
+        )
+    };
+}
+
 /// People with their managers, and accounts; whether there is any freeze, trip or legal hold to be read. Whoever starts an
 /// attempt on an account has its row: two daemons never find the same account free.
 macro_rules! desk {
-    ($dialect:ident, $lock:literal) => {
+    ($dialect:ident, $lock:literal, $leased:expr) => {
         concat!(
             "SELECT ",
             people_with_managers!($dialect),
             ", ",
             accounts!($dialect, concat!("a.id IN ", listed!($dialect, "$2"), " ORDER BY a.id", $lock)),
             ", (SELECT COUNT(*) FROM freezes WHERE lifted_at IS NULL), (SELECT COUNT(*) FROM trips WHERE released_at IS NULL),
-               (SELECT COUNT(*) FROM holds WHERE ended_at IS NULL)"
+               (SELECT COUNT(*) FROM holds WHERE ended_at IS NULL), ",
+            $leased
         )
     };
 }
 
-const DESK: Text = Text { sqlite: desk!(sqlite, ""), postgres: desk!(postgres, " FOR UPDATE OF a SKIP LOCKED") };
+const DESK: Text = Text {
+    sqlite: desk!(sqlite, "", leased!(sqlite, "$2")),
+    postgres: desk!(postgres, " FOR UPDATE OF a SKIP LOCKED", "''"),
+};
 
-/// Accounts with an attempt under way. Asked once their rows are locked: before, PostgreSQL would not see the lease of whoever
-/// had the row until then.
-macro_rules! leased {
-    ($dialect:ident) => {
-        concat!(
-            "SELECT ",
-            gathered!(
-                $dialect,
-                [id, account_id],
-                concat!(
-                    "SELECT id, account_id FROM steps WHERE state = 'leased' AND account_id IS NOT NULL AND account_id IN ",
-                    listed!($dialect, "$1")
-                )
-            )
-        )
-    };
-}
-
-const LEASED: Text = Text { sqlite: leased!(sqlite), postgres: leased!(postgres) };
+/// Asked once the accounts' rows are locked: before, PostgreSQL would not see the lease of whoever had the row until then.
+const LEASED: &str = concat!("SELECT ", leased!(postgres, "$1"));
 
 /// Whether a later step of the person's, in one of the two tables of steps, has opened the account.
 macro_rules! opened_since {
@@ -101,6 +102,8 @@ pub(super) struct Desk {
     pub(super) accounts: HashMap<i64, Account>,
     /// Accounts with an attempt under way.
     pub(super) busy: HashSet<i64>,
+    /// Accounts on which an attempt of a run at hand has just ended, and that run.
+    pub(super) ended: HashMap<i64, i64>,
     pub(super) freezes: Vec<Freeze>,
     /// Legal holds in words, by person.
     pub(super) holds: BTreeMap<i64, String>,
@@ -120,7 +123,7 @@ impl Store {
             books.iter().flat_map(|loaded| loaded.book.steps.iter().filter_map(|step| step.account)).collect();
         self.bar_freezes(tx).await?;
         let list = json(&accounts);
-        let (found, locked, freezes, trips, holds): (String, String, i64, i64, i64) =
+        let (found, locked, freezes, trips, holds, leased): (String, String, i64, i64, i64, String) =
             sqlx::query_as(DESK.of(self.dialect())).bind(json(&people)).bind(&list).fetch_one(tx.conn()).await?;
         let mut desk = Desk {
             people: people_in(&found)?.into_iter().map(|person| (person.id, person)).collect(),
@@ -137,23 +140,13 @@ impl Store {
             desk.holds = self.holds_on(tx, &people).await?;
         }
         if !desk.accounts.is_empty() {
-            desk.busy = self.busy(tx, books, &list).await?;
+            let leased = match self.dialect() {
+                Dialect::Sqlite => leased,
+                Dialect::Postgres => sqlx::query_scalar(LEASED).bind(&list).fetch_one(tx.conn()).await?,
+            };
+            (desk.busy, desk.ended) = busy(books, &leased)?;
         }
         Ok(desk)
-    }
-
-    /// Accounts with an attempt under way. What this very turn has recorded is over, though the table does not show it yet.
-    async fn busy(&self, tx: &mut Tx, books: &[Loaded], accounts: &str) -> Result<HashSet<i64>, StoreError> {
-        let leased: String = sqlx::query_scalar(LEASED.of(self.dialect())).bind(accounts).fetch_one(tx.conn()).await?;
-        let here: HashMap<i64, &Loaded> = books.iter().map(|loaded| (loaded.book.run.id, loaded)).collect();
-        let over = |key: i64| {
-            here.get(&(key / STEPS_PER_RUN)).is_some_and(|loaded| {
-                let step = u16::try_from(key % STEPS_PER_RUN).ok().and_then(|ordinal| loaded.book.step(ordinal));
-                step.is_some_and(|step| !matches!(step.state, StepState::Leased { .. }))
-            })
-        };
-        let rows: Vec<(i64, i64)> = parse("attempts under way", &leased)?;
-        Ok(rows.into_iter().filter(|(key, _)| !over(*key)).map(|(_, account)| account).collect())
     }
 
     /// Whoever sets a freeze or a legal hold changes this row: it waits for the claims that are being written, and the claims after it
@@ -236,4 +229,20 @@ impl Store {
             format!("{run} has closed this account too, and nobody has lifted that: `usher unblock` or `usher run undo {run}`")
         }))
     }
+}
+
+/// Accounts with an attempt under way; and those whose attempt this very turn has recorded, with its run: it is over, though the
+/// table does not show it yet.
+fn busy(books: &[Loaded], leased: &str) -> Result<(HashSet<i64>, HashMap<i64, i64>), StoreError> {
+    let here: HashMap<i64, &Loaded> = books.iter().map(|loaded| (loaded.book.run.id, loaded)).collect();
+    let over = |key: i64| {
+        here.get(&(key / STEPS_PER_RUN)).is_some_and(|loaded| {
+            let step = u16::try_from(key % STEPS_PER_RUN).ok().and_then(|ordinal| loaded.book.step(ordinal));
+            step.is_some_and(|step| !matches!(step.state, StepState::Leased { .. }))
+        })
+    };
+    let rows: Vec<(i64, i64)> = parse("attempts under way", leased)?;
+    let (ended, busy): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(key, _)| over(*key));
+    let ended = ended.into_iter().map(|(key, account)| (account, key / STEPS_PER_RUN)).collect();
+    Ok((busy.into_iter().map(|(_, account)| account).collect(), ended))
 }

@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::judging::Line;
 use super::names::NameAsked;
 use super::{Store, StoreError, Tx};
 use crate::run::book::{Book, Step};
@@ -25,7 +26,7 @@ impl Store {
     /// Completes the parameters of a step whose attempt is about to start.
     pub(super) async fn fill(
         &self,
-        tx: &mut Tx,
+        line: &Line<'_>,
         book: &Book,
         step: &Step,
         person: Option<&Person>,
@@ -33,7 +34,7 @@ impl Store {
     ) -> Result<Filled, StoreError> {
         match self.conventions().departments.fill(step.action, step.system.as_deref(), person, &mut with) {
             Ok(()) => {}
-            Err(Unfilled::Skip(reason)) => return Ok(Filled::Instead(StepEvent::Skipped { at: tx.now, reason })),
+            Err(Unfilled::Skip(reason)) => return Ok(Filled::Instead(StepEvent::Skipped { at: line.now, reason })),
             Err(Unfilled::Hold(reason)) => return Ok(Filled::Instead(StepEvent::Held { reason })),
         }
         match (step.action, &step.system, person) {
@@ -41,7 +42,7 @@ impl Store {
                 Ok(missing("an account is made for a person, and this run is about none"))
             }
             (ActionKind::AccountCreate, Some(system), Some(person)) if step.account.is_none() => {
-                self.introduce(tx, book.run.id, system, person, with).await
+                self.introduce(&mut *line.tx().await, book.run.id, system, person, with).await
             }
             _ => Ok(Filled::With(with)),
         }

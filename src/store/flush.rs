@@ -11,7 +11,7 @@ use crate::run::journal::{self, Entry, Fact};
 use crate::secret;
 
 /// Runs that are written with one message to the database.
-const PIECE: usize = 64;
+pub(super) const PIECE: usize = 64;
 
 /// A lease to write with the claims of a turn.
 pub(super) struct Lease<'a> {
@@ -67,7 +67,7 @@ impl Store {
     }
 
     /// Writes a piece of what changed; then, with the last one, the leases that begin.
-    async fn write(&self, tx: &mut Tx, changes: &Changes, leases: &[StepChange]) -> Result<(), StoreError> {
+    pub(super) async fn write(&self, tx: &mut Tx, changes: &Changes, leases: &[StepChange]) -> Result<(), StoreError> {
         if changes.runs.is_empty() && leases.is_empty() {
             return Ok(());
         }
@@ -215,11 +215,11 @@ struct Replanned {
 pub(super) struct Changes {
     runs: Vec<RunChange>,
     settled: Vec<StepChange>,
-    leased: Vec<StepChange>,
+    pub(super) leased: Vec<StepChange>,
     inserted: Vec<NewStep>,
     replanned: Vec<Replanned>,
     entries: Vec<Entry>,
-    due: bool,
+    pub(super) due: bool,
 }
 
 impl Changes {
@@ -232,7 +232,7 @@ impl Changes {
         Ok(changes)
     }
 
-    fn take(&mut self, loaded: &mut Loaded, lease: Option<&Lease<'_>>, now: i64) -> Result<(), StoreError> {
+    pub(super) fn take(&mut self, loaded: &mut Loaded, lease: Option<&Lease<'_>>, now: i64) -> Result<(), StoreError> {
         let (key, urgent) = (&loaded.key, loaded.urgent);
         let book = &mut loaded.book;
         let said = std::mem::take(&mut book.said);

@@ -5,6 +5,7 @@
 //! runs at once and hands out the attempts that may start.
 
 mod accounts;
+mod ahead;
 mod archive;
 mod batches;
 mod books;
@@ -33,6 +34,7 @@ mod imports;
 #[cfg(test)]
 mod indexes;
 mod journal;
+mod judging;
 mod kept;
 mod late;
 mod leases;

@@ -5,7 +5,8 @@ use sqlx::AnyConnection;
 
 use super::accounts::{account, account_columns};
 use super::desk::Desk;
-use super::{Dialect, Store, StoreError, Tx};
+use super::judging::Line;
+use super::{Dialect, Store, StoreError};
 use crate::run::{Account, AccountStatus, Governing, HoldReason, Protects, another_role};
 use crate::workflow::ActionKind;
 
@@ -23,7 +24,7 @@ impl Store {
     /// until the claim is written.
     pub(super) async fn protection(
         &self,
-        tx: &mut Tx,
+        line: &Line<'_>,
         account: &Account,
         becomes: Option<&str>,
         desk: &Desk,
@@ -33,6 +34,7 @@ impl Store {
             Protects::Always(why) => return Ok(Some(why)),
             Protects::LastOf(kinds) => kinds,
         };
+        let mut tx = line.tx().await;
         if self.dialect() == Dialect::Postgres {
             sqlx::query("SELECT value FROM counters WHERE name = 'governing' FOR UPDATE").fetch_one(tx.conn()).await?;
         }
@@ -45,14 +47,14 @@ impl Store {
     /// Why a step must not give an account another role: who governs a system would be lost to it.
     pub(super) async fn demotion(
         &self,
-        tx: &mut Tx,
+        line: &Line<'_>,
         action: ActionKind,
         account: Option<&Account>,
         with: &Map<String, Value>,
         desk: &Desk,
     ) -> Result<Option<String>, StoreError> {
         match (account, another_role(action, with)) {
-            (Some(account), Some(role)) => self.protection(tx, account, Some(role), desk).await,
+            (Some(account), Some(role)) => self.protection(line, account, Some(role), desk).await,
             _ => Ok(None),
         }
     }

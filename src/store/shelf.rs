@@ -6,6 +6,7 @@
 //! together with its chain (see [`super::flush`]), so the same head means the same steps, whoever has written.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use super::books::Loaded;
 
@@ -32,6 +33,25 @@ impl Shelf {
         let kept = self.runs.remove(&run)?;
         self.steps -= kept.book.steps.len();
         (kept.head == head && kept.data_key.as_deref() == data_key).then_some(kept)
+    }
+
+    /// Whether it has the run, as it is or was.
+    pub(super) fn has(&self, run: i64) -> bool {
+        self.runs.contains_key(&run)
+    }
+
+    /// Keeps runs that were read before their turn, as long as there is room. What is there already may be newer.
+    pub(super) fn put_by(&mut self, read: Vec<Loaded>) {
+        for loaded in read {
+            let steps = loaded.book.steps.len();
+            if self.steps + steps > MOST_STEPS {
+                return;
+            }
+            if let Entry::Vacant(place) = self.runs.entry(loaded.book.run.id) {
+                place.insert(loaded);
+                self.steps += steps;
+            }
+        }
     }
 
     /// Keeps runs as they were just committed, unless they are over. A full shelf is cleared: what is still needed comes

@@ -110,6 +110,8 @@ pub struct TurnReport {
     pub stale: usize,
     /// Steps that were held, skipped or handed to a person.
     pub settled: usize,
+    /// Runs that were due and not in hand.
+    pub others: usize,
     /// Systems that have no room since this turn: what is due elsewhere may have been behind them.
     pub full: usize,
 }
@@ -222,6 +224,7 @@ impl Store {
         let in_hand = books.len();
         if request.permits > 0 {
             books.extend(self.due_books(&mut tx, request, &books).await?);
+            report.others = books.len() - in_hand;
         }
         let mut noted = false;
         let paced = self.paced_systems(&books, &request.completions, tx.now);

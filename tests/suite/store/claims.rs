@@ -34,6 +34,19 @@ steps:
   - { id: cut, action: sessions.revoke, systems: mailhost, at: last_day 19:00 }
 ";
 
+/// The first step elsewhere, and then a cut.
+const TWO_SYSTEMS: &str = "
+workflow: two
+title: Two systems
+for: person
+on: { manual: true }
+inputs:
+  last_day: { type: date, required: true }
+steps:
+  - { id: hide, action: directory.hide, systems: groupware, at: last_day 18:00 }
+  - { id: cut, action: sessions.revoke, systems: mailhost, at: last_day 18:30 }
+";
+
 both! {
     nothing_is_handed_out_a_millisecond_early, async |app: &App| {
         people_only(app).await;
@@ -120,6 +133,56 @@ both! {
         let begun = app.claim(1).await.remove(0);
         let claims = app.turn(vec![completion(&begun, done())], 2).await.unwrap().claims;
         assert_eq!(claims.iter().map(|claim| claim.run).collect::<Vec<_>>(), [one, other]);
+        for claim in &claims {
+            app.complete(claim, done()).await;
+        }
+        app.drain().await;
+    };
+
+    an_account_that_one_run_has_just_left_is_anothers_in_the_same_turn, async |app: &App| {
+        people_only(app).await;
+        // What comes next is skipped: the first run is written with the rest of the turn, behind the one that cuts.
+        let skipped = CHAIN.replace(
+            "systems: mailhost, after: hide",
+            "systems: groupware, at: last_day 18:30, when: \"person.department == 'Nowhere'\"",
+        );
+        let one = run_of(app, &skipped, "chain", "1005").await;
+        let other = run_of(app, TWO_SYSTEMS, "two", "1005").await;
+        app.clock.set(zurich("2027-01-29T18:00"));
+        let begun = app.claim(8).await;
+        let mut labels: Vec<(i64, &str)> = begun.iter().map(|claim| (claim.run, claim.label.as_str())).collect();
+        labels.sort_unstable();
+        assert_eq!(labels, [(one, "hide@mailhost"), (other, "hide@groupware")]);
+        app.clock.set(zurich("2027-01-29T18:30"));
+        let ended = begun.iter().map(|claim| completion(claim, done())).collect();
+        let report = app.turn(ended, 8).await.unwrap();
+        let next: Vec<(i64, &str)> = report.claims.iter().map(|claim| (claim.run, claim.label.as_str())).collect();
+        assert_eq!((next, report.settled), (vec![(other, "cut@mailhost")], 1));
+        app.complete(&report.claims[0], done()).await;
+        assert_eq!((app.run_state(one).await, app.run_state(other).await), (RunState::Completed, RunState::Completed));
+    };
+
+    what_was_read_before_its_turn_counts_as_long_as_nobody_has_changed_it, async |app: &App| {
+        people_only(app).await;
+        let earlier = CHAIN.replace("18:00", "17:00");
+        let runs = [
+            run_of(app, &earlier, "chain", "1005").await,
+            run_of(app, CHAIN, "chain", "1006").await,
+            run_of(app, CHAIN, "chain", "1007").await,
+        ];
+        app.clock.set(zurich("2027-01-29T18:00"));
+        app.store.read_ahead(1).await.unwrap();
+        let other = app.restarted(app.systems(), &[("chain", CHAIN)]).await;
+        other.cancel(runs[2], "a test", "os:test").await.unwrap();
+        other.store().close().await;
+        // Without an entry in the journal, as nobody does it: so it shows what was read before, and what is read now.
+        let named = |name: &str, was: &str| format!("UPDATE steps SET name = '{name}' WHERE name = '{was}' AND run_id = {}", runs[1]);
+        app.sql(&named("seek", "hide")).await.unwrap();
+        app.clock.set(zurich("2027-01-29T19:00"));
+        let claims = app.claim(8).await;
+        let labels: Vec<(i64, &str)> = claims.iter().map(|claim| (claim.run, claim.label.as_str())).collect();
+        assert_eq!(labels, [(runs[0], "hide@mailhost"), (runs[1], "hide@mailhost")]);
+        app.sql(&named("hide", "seek")).await.unwrap();
         for claim in &claims {
             app.complete(claim, done()).await;
         }
