@@ -73,7 +73,7 @@ impl DovecotSystem {
 
     /// Where accounts are kept, where usher changes them.
     pub(super) fn roster(&self) -> Option<Roster<'_>> {
-        let lines = self.settings.passwd_file().map(Roster::Lines);
+        let lines = self.settings.passwd_file().map(|path| Roster::Lines(path, &self.turn));
         lines.or_else(|| self.table.as_ref().map(Roster::Rows))
     }
 
@@ -112,10 +112,10 @@ impl DovecotSystem {
             };
         };
         let who = name.clone();
-        file::change(path, move |text| {
+        self.turn.change(path, move |text| {
             Ok(match deny {
                 true if is_denied(text, &who) => text.to_owned(),
-                true => passwd::with(text, &Entry::only(who.as_str())),
+                true => passwd::with(text, &Entry::denied(who.as_str())),
                 false => passwd::without(text, who.as_str()),
             })
         })
@@ -147,5 +147,5 @@ impl DovecotSystem {
 
 /// Whether a name stands among those who may not sign in.
 pub(super) fn is_denied(text: &str, name: &UserName) -> bool {
-    passwd::entries(text).any(|entry| entry.name() == name.as_str())
+    passwd::has(text, name.as_str())
 }

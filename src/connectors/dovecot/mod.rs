@@ -30,12 +30,14 @@ use std::sync::Arc;
 
 use self::change::NewAccount;
 use self::doveadm::Doveadm;
+use self::file::Turn;
 use self::name::UserName;
 pub use self::settings::{Accounts, DovecotSettings, Master, Server};
 use self::table::Table;
 pub use self::table::{Columns, Database, Identifier, Postgres, TableName, TableSettings};
 use super::{ActionError, Call, Credential, Issued, Observation, Reach};
 use crate::archive::ArchiveStore;
+use crate::outbound::Trust;
 use crate::run::{Account, Capability, Evidence};
 use crate::secret::Secret;
 use crate::store::Store;
@@ -47,6 +49,8 @@ pub struct DovecotSystem {
     settings: Arc<DovecotSettings>,
     doveadm: Doveadm,
     table: Option<Table>,
+    trust: Trust,
+    turn: Turn,
     store: Option<Store>,
     archive: Option<ArchiveStore>,
 }
@@ -66,7 +70,16 @@ impl DovecotSystem {
         let settings = Arc::new(settings);
         let doveadm = Doveadm::new(Arc::clone(&settings));
         let table = settings.table().map(|table| Table::new(table, settings.ca.clone(), settings.timeout));
-        Self { name: name.into(), settings, doveadm, table, store: None, archive: None }
+        Self {
+            name: name.into(),
+            settings,
+            doveadm,
+            table,
+            trust: Trust::default(),
+            turn: Turn::default(),
+            store: None,
+            archive: None,
+        }
     }
 
     /// With the store that its key and its password may be kept in.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::file;
+use super::file::{self, Turn};
 use super::name::UserName;
 use super::note::Note;
 use super::passwd::{self, Entry};
@@ -60,7 +60,7 @@ pub(super) struct New {
 /// An account store that usher changes.
 #[derive(Clone, Copy)]
 pub(super) enum Roster<'a> {
-    Lines(&'a Path),
+    Lines(&'a Path, &'a Turn),
     Rows(&'a Table),
 }
 
@@ -71,7 +71,7 @@ impl Roster<'_> {
     /// A final failure where there are two: nobody knows which of them Dovecot takes.
     pub(super) async fn find(self, name: &UserName) -> Result<Option<Held>, ActionError> {
         match self {
-            Self::Lines(path) => Ok(passwd::find(&file::read(path).await?, name.as_str())?.as_ref().map(Held::of)),
+            Self::Lines(path, _) => Ok(passwd::find(&file::read(path).await?, name.as_str())?.as_ref().map(Held::of)),
             Self::Rows(table) => table.find(name).await,
         }
     }
@@ -80,7 +80,7 @@ impl Roster<'_> {
     pub(super) async fn page(self, from: Option<String>) -> Result<Page, ActionError> {
         match self {
             Self::Rows(table) => table.page(from).await,
-            Self::Lines(path) => {
+            Self::Lines(path, turn) => {
                 let text = file::read(path).await?;
                 let named = passwd::entries(&text).filter_map(|entry| Some((UserName::parse(entry.name())?, entry)));
                 let behind = named.filter(|(name, _)| from.as_deref().is_none_or(|from| name.as_str() > from));
@@ -97,12 +97,12 @@ impl Roster<'_> {
 
     /// Changes one field of an account.
     pub(super) async fn set(self, name: &UserName, field: Field) -> Result<(), ActionError> {
-        let path = match self {
+        let (path, turn) = match self {
             Self::Rows(table) => return table.set(name, field).await,
-            Self::Lines(path) => path,
+            Self::Lines(path, turn) => (path, turn),
         };
         let who = name.clone();
-        file::change(path, move |text| {
+        turn.change(path, move |text| {
             let gone = || ActionError::fail(format!("there is no account `{who}` any more"));
             let entry = passwd::find(text, who.as_str())?.ok_or_else(gone)?;
             let entry = match field {
@@ -124,11 +124,11 @@ impl Roster<'_> {
     /// # Errors
     /// A final failure where the name is somebody else's.
     pub(super) async fn add(self, new: New) -> Result<(), ActionError> {
-        let path = match self {
+        let (path, turn) = match self {
             Self::Rows(table) => return table.add(&new).await,
-            Self::Lines(path) => path,
+            Self::Lines(path, turn) => (path, turn),
         };
-        file::change(path, move |text| match passwd::find(text, new.name.as_str())? {
+        turn.change(path, move |text| match passwd::find(text, new.name.as_str())? {
             Some(entry) if Held::of(&entry).made_by == new.note.made_by => Ok(text.to_owned()),
             Some(_) => Err(ActionError::fail(TAKEN)),
             None => {
@@ -143,16 +143,16 @@ impl Roster<'_> {
     pub(super) async fn remove(self, name: &UserName) -> Result<(), ActionError> {
         match self {
             Self::Rows(table) => table.remove(name).await,
-            Self::Lines(path) => {
+            Self::Lines(path, turn) => {
                 let who = name.clone();
-                file::change(path, move |text| Ok(passwd::without(text, who.as_str()))).await
+                turn.change(path, move |text| Ok(passwd::without(text, who.as_str()))).await
             }
         }
     }
 
     /// Whether what was written is only seen when Dovecot looks at the file again.
     pub(super) const fn is_a_file(self) -> bool {
-        matches!(self, Self::Lines(_))
+        matches!(self, Self::Lines(..))
     }
 }
 

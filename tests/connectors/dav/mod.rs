@@ -6,6 +6,7 @@ mod files;
 mod hostile;
 mod line;
 mod radicale;
+mod reach;
 mod story;
 mod target;
 pub mod wsgidav;

@@ -63,7 +63,10 @@ pub struct Calendars {
 
 impl Calendars {
     pub async fn start() -> Self {
-        let server = Radicale::start().await;
+        Self::on(Radicale::start().await).await
+    }
+
+    pub async fn on(server: Radicale) -> Self {
         let line = Line::to(server.port()).await;
         let settings = DavSettings {
             calendars: template("{account}/"),

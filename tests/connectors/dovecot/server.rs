@@ -39,6 +39,8 @@ pub enum Variant {
     MastersSeeNothing,
     /// Accounts are rows of a table.
     Rows(Db),
+    /// Whoever was refused is answered late, and whoever comes from the same address too: as Dovecot comes.
+    Penalises,
 }
 
 pub struct Dovecot {
@@ -325,6 +327,7 @@ fn configuration(at: &Path, ports: Ports, smtp: u16, variant: Variant, rows: Opt
     };
     let masters = if variant == Variant::MastersAreDenied { "result_success = continue" } else { "" };
     let acl_user = if variant == Variant::MastersSeeNothing { "" } else { "acl_user = %u" };
+    let penalties = if variant == Variant::Penalises { "0600" } else { "0" };
     let doveadm_tls = if variant == Variant::Tls { "yes" } else { "no" };
     let Ports { imap, imaps, sieve, lmtp, http } = ports;
     let accounts = rows.map_or_else(|| lines(at, &user, &group), |rows| rows.configuration(at, &user, &group));
@@ -417,7 +420,7 @@ service doveadm {{
 service anvil {{
   chroot =
   unix_listener anvil-auth-penalty {{
-    mode = 0
+    mode = {penalties}
   }}
 }}
 {no_chroot}protocol imap {{

@@ -102,7 +102,7 @@ impl MailHost {
             None => {
                 let users = self.server.read("users");
                 let line = users.lines().find(|line| line.starts_with(&format!("{account}:")))?;
-                let denied = self.server.read("deny").lines().any(|line| line == format!("{account}:"));
+                let denied = self.server.read("deny").lines().any(|line| line.starts_with(&format!("{account}:")));
                 Some((line.to_owned(), denied))
             }
         }

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::password;
+use super::password::{self, Rounds};
 use crate::connectors::dovecot::DovecotSystem;
 use crate::connectors::dovecot::account::{Subject, is_denied};
 use crate::connectors::dovecot::name::UserName;
@@ -72,7 +72,7 @@ impl NewAccount {
 
     pub(super) async fn apply(&self, at: &DovecotSystem, password: Option<&Secret>) -> Result<(), ActionError> {
         let password = password.ok_or_else(|| ActionError::fail("`account.create` came without a password"))?;
-        let hash = password::hash(password).await?;
+        let hash = password::hash(password, Rounds::Chosen).await?;
         if at.settings.deny_file.is_some() || self.made(at).await?.is_some() {
             self.lock(at).await?;
         }
