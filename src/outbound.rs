@@ -2,7 +2,7 @@
 //! HTTP no redirects and no proxies. Whoever calls says where to, and how the answer is judged.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::{Certificate, Client, ClientBuilder, redirect};
@@ -79,7 +79,7 @@ impl Security {
 ///
 /// # Errors
 /// What is wrong with the file of certificates.
-pub fn trust(ca: Option<&Path>) -> Result<ClientConfig, String> {
+fn trust(ca: Option<&Path>) -> Result<ClientConfig, String> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(path) = ca {
@@ -98,6 +98,25 @@ pub fn trust(ca: Option<&Path>) -> Result<ClientConfig, String> {
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let builder = builder.map_err(|why| format!("TLS: {why}"))?;
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// What [`trust`] has found for one system, kept: the machine has hundreds of authorities, and each of its connections would
+/// read them anew. It also remembers the server's tickets, so that later connections begin with fewer words (RFC 8446, 2.2).
+#[derive(Debug, Default)]
+pub struct Trust(OnceLock<Arc<ClientConfig>>);
+
+impl Trust {
+    /// Found when it is first asked for; authorities that are added later count from the next start on.
+    ///
+    /// # Errors
+    /// What is wrong with the file of certificates; it is read again then.
+    pub fn of(&self, ca: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
+        if let Some(known) = self.0.get() {
+            return Ok(Arc::clone(known));
+        }
+        let found = Arc::new(trust(ca)?);
+        Ok(Arc::clone(self.0.get_or_init(|| found)))
+    }
 }
 
 /// An error with its causes: the outermost words say little.

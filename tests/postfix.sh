@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 #
 # usher's mail against a real server: Postfix, with STARTTLS required on one port and TLS from the first byte on another, logins
-# checked by Dovecot, recipients that are refused, and greylisting, in a temporary folder, on free ports of 127.0.0.1. Needs root (Postfix does), postfix, dovecot-core and openssl; tests/run.sh installs
+# checked by Dovecot, recipients that are refused, and greylisting (of `usher mail test`, and of a workflow's mail that the daemon sends again by itself), in a temporary folder, on free ports of 127.0.0.1. Needs root (Postfix does), postfix, dovecot-core and openssl; tests/run.sh installs
 # them. The first argument is the usher program.
 set -euo pipefail
 usher=$(realpath "${1:?which usher program?}")
 work=$(mktemp -d "${TMPDIR:-/tmp}/usher-postfix.XXXXXX")
 chmod 755 "$work"
 dovecot=''
+daemon=''
 started=''
 
 fail() {
@@ -19,6 +20,7 @@ fail() {
 finish() {
     local code=$?
     trap - EXIT
+    [ -z "$daemon" ] || kill "$daemon" 2>/dev/null || true
     if [ -n "$started" ]; then
         postfix -c "$work/etc" stop >/dev/null 2>&1 || true
     fi
@@ -111,14 +113,16 @@ start_postfix() {
     mkdir -p "$work/etc" "$work/queue" "$work/data" "$work/mail" "$work/seen"
     chown postfix:root "$work/data"
     chown nobody "$work/mail" "$work/seen"
-    printf '%s\n' 'ada@example.org ada/' 'grey@example.org grey/' >"$work/etc/mailboxes"
+    printf '%s\n' 'ada@example.org ada/' 'grey@example.org grey/' 'later@example.org later/' >"$work/etc/mailboxes"
     # Greylisting: whoever is met for the first time is asked to come back.
     cat >"$work/policy.sh" <<P
 while read -r line; do
     case \$line in
         recipient=*) recipient=\${line#recipient=} ;;
         '')
-            if [ "\$recipient" != grey@example.org ] || [ -e "$work/seen/\$recipient" ]; then
+            greylisted=''
+            case \$recipient in grey@example.org | later@example.org) greylisted=yes ;; esac
+            if [ -z "\$greylisted" ] || [ -e "$work/seen/\$recipient" ]; then
                 printf 'action=dunno\n\n'
             else
                 : >"$work/seen/\$recipient"
@@ -221,6 +225,37 @@ is() {
     esac
 }
 
+# A workflow's mail that is greylisted: the daemon tries it again by itself, a minute later. The rest of this test goes on meanwhile.
+mkdir workflows
+cat >>usher.toml <<C
+[serve]
+listen = "127.0.0.1:$(free_port)"
+[workflows]
+folder = "workflows"
+C
+cat >workflows/greet.yaml <<'C'
+workflow: greet
+for: person
+on: { manual: true }
+steps:
+  - id: greet
+    action: notify.email
+    with: { to: "{{ person.email }}", subject: Greetings, message: "Hello, {{ person.given_name }}." }
+C
+printf 'employee_number,given_name,family_name,email\n1,Lea,Later,later@example.org\n' >people.csv
+"$usher" people import people.csv --yes >import.out 2>&1 || fail 'the person is not taken in'
+USHER_TEST_PASSWORD=s3cret "$usher" serve >serve.log 2>&1 &
+daemon=$!
+"$usher" run start greet --person 1 --now --yes >start.out 2>&1 || fail 'the run does not start'
+for _ in $(seq 200); do
+    queued=$("$usher" mail list --json)
+    case $queued in *'Greylisted, come back later'*) break ;; esac
+    sleep 0.1
+done
+case $queued in *'Greylisted, come back later'*) ;; *) fail "the mail of a workflow was not greylisted: $queued" ;; esac
+[ -z "$(find "$work/mail" -path '*/later/new/*' -type f 2>/dev/null)" ] || fail 'what was greylisted has arrived'
+greylisted=$SECONDS
+
 said=$(USHER_TEST_PASSWORD=s3cret "$usher" mail test --to ada@example.org) || fail "not sent: $said"
 case $said in
     *'accepted by 127.0.0.1: 250 '*'queued as'*) ;;
@@ -263,6 +298,28 @@ configure "$submission" tls
 send ada@example.org
 [ "$code" -eq 5 ] || fail "TLS where STARTTLS is spoken ended with $code: $said"
 
+# Nobody has done anything about the mail that was greylisted, and it is there, once, with the step's Message-ID.
+for _ in $(seq 900); do
+    arrived=$(find "$work/mail" -path '*/later/new/*' -type f 2>/dev/null | wc -l)
+    [ "$arrived" -gt 0 ] && break
+    [ $((SECONDS - greylisted)) -lt 90 ] || break
+    sleep 0.1
+done
+[ "$arrived" -eq 1 ] || fail "$arrived mails arrived of the one that was greylisted: $("$usher" mail list --json)"
+mail=$(find "$work/mail" -path '*/later/new/*' -type f)
+grep -q 'Subject: Greetings' "$mail" && grep -q 'Hello, Lea' "$mail" || fail 'it is another mail'
+for _ in $(seq 100); do
+    list=$("$usher" mail list --json)
+    case $list in *'"sent"'*) break ;; esac
+    sleep 0.1
+done
+case $list in *'"sent"'*) ;; *) fail "the outbox does not say that it was sent: $list" ;; esac
+refused=$(grep -c '<later@example.org>.*Greylisted, come back later' postfix.log || true)
+[ "$refused" -eq 1 ] || fail "it was refused $refused times"
+kill "$daemon"
+wait "$daemon" || fail 'the daemon did not stop as it should'
+daemon=''
+
 # Away, and back.
 configure "$submission" starttls
 postfix -c "$work/etc" stop >"$work/postfix.out" 2>&1
@@ -276,8 +333,8 @@ send ada@example.org
 is 0 'accepted by 127.0.0.1: 250 '
 for _ in $(seq 200); do
     mails=$(find "$work/mail" -path '*/new/*' -type f 2>/dev/null | wc -l)
-    [ "$mails" -eq 4 ] && break
+    [ "$mails" -eq 5 ] && break
     sleep 0.05
 done
-[ "$mails" -eq 4 ] || fail "$mails mails arrived, not each that was accepted, once"
-echo "Postfix $(postconf -c "$work/etc" -h mail_version): STARTTLS, TLS, login, delivery, greylisting, a refused mailbox, a wrong password, a server that is away"
+[ "$mails" -eq 5 ] || fail "$mails mails arrived, not each that was accepted, once"
+echo "Postfix $(postconf -c "$work/etc" -h mail_version): STARTTLS, TLS, login, delivery, greylisting (a workflow's mail too), a refused mailbox, a wrong password, a server that is away"

@@ -17,6 +17,9 @@ use crate::run::AccountStatus;
 /// Dovecot looks at a passwd-file at most once a second.
 pub(super) const SEEN_AFTER: Duration = Duration::from_millis(1100);
 
+/// How long an attempt waits for its turn to change a file.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// An account as it stands.
 #[derive(Clone, Debug)]
 pub(super) struct Subject {
@@ -92,10 +95,10 @@ impl DovecotSystem {
             return Err(ActionError::fail(format!("{} has no `deny_file`: it cannot close accounts", self.name)));
         };
         let who = name.clone();
-        file::change(path, move |text| {
+        self.change(path, move |text| {
             Ok(match deny {
                 true if is_denied(text, &who) => text.to_owned(),
-                true => passwd::with(text, &Entry::only(who.as_str())),
+                true => passwd::with(text, &Entry::denied(who.as_str())),
                 false => passwd::without(text, who.as_str()),
             })
         })
@@ -111,13 +114,27 @@ impl DovecotSystem {
         change: impl FnOnce(Entry) -> Entry + Send + 'static,
     ) -> Result<(), ActionError> {
         let (who, system) = (name.clone(), self.name.clone());
-        file::change(self.passwd_file()?, move |text| match passwd::find(text, who.as_str())? {
+        self.change(self.passwd_file()?, move |text| match passwd::find(text, who.as_str())? {
             Some(entry) => Ok(passwd::with(text, &change(entry))),
             None => Err(ActionError::fail(format!("{system} has no account `{who}` any more"))),
         })
         .await?;
         clock::pause(SEEN_AFTER).await;
         Ok(())
+    }
+
+    /// Changes one of the files. Attempts of this process take turns: many at once would only be in each other's way at the
+    /// file's lock.
+    pub(super) async fn change(
+        &self,
+        path: &std::path::Path,
+        change: impl FnOnce(&str) -> Result<String, ActionError> + Send + 'static,
+    ) -> Result<(), ActionError> {
+        let late = |_| ActionError::retry(format!("{}: others are still changing it", path.display()));
+        let turn = tokio::time::timeout(PATIENCE, self.turn.lock()).await.map_err(late)?;
+        let done = file::change(path, change).await;
+        drop(turn);
+        done
     }
 
     /// Where accounts are lines.
@@ -134,5 +151,5 @@ impl DovecotSystem {
 
 /// Whether a name stands among those who may not sign in.
 pub(super) fn is_denied(text: &str, name: &UserName) -> bool {
-    passwd::entries(text).any(|entry| entry.name() == name.as_str())
+    passwd::has(text, name.as_str())
 }

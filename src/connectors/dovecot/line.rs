@@ -2,7 +2,6 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,9 +11,10 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::settings::{DovecotSettings, Server};
+use super::DovecotSystem;
+use super::settings::Server;
 use crate::connectors::ActionError;
-use crate::outbound::{self, Security};
+use crate::outbound::Security;
 
 /// A connection, in the clear or not.
 #[derive(Debug)]
@@ -24,28 +24,24 @@ pub(super) enum Line {
 }
 
 /// Connects to a server, with TLS where that comes first. Nothing that fails here has had an effect.
-pub(super) async fn connect(settings: &DovecotSettings, server: &Server) -> Result<Line, ActionError> {
+pub(super) async fn connect(at: &DovecotSystem, server: &Server) -> Result<Line, ActionError> {
     let place = format!("{}:{}", server.host, server.port);
-    let connected = within(settings.timeout, TcpStream::connect((server.host.as_str(), server.port))).await;
+    let connected = within(at.settings.timeout, TcpStream::connect((server.host.as_str(), server.port))).await;
     let stream = connected.map_err(|why| ActionError::retry(format!("{place} cannot be reached: {why}")))?;
     stream.set_nodelay(true).ok();
     match server.security {
-        Security::Tls => secure(settings, server, stream).await,
+        Security::Tls => secure(at, server, stream).await,
         Security::StartTls | Security::None => Ok(Line::Clear(stream)),
     }
 }
 
 /// TLS on a line that the server is ready for; its name is verified.
-pub(super) async fn secure(
-    settings: &DovecotSettings,
-    server: &Server,
-    stream: TcpStream,
-) -> Result<Line, ActionError> {
+pub(super) async fn secure(at: &DovecotSystem, server: &Server, stream: TcpStream) -> Result<Line, ActionError> {
     let place = format!("{}:{}", server.host, server.port);
-    let trust = outbound::trust(settings.ca.as_deref()).map_err(ActionError::retry)?;
+    let trust = at.trust.of(at.settings.ca.as_deref()).map_err(ActionError::retry)?;
     let name = ServerName::try_from(server.host.clone());
     let name = name.map_err(|why| ActionError::fail(format!("{place}: {why}")))?;
-    let secured = within(settings.timeout, TlsConnector::from(Arc::new(trust)).connect(name, stream)).await;
+    let secured = within(at.settings.timeout, TlsConnector::from(trust).connect(name, stream)).await;
     let secured = secured.map_err(|why| ActionError::retry(format!("{place}: TLS: {why}")))?;
     Ok(Line::Tls(Box::new(secured)))
 }

@@ -24,12 +24,15 @@ mod sieve;
 
 use std::sync::Arc;
 
+use tokio::sync::Mutex;
+
 use self::change::NewAccount;
 use self::doveadm::Doveadm;
 use self::name::UserName;
 pub use self::settings::{DovecotSettings, Master, Server};
 use super::{ActionError, Call, Credential, Issued, Observation, Reach};
 use crate::archive::ArchiveStore;
+use crate::outbound::Trust;
 use crate::run::{Account, Capability, Evidence};
 use crate::secret::Secret;
 use crate::store::Store;
@@ -40,6 +43,10 @@ pub struct DovecotSystem {
     name: String,
     settings: Arc<DovecotSettings>,
     doveadm: Doveadm,
+    trust: Trust,
+    /// Whose turn it is to change a file. Attempts of this process wait here, in their order, and not at the file's lock,
+    /// which is given up after a while.
+    turn: Mutex<()>,
     store: Option<Store>,
     archive: Option<ArchiveStore>,
 }
@@ -58,7 +65,15 @@ impl DovecotSystem {
     pub fn new(name: impl Into<String>, settings: DovecotSettings) -> Self {
         let settings = Arc::new(settings);
         let doveadm = Doveadm::new(Arc::clone(&settings));
-        Self { name: name.into(), settings, doveadm, store: None, archive: None }
+        Self {
+            name: name.into(),
+            settings,
+            doveadm,
+            trust: Trust::default(),
+            turn: Mutex::default(),
+            store: None,
+            archive: None,
+        }
     }
 
     /// With the store that its key and its password may be kept in.

@@ -74,10 +74,13 @@ impl Entry {
         entry
     }
 
-    /// A line that is a name and nothing else.
-    pub(super) fn only(name: &str) -> Self {
-        let mut entry = Self(vec![String::new(); 2]);
+    /// A line of somebody who may not sign in. Dovecot answers a refused sign-in late, and then every sign-in from that address,
+    /// later and later; usher's own trials would hold up its master user, and whoever else comes from there. A closed account
+    /// has no password to be guessed, so for it that is left out.
+    pub(super) fn denied(name: &str) -> Self {
+        let mut entry = Self(vec![String::new(); FIELDS]);
         entry.set(0, name);
+        entry.set(EXTRA, "nodelay=y");
         entry
     }
 
@@ -149,12 +152,26 @@ pub(super) fn entries(text: &str) -> impl Iterator<Item = Entry> + '_ {
     text.lines().filter_map(Entry::read)
 }
 
+/// The lines of this name. Whose a line is shows before it is read: a file has many, and is looked at for each step.
+fn of<'t>(text: &'t str, name: &'t str) -> impl Iterator<Item = &'t str> {
+    text.lines().filter(move |line| is_of(line, name))
+}
+
+fn is_of(line: &str, name: &str) -> bool {
+    line.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+}
+
+/// Whether a name has a line.
+pub(super) fn has(text: &str, name: &str) -> bool {
+    of(text, name).any(|line| Entry::read(line).is_some())
+}
+
 /// The line of this name.
 ///
 /// # Errors
 /// A final failure where there are two: nobody knows which of them Dovecot takes.
 pub(super) fn find(text: &str, name: &str) -> Result<Option<Entry>, ActionError> {
-    let mut found = entries(text).filter(|entry| entry.name() == name);
+    let mut found = of(text, name).filter_map(Entry::read);
     let first = found.next();
     match found.next() {
         None => Ok(first),
@@ -164,27 +181,27 @@ pub(super) fn find(text: &str, name: &str) -> Result<Option<Entry>, ActionError>
 
 /// The text with this line in the place of the one of its name, or behind all others.
 pub(super) fn with(text: &str, entry: &Entry) -> String {
-    let mut lines = Vec::new();
+    let new = entry.text();
     let mut put = false;
+    let mut lines: Vec<&str> = Vec::new();
     for line in text.lines() {
-        let same = Entry::read(line).is_some_and(|known| known.name() == entry.name());
+        let same = is_of(line, entry.name()) && Entry::read(line).is_some();
         put |= same;
-        lines.push(if same { entry.text() } else { line.to_owned() });
+        lines.push(if same { &new } else { line });
     }
     if !put {
-        lines.push(entry.text());
+        lines.push(&new);
     }
-    whole(&lines)
+    whole(lines.into_iter())
 }
 
 /// The text without the lines of this name.
 pub(super) fn without(text: &str, name: &str) -> String {
-    let others = text.lines().filter(|line| Entry::read(line).is_none_or(|entry| entry.name() != name));
-    whole(&others.map(str::to_owned).collect::<Vec<_>>())
+    whole(text.lines().filter(|line| !(is_of(line, name) && Entry::read(line).is_some())))
 }
 
-fn whole(lines: &[String]) -> String {
-    lines.iter().map(|line| format!("{line}\n")).collect()
+fn whole<'t>(lines: impl Iterator<Item = &'t str>) -> String {
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 #[cfg(test)]

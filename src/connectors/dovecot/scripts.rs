@@ -32,7 +32,7 @@ impl<'a> Scripts<'a> {
         let password = store::resolve(at.store.as_ref(), &master.password).await;
         let password = password.map_err(|why| ActionError::retry(format!("the password of {}: {why}", master.user)))?;
         let who = SignIn { user: &master.user, password: &password, acts_as: Some(user) };
-        Ok(Self::Wire(Box::new(ManageSieve::open(&at.settings, server, &who).await?)))
+        Ok(Self::Wire(Box::new(ManageSieve::open(at, server, &who).await?)))
     }
 
     pub(super) async fn list(&mut self) -> Result<Vec<Script>, ActionError> {

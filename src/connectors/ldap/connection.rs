@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 use super::error::{self, Effect};
 use super::settings::{LdapSettings, Security};
 use crate::connectors::ActionError;
-use crate::outbound;
+use crate::outbound::Trust;
 use crate::secret::Secret;
 use crate::store::{self, Store};
 
@@ -26,12 +26,13 @@ pub(super) struct Connection {
 pub(super) struct Door {
     settings: Arc<LdapSettings>,
     store: Option<Store>,
+    trust: Trust,
     shared: Mutex<Option<Connection>>,
 }
 
 impl Door {
     pub(super) fn new(settings: Arc<LdapSettings>) -> Self {
-        Self { settings, store: None, shared: Mutex::default() }
+        Self { settings, store: None, trust: Trust::default(), shared: Mutex::default() }
     }
 
     /// Reads a password that is kept in the store from there.
@@ -105,8 +106,7 @@ impl Door {
         let settings = match self.settings.security {
             Security::None => settings,
             Security::Tls | Security::StartTls => {
-                let trust = outbound::trust(self.settings.ca.as_deref()).map_err(ActionError::retry)?;
-                settings.set_config(Arc::new(trust))
+                settings.set_config(self.trust.of(self.settings.ca.as_deref()).map_err(ActionError::retry)?)
             }
         };
         let refused = |why| ActionError::retry(format!("{} cannot be reached: {why}", self.host()));

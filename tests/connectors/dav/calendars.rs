@@ -5,6 +5,7 @@ use usher::run::Evidence;
 use usher::workflow::ActionKind;
 
 use super::line::Fault;
+use super::radicale::Radicale;
 use super::target::{Calendars, event};
 use super::to_boss;
 use crate::conformance::{call, perform};
@@ -108,6 +109,17 @@ async fn an_event_that_changes_meanwhile_is_not_lost() {
     let outcome = transfer(&at.connector, 1).await;
     assert!(matches!(outcome, Err(ActionError::Unknown { .. })), "{outcome:?}");
     assert_eq!(named(&at, "jdoe/home/"), ["a.ics"], "it stays until it is handed over as it is now");
+    // The server itself looks at the version, when the event is another one by then.
+    let at = leaver().await;
+    at.line.always(Some(Fault::Instead("MOVE", refuses)));
+    let written = event("a", "20280101T100000Z", "Another party");
+    at.line.once(0, Fault::Meanwhile("DELETE", at.server.root().join("jdoe/home/a.ics"), written.clone()));
+    let outcome = transfer(&at.connector, 1).await;
+    assert!(
+        matches!(&outcome, Err(ActionError::Unknown { reason }) if reason.contains("changed meanwhile")),
+        "{outcome:?}"
+    );
+    assert_eq!(at.events()["jdoe/home/a.ics"], written);
 }
 
 #[tokio::test]
@@ -125,6 +137,26 @@ async fn a_server_that_sends_invitations_keeps_the_events_where_they_are_too() {
     assert!(asked.iter().all(|asked| !asked.starts_with("MOVE") && !asked.starts_with("DELETE")), "{asked:#?}");
     transfer(&at.connector, 2).await.expect("found done");
     assert_eq!(at.events().len(), before.len() + 6);
+}
+
+#[tokio::test]
+async fn what_a_colleague_shares_stays_the_colleagues() {
+    let at = Calendars::on(Radicale::start_sharing().await).await;
+    at.calendar("jdoe", "work", &[("1.ics", &event("1", "20280101T100000Z", "Review"))]);
+    at.calendar("boss", "team", &[("t.ics", &event("t", "20280101T100000Z", "Team"))]);
+    // To the one it is shared with, it is a calendar like any other: read, and written.
+    let own = at.server.url("jdoe/boss-team/");
+    let http =
+        usher::outbound::client(None, std::time::Duration::from_secs(10)).expect("a client").build().expect("a client");
+    let seen = http.get(format!("{own}t.ics")).basic_auth("jdoe", Some("jdoepass")).send().await.expect("an answer");
+    assert!(seen.status().is_success() && seen.text().await.expect("an event").contains("SUMMARY:Team"), "not shared");
+    let exported = call(ActionKind::CalendarsExport, &serde_json::Value::Null, Some("jdoe"), "run_1/export", 1);
+    let evidence = perform(&at.connector, &exported).await.expect("kept");
+    assert!(evidence.detail.contains("1 calendars with 1 events"), "{evidence:?}");
+    let evidence = transfer(&at.connector, 1).await.expect("handed over");
+    assert!(evidence.detail.contains("1 events and tasks of account `jdoe` in 1 calendars"), "{evidence:?}");
+    assert_eq!(named(&at, "boss/team/"), ["t.ics"], "nobody has moved it");
+    assert!(named(&at, "boss/from-jdoe-boss-team-").is_empty());
 }
 
 #[tokio::test]

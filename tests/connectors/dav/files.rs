@@ -109,6 +109,74 @@ async fn nothing_of_the_colleagues_is_written_over() {
 }
 
 #[tokio::test]
+async fn the_folder_of_another_leaver_is_somebody_elses() {
+    let at = leaver(Share::One).await;
+    for mark in ["{\"account\":\"john\",\"system\":\"cloud\"}\n", "{\"account\":\"jdoe\",\"system\":\"nas\"}\n"] {
+        at.write("boss", "From Jane/.usher-from.json", mark.as_bytes());
+        let refused = transfer(&at, &to_boss()).await;
+        let named = "a folder of that name with other files";
+        assert!(matches!(&refused, Err(ActionError::Fail { reason }) if reason.contains(named)), "{refused:?}");
+        assert!(at.files().contains_key("jdoe/a.txt"));
+    }
+    // What is too long for one object is not read to its end.
+    at.write("boss", "From Jane/.usher-from.json", &[b' '; 17 * 1024 * 1024]);
+    let refused = transfer(&at, &to_boss()).await;
+    assert!(
+        matches!(&refused, Err(ActionError::Retry { reason, .. }) if reason.contains("more than 16777216 bytes")),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_file_that_changes_while_it_is_carried_over_is_not_lost() {
+    let at = leaver(Share::Several).await;
+    let changed = at.server.root("jdoe").join("a.txt");
+    at.line.once(0, Fault::Meanwhile("DELETE", changed, "written since".to_owned()));
+    let outcome = transfer(&at, &to_boss()).await;
+    assert!(
+        matches!(&outcome, Err(ActionError::Unknown { reason }) if reason.contains("changed meanwhile")),
+        "{outcome:?}"
+    );
+    assert_eq!(at.files()["jdoe/a.txt"], "written since");
+}
+
+#[tokio::test]
+async fn what_was_written_is_read_back_before_the_original_goes() {
+    let at = leaver(Share::Several).await;
+    // The server says that it has it, and keeps nothing of it.
+    at.line.once(1, Fault::Instead("PUT", "HTTP/1.1 201 Created\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"));
+    let outcome = transfer(&at, &to_boss()).await;
+    let named = "does not read back as what was sent";
+    assert!(matches!(&outcome, Err(ActionError::Unknown { reason }) if reason.contains(named)), "{outcome:?}");
+    transfer(&at, &to_boss()).await.expect("handed over");
+    all_there(&at);
+}
+
+#[tokio::test]
+async fn what_is_done_in_part_is_unknown() {
+    let part = "HTTP/1.1 207 Multi-Status\r\ncontent-type: application/xml\r\ncontent-length: 112\r\nconnection: close\r\n\r\n\
+        <multistatus xmlns='DAV:'><response><href>/x</href><status>HTTP/1.1 423 Locked</status></response></multistatus>";
+    let at = leaver(Share::One).await;
+    at.line.once(0, Fault::Instead("MOVE", part));
+    let outcome = transfer(&at, &to_boss()).await;
+    assert!(matches!(&outcome, Err(ActionError::Unknown { reason }) if reason.contains("207")), "{outcome:?}");
+    transfer(&at, &to_boss()).await.expect("handed over");
+    all_there(&at);
+}
+
+#[tokio::test]
+async fn folders_within_folders_have_an_end() {
+    let at = Files::start(Share::Several).await;
+    at.write("jdoe", &format!("{}a.txt", "d/".repeat(110)), b"a");
+    let refused = transfer(&at, &to_boss()).await;
+    let words = match &refused {
+        Err(ActionError::Fail { reason } | ActionError::Unknown { reason }) => reason,
+        other => panic!("{other:?}"),
+    };
+    assert!(words.contains("nested too deep"), "{refused:?}");
+}
+
+#[tokio::test]
 async fn a_folder_has_a_name_and_is_no_path() {
     let at = leaver(Share::One).await;
     for folder in ["../jdoe", "a/b", "..", ".", "a\u{0}b"] {

@@ -2,6 +2,7 @@
 //! ends and what it asks for. Each connection carries one request, so that a cut is a cut.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -18,12 +19,18 @@ pub enum Fault {
     Within(&'static str, usize),
     /// It is answered with this, and does not arrive.
     Instead(&'static str, &'static str),
+    /// Right before it arrives, somebody else writes this into that file.
+    Meanwhile(&'static str, PathBuf, String),
 }
 
 impl Fault {
     fn method(&self) -> &'static str {
         match self {
-            Self::Before(method) | Self::After(method) | Self::Within(method, _) | Self::Instead(method, _) => method,
+            Self::Before(method)
+            | Self::After(method)
+            | Self::Within(method, _)
+            | Self::Instead(method, _)
+            | Self::Meanwhile(method, ..) => method,
         }
     }
 }
@@ -108,6 +115,7 @@ async fn carry(mut client: TcpStream, server: u16, own: u16, state: Arc<Mutex<St
             client.write_all(answer.as_bytes()).await.ok()?;
             return client.shutdown().await.ok();
         }
+        Some(Fault::Meanwhile(_, path, text)) => std::fs::write(path, text).expect("writes"),
         _ => {}
     }
     let mut upstream = TcpStream::connect(("127.0.0.1", server)).await.ok()?;

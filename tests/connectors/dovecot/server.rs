@@ -35,6 +35,8 @@ pub enum Variant {
     MastersAreDenied,
     /// Access lists hold for the master user, who is on none of them.
     MastersSeeNothing,
+    /// Whoever was refused is answered late, and whoever comes from the same address too: as Dovecot comes.
+    Penalises,
 }
 
 pub struct Dovecot {
@@ -298,6 +300,7 @@ fn configuration(at: &Path, ports: Ports, smtp: u16, variant: Variant) -> String
     };
     let masters = if variant == Variant::MastersAreDenied { "result_success = continue" } else { "" };
     let acl_user = if variant == Variant::MastersSeeNothing { "" } else { "acl_user = %u" };
+    let penalties = if variant == Variant::Penalises { "0600" } else { "0" };
     let doveadm_tls = if variant == Variant::Tls { "yes" } else { "no" };
     let Ports { imap, imaps, sieve, lmtp, http } = ports;
     let at = at.display();
@@ -398,7 +401,7 @@ service doveadm {{
 service anvil {{
   chroot =
   unix_listener anvil-auth-penalty {{
-    mode = 0
+    mode = {penalties}
   }}
 }}
 {no_chroot}protocol imap {{

@@ -77,7 +77,7 @@ impl Target for MailHost {
         let Some(line) = users.lines().find(|line| line.starts_with(&format!("{account}:"))) else {
             return Value::Null;
         };
-        let denied = self.server.read("deny").lines().any(|line| line == format!("{account}:"));
+        let denied = self.server.read("deny").lines().any(|line| line.starts_with(&format!("{account}:")));
         let sessions = self.server.doveadm("who", json!({ "mask": [account] })).await;
         let scripts = self.server.doveadm("sieveList", json!({ "user": account })).await;
         let script = self.server.doveadm("sieveGet", json!({ "user": account, "scriptname": "usher" })).await;

@@ -2,11 +2,10 @@
 
 use sha2::{Digest, Sha256};
 
-use super::password;
+use super::password::{self, Rounds};
 use crate::clock;
 use crate::connectors::dovecot::DovecotSystem;
 use crate::connectors::dovecot::account::{SEEN_AFTER, Subject, is_denied};
-use crate::connectors::dovecot::file;
 use crate::connectors::dovecot::name::UserName;
 use crate::connectors::dovecot::passwd::{self, Entry, Note};
 use crate::connectors::{ActionError, Call, Observation};
@@ -73,7 +72,7 @@ impl NewAccount {
         let password = password.ok_or_else(|| ActionError::fail("`account.create` came without a password"))?;
         // Closed before it is there: nobody signs in to what is to be closed.
         let closed = at.denied().await?.is_some_and(|denied| is_denied(&denied, &self.name));
-        let hash = password::hash(password).await?;
+        let hash = password::hash(password, Rounds::Chosen).await?;
         if closed == self.enabled {
             if self.enabled && at.find(&self.name).await?.is_some() && self.made(at).await?.is_none() {
                 return Err(self.taken(at));
@@ -81,7 +80,7 @@ impl NewAccount {
             at.deny(&self.name, !self.enabled).await?;
         }
         let (new, taken) = (self.clone(), self.taken(at));
-        file::change(at.passwd_file()?, move |text| match passwd::find(text, new.name.as_str())? {
+        at.change(at.passwd_file()?, move |text| match passwd::find(text, new.name.as_str())? {
             Some(entry) if new.has_made(&entry) => Ok(text.to_owned()),
             Some(_) => Err(taken),
             None => {

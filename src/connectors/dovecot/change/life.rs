@@ -3,7 +3,6 @@
 
 use crate::connectors::dovecot::DovecotSystem;
 use crate::connectors::dovecot::account::{Subject, is_denied};
-use crate::connectors::dovecot::file;
 use crate::connectors::dovecot::name::UserName;
 use crate::connectors::dovecot::passwd;
 use crate::connectors::dovecot::scripts::Scripts;
@@ -87,7 +86,7 @@ async fn purge(subject: &Subject, at: &DovecotSystem) -> Result<(), ActionError>
     }
     drop_scripts(subject, at).await.map_err(in_doubt)?;
     let who = subject.name.clone();
-    file::change(at.passwd_file()?, move |text| Ok(passwd::without(text, who.as_str()))).await.map_err(in_doubt)
+    at.change(at.passwd_file()?, move |text| Ok(passwd::without(text, who.as_str()))).await.map_err(in_doubt)
 }
 
 async fn drop_scripts(subject: &Subject, at: &DovecotSystem) -> Result<(), ActionError> {

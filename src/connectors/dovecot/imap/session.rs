@@ -71,13 +71,13 @@ impl Mailbox {
         let password = store::resolve(at.store.as_ref(), &master.password).await.map_err(ActionError::retry)?;
         let place = format!("{}:{}", server.host, server.port);
         let limit = at.settings.timeout;
-        let mut client = Client::new(buffered(line::connect(&at.settings, server).await?));
+        let mut client = Client::new(buffered(line::connect(at, server).await?));
         greeted(&mut client, limit, &place).await?;
         if server.security == Security::StartTls {
             let asked = within(limit, client.run_command_and_check_ok("STARTTLS", None)).await;
             asked.map_err(|why| refused(&place, &why))?;
             if let Line::Clear(stream) = client.into_inner().into_inner() {
-                client = Client::new(buffered(line::secure(&at.settings, server, stream).await?));
+                client = Client::new(buffered(line::secure(at, server, stream).await?));
             } else {
                 return Err(ActionError::fail(format!("{place}: TLS comes before STARTTLS")));
             }

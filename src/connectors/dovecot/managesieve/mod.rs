@@ -10,11 +10,12 @@ use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncWriteExt, BufReader};
 
 use self::reply::{Ending, How, Part, Reply};
+use super::DovecotSystem;
 use super::error::Effect;
 use super::line::{self, Line, within};
 use super::name::UserName;
 use super::scripts::Script;
-use super::settings::{DovecotSettings, Server};
+use super::settings::Server;
 use crate::connectors::ActionError;
 use crate::connectors::declared::one_line;
 use crate::outbound::Security;
@@ -22,7 +23,7 @@ use crate::secret::Secret;
 
 /// A session, signed in.
 pub(super) struct ManageSieve<'a> {
-    settings: &'a DovecotSettings,
+    at: &'a DovecotSystem,
     server: &'a Server,
     line: BufReader<Line>,
 }
@@ -37,12 +38,8 @@ pub(super) struct SignIn<'a> {
 
 impl<'a> ManageSieve<'a> {
     /// A session as somebody. Nothing that fails here has had an effect.
-    pub(super) async fn open(
-        settings: &'a DovecotSettings,
-        server: &'a Server,
-        who: &SignIn<'_>,
-    ) -> Result<Self, ActionError> {
-        let mut session = Self::greeted(settings, server).await?;
+    pub(super) async fn open(at: &'a DovecotSystem, server: &'a Server, who: &SignIn<'_>) -> Result<Self, ActionError> {
+        let mut session = Self::greeted(at, server).await?;
         let (_, ending) = session.sign_in(who).await?;
         match ending.how {
             How::Ok => Ok(session),
@@ -57,12 +54,12 @@ impl<'a> ManageSieve<'a> {
 
     /// Whether the server lets somebody in with a password. The session is closed at once.
     pub(super) async fn lets_in(
-        settings: &'a DovecotSettings,
+        at: &'a DovecotSystem,
         server: &'a Server,
         user: &UserName,
         password: &Secret,
     ) -> Result<bool, ActionError> {
-        let mut session = Self::greeted(settings, server).await?;
+        let mut session = Self::greeted(at, server).await?;
         let who = SignIn { user: user.as_str(), password, acts_as: None };
         let (_, ending) = session.sign_in(&who).await?;
         session.close().await;
@@ -76,15 +73,15 @@ impl<'a> ManageSieve<'a> {
         }
     }
 
-    async fn greeted(settings: &'a DovecotSettings, server: &'a Server) -> Result<Self, ActionError> {
-        let line = BufReader::new(line::connect(settings, server).await?);
-        let mut session = Self { settings, server, line };
+    async fn greeted(at: &'a DovecotSystem, server: &'a Server) -> Result<Self, ActionError> {
+        let line = BufReader::new(line::connect(at, server).await?);
+        let mut session = Self { at, server, line };
         session.greeting().await?;
         if server.security == Security::StartTls {
             session.done(Effect::Looks, &[Word("STARTTLS")]).await?;
             // What came in the clear behind the answer counts for nothing (RFC 5804, 2.2).
             session.line = match session.line.into_inner() {
-                Line::Clear(stream) => BufReader::new(line::secure(settings, server, stream).await?),
+                Line::Clear(stream) => BufReader::new(line::secure(at, server, stream).await?),
                 secured @ Line::Tls(_) => BufReader::new(secured),
             };
             session.greeting().await?;
@@ -93,7 +90,7 @@ impl<'a> ManageSieve<'a> {
     }
 
     async fn greeting(&mut self) -> Result<(), ActionError> {
-        let read = within(self.settings.timeout, reply::read(&mut self.line)).await;
+        let read = within(self.at.settings.timeout, reply::read(&mut self.line)).await;
         let (_, ending) = read.map_err(|why| self.lost(Effect::Looks, &why))?;
         match ending.how {
             How::Ok => Ok(()),
@@ -189,7 +186,7 @@ impl<'a> ManageSieve<'a> {
     }
 
     async fn ask(&mut self, effect: Effect, command: &[Argument<'_>]) -> Result<Reply, ActionError> {
-        let limit = self.settings.timeout;
+        let limit = self.at.settings.timeout;
         let asked = within(limit, async {
             self.send(command).await?;
             reply::read(&mut self.line).await
