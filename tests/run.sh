@@ -2,7 +2,7 @@
 #
 # All checks and tests, on SQLite and on PostgreSQL: format, lints, tests.
 #
-# Needs Rust, PostgreSQL's programs, libfaketime, OpenLDAP, Dovecot, Samba and Python 3 with venv. As root on Debian or Ubuntu it installs them (and Postfix,
+# Needs Rust, PostgreSQL's programs, libfaketime, OpenLDAP, 389 Directory Server, Dovecot, Samba and Python 3 with venv. As root on Debian or Ubuntu it installs them (and Postfix,
 # for a test of the mail) by itself where they are missing; elsewhere it says what to install. The tests get a PostgreSQL server of their own on a free port, in a
 # temporary folder, which is stopped and removed whatever happens. USHER_TEST_POSTGRES=postgres://… uses another one.
 set -euo pipefail
@@ -114,14 +114,17 @@ postfix_test() {
     run tests/postfix.sh "${CARGO_TARGET_DIR:-target}/debug/usher"
 }
 
-# The connectors are tested against real servers (tests/connectors): OpenLDAP and Dovecot as any user, Samba's domain
-# controller as root.
+# The connectors are tested against real servers (tests/connectors): OpenLDAP, 389 Directory Server and Dovecot as any user,
+# Samba's domain controller as root.
 servers_for_connectors() {
     local missing=()
     if [ -z "$(find /usr/sbin /usr/local/sbin /usr/local/libexec /usr/libexec -name slapd 2>/dev/null | head -n 1)" ]; then
         missing+=(slapd)
     fi
     command -v ldapmodify >/dev/null || missing+=(ldap-utils)
+    [ -x /usr/sbin/ns-slapd ] || missing+=(389-ds-base)
+    command -v certutil >/dev/null && command -v pk12util >/dev/null || missing+=(libnss3-tools)
+    command -v openssl >/dev/null || missing+=(openssl)
     [ -x /usr/sbin/dovecot ] || missing+=(dovecot-core)
     [ -x /usr/lib/dovecot/imap ] || missing+=(dovecot-imapd)
     [ -x /usr/lib/dovecot/managesieve ] || missing+=(dovecot-managesieved)

@@ -22,7 +22,8 @@ pub(super) fn attributes(settings: &LdapSettings) -> Vec<String> {
     let own = [settings.profile.id(), &settings.login, &settings.employee_number, "objectClass"];
     let names = ["mail", "givenName", "sn", "displayName", "cn", "memberOf", "department", "manager"];
     let signs: &[&str] = match settings.profile {
-        Profile::OpenLdap => &["authTimestamp", "pwdLastSuccess", "pwdChangedTime", "creatorsName"],
+        Profile::OpenLdap | Profile::Posix => &["authTimestamp", "pwdLastSuccess", "pwdChangedTime", "creatorsName"],
+        Profile::Ds389 => &["lastLoginTime", "pwdUpdateTime", "creatorsName"],
         Profile::ActiveDirectory => &[
             "lastLogonTimestamp",
             "pwdLastSet",
@@ -119,12 +120,14 @@ fn aliases(entry: &Entry) -> Vec<String> {
 }
 
 /// The latest sign-in that the server has written down, epoch milliseconds.
-fn last_sign_in(profile: Profile, entry: &Entry) -> Option<i64> {
+pub(super) fn last_sign_in(profile: Profile, entry: &Entry) -> Option<i64> {
     match profile {
         // The overlay `lastbind` writes the one, the server's own `lastbind on` the other.
-        Profile::OpenLdap => {
+        Profile::OpenLdap | Profile::Posix => {
             ["authTimestamp", "pwdLastSuccess"].into_iter().filter_map(|name| generalized(&entry.text(name)?)).max()
         }
+        // Written by the Account Policy plugin, where that is told to.
+        Profile::Ds389 => generalized(&entry.text("lastLoginTime")?),
         Profile::ActiveDirectory => filetime(&entry.text("lastLogonTimestamp")?),
     }
 }

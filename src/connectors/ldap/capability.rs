@@ -1,14 +1,30 @@
 //! What a directory can do, before anything is asked of it.
 
-use super::settings::LdapSettings;
+use super::settings::{LdapSettings, Profile};
 use crate::run::Capability;
 use crate::workflow::{ActionKind, Facet, Place};
+
+/// Who makes a new account of a UNIX machine: numbers are given out by whoever keeps count of them.
+pub(super) const NO_NUMBERS: &str =
+    "Make the account in the directory, with a `uidNumber` that is free and a home directory";
 
 /// The answer of the system called `name` for `action`.
 pub(super) fn of(name: &str, settings: &LdapSettings, action: ActionKind) -> Capability {
     use ActionKind as A;
     let cannot = |why: &str| Capability::Unsupported(format!("`{name}` {why}"));
     let within = |limit: &str| Capability::Degraded(format!("`{name}` {limit}"));
+    if settings.profile == Profile::Posix {
+        match action {
+            A::AccountDisable | A::VerifyNoAccess => {
+                return within(
+                    "has accounts of UNIX machines, which expire by `shadowExpire`: PAM and sssd refuse them. The directory \
+                     itself lets in whoever knows the password, so rotate that too",
+                );
+            }
+            A::AccountCreate => return Capability::Manual(NO_NUMBERS.to_owned()),
+            _ => {}
+        }
+    }
     match action {
         A::AccountDisable
         | A::AccountEnable

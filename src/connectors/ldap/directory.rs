@@ -179,13 +179,15 @@ impl<'a> Directory<'a> {
         }
     }
 
-    /// Elsewhere the change carries the condition that the name is still that of the entry (RFC 4528).
+    /// Elsewhere the change carries the condition that the name is still that of the entry (RFC 4528), where the server takes
+    /// one: 389 Directory Server does not.
     fn asserting(&self, target: &Target) -> Result<Ldap, ActionError> {
         let mut ldap = self.ldap();
-        if let (Profile::OpenLdap, true, Some(id)) = (self.profile, self.connection.asserts, &target.id) {
+        let asserts = self.connection.asserts && self.profile != Profile::ActiveDirectory;
+        if let Some(id) = target.id.as_ref().filter(|_| asserts) {
             // The library panics on a filter that is none.
             let no_id = || ActionError::fail(format!("`{id}` is no id of an entry"));
-            entry::id_bytes(id).ok_or_else(no_id)?;
+            entry::id_bytes(self.profile, id).ok_or_else(no_id)?;
             let filter = name::equals(self.profile.id(), id);
             let control: RawControl = Assertion { filter }.critical().into();
             ldap.with_controls(control);

@@ -34,6 +34,13 @@ impl Entry {
         Ok(Self { dn: parsed.dn, values })
     }
 
+    /// An entry with these values.
+    #[cfg(test)]
+    pub(super) fn sample(dn: &str, values: &[(&str, &str)]) -> Self {
+        let values = values.iter().map(|(name, value)| (name.to_lowercase(), vec![value.as_bytes().to_vec()]));
+        Self { dn: dn.to_owned(), values: values.collect() }
+    }
+
     /// All values of an attribute that are text.
     pub(super) fn texts(&self, attribute: &str) -> Vec<String> {
         let values = self.values.get(&attribute.to_lowercase()).into_iter().flatten();
@@ -58,7 +65,7 @@ impl Entry {
     /// Its immutable id, as text.
     pub(super) fn id(&self, profile: Profile) -> Option<String> {
         match profile {
-            Profile::OpenLdap => self.text(profile.id()).map(|id| id.to_lowercase()),
+            Profile::OpenLdap | Profile::Ds389 | Profile::Posix => self.text(profile.id()).map(|id| id.to_lowercase()),
             Profile::ActiveDirectory => self.bytes(profile.id()).and_then(guid),
         }
     }
@@ -71,11 +78,14 @@ fn guid(bytes: &[u8]) -> Option<String> {
     Some([&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-"))
 }
 
-/// The bytes of an id as people write it; `None` for what is none.
-pub(super) fn id_bytes(id: &str) -> Option<[u8; 16]> {
+/// The bytes of an id as people write it; `None` for what is none. 389 Directory Server writes four equal parts.
+pub(super) fn id_bytes(profile: Profile, id: &str) -> Option<[u8; 16]> {
+    let parts: &[usize] = match profile {
+        Profile::OpenLdap | Profile::ActiveDirectory | Profile::Posix => &[8, 4, 4, 4, 12],
+        Profile::Ds389 => &[8, 8, 8, 8],
+    };
     let groups: Vec<&str> = id.split('-').collect();
-    let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
-    if lengths != [8, 4, 4, 4, 12] {
+    if !groups.iter().map(|group| group.len()).eq(parts.iter().copied()) {
         return None;
     }
     hex::decode(groups.concat()).ok()?.try_into().ok()
@@ -109,13 +119,18 @@ mod tests {
     #[test]
     fn ids_are_read_and_written_as_people_know_them() {
         let id = "6ea7aa75-d89b-407f-8f4d-8718812679d7";
-        let stored = swapped(id_bytes(id).unwrap());
+        let stored = swapped(id_bytes(Profile::ActiveDirectory, id).unwrap());
         assert_eq!(&stored[..8], &[0x75, 0xaa, 0xa7, 0x6e, 0x9b, 0xd8, 0x7f, 0x40]);
         assert_eq!(guid(&stored).unwrap(), id);
-        assert_eq!(swapped(stored), id_bytes(id).unwrap());
+        assert_eq!(swapped(stored), id_bytes(Profile::OpenLdap, id).unwrap());
+        let own = "25cb5312-e70911f1-8c98ee08-8b2a60a3";
+        assert!(id_bytes(Profile::Ds389, own).is_some() && id_bytes(Profile::Ds389, id).is_none());
+        assert_eq!(id_bytes(Profile::Posix, own), None, "another server's");
         for wrong in ["", "ada", "6ea7aa75-d89b-407f-8f4d-8718812679d", "*)(uid=*", "6ea7aa75d89b407f8f4d8718812679d7"]
         {
-            assert_eq!(id_bytes(wrong), None, "{wrong}");
+            for profile in Profile::ALL {
+                assert_eq!(id_bytes(profile, wrong), None, "{wrong}");
+            }
         }
     }
 

@@ -13,16 +13,16 @@ use super::{error, name};
 use crate::connectors::{ActionError, membership};
 
 /// An account is in so many groups, at most.
-const MOST: i32 = 1000;
+pub(super) const MOST: i32 = 1000;
 
 /// A group.
 #[derive(Clone, Debug)]
 pub(super) struct Group {
-    dn: String,
+    pub(super) dn: String,
     /// What people call it.
     pub(super) name: String,
     /// The attribute of its members, and whether that holds sign-in names.
-    members: &'static str,
+    pub(super) members: &'static str,
 }
 
 impl Group {
@@ -64,7 +64,7 @@ impl Place<'_> {
         let by_name = name::equals("member", dn);
         let holds = match self.settings.profile {
             Profile::ActiveDirectory => by_name,
-            Profile::OpenLdap => {
+            Profile::OpenLdap | Profile::Ds389 | Profile::Posix => {
                 let login = account.text(&self.settings.login).unwrap_or_default();
                 let (unique, uid) = (name::equals("uniqueMember", dn), name::equals("memberUid", &login));
                 format!("(|{by_name}{unique}{uid})")
@@ -73,7 +73,7 @@ impl Place<'_> {
         self.groups(&holds, MOST).await
     }
 
-    async fn groups(&self, filter: &str, most: i32) -> Result<Vec<Group>, ActionError> {
+    pub(super) async fn groups(&self, filter: &str, most: i32) -> Result<Vec<Group>, ActionError> {
         let filter = format!("(&{}{filter})", self.settings.profile.groups());
         let wanted = ["cn", "objectClass"].map(str::to_owned);
         let found = self.directory.find(&self.settings.groups, Scope::Subtree, &filter, &wanted, most).await?;

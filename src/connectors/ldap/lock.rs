@@ -17,14 +17,32 @@ const DISABLED: i64 = 0x2;
 /// NORMAL_ACCOUNT of `userAccountControl`.
 const NORMAL: i64 = 0x200;
 
+/// `shadowExpire` of an account that is closed: it has expired on the second day of 1970 (shadow(5); zero may mean "never").
+/// Any other value is a day that somebody has set.
+const EXPIRED: &str = "1";
+
 /// The attributes that locks are read from.
-pub(super) const ATTRIBUTES: [&str; 3] = ["pwdAccountLockedTime", "userAccountControl", "pwdPolicySubentry"];
+pub(super) const ATTRIBUTES: [&str; 5] =
+    ["pwdAccountLockedTime", "userAccountControl", "pwdPolicySubentry", "nsAccountLock", "shadowExpire"];
 
 /// Whether nobody can sign in with it.
 pub(super) fn is_closed(profile: Profile, entry: &Entry) -> bool {
     match profile {
         Profile::OpenLdap => entry.has("pwdAccountLockedTime", FOR_GOOD),
         Profile::ActiveDirectory => control(entry).is_some_and(|control| control & DISABLED != 0),
+        // The server works it out: a role of the account may lock it too.
+        Profile::Ds389 => entry.has("nsAccountLock", "true"),
+        Profile::Posix => entry.has("shadowExpire", EXPIRED),
+    }
+}
+
+/// What a lock writes over, for whoever opens the account again.
+pub(super) fn written_over(profile: Profile, entry: &Entry) -> Option<String> {
+    match profile {
+        Profile::OpenLdap | Profile::ActiveDirectory | Profile::Ds389 => None,
+        Profile::Posix => {
+            entry.text("shadowExpire").filter(|day| day != EXPIRED).map(|day| format!("shadowExpire was {day}"))
+        }
     }
 }
 
@@ -34,17 +52,35 @@ fn control(entry: &Entry) -> Option<i64> {
 
 /// What closes an account, or opens it.
 pub(super) fn changes(profile: Profile, entry: &Entry, close: bool) -> Result<Vec<Change>, ActionError> {
-    Ok(vec![match profile {
-        Profile::OpenLdap if close => directory::replace("pwdAccountLockedTime", &[FOR_GOOD]),
-        Profile::OpenLdap => directory::replace("pwdAccountLockedTime", &[]),
+    let mark = |attribute: &str, value: &str| {
+        let values: &[&str] = if close { &[value] } else { &[] };
+        directory::replace(attribute, values)
+    };
+    Ok(match profile {
+        Profile::OpenLdap => vec![mark("pwdAccountLockedTime", FOR_GOOD)],
+        Profile::Ds389 => vec![mark("nsAccountLock", "true")],
+        Profile::Posix if close && !entry.has("objectClass", "shadowAccount") => {
+            vec![directory::add("objectClass", "shadowAccount"), mark("shadowExpire", EXPIRED)]
+        }
+        Profile::Posix => vec![mark("shadowExpire", EXPIRED)],
         Profile::ActiveDirectory => {
             let control = control(entry).ok_or_else(|| {
                 ActionError::fail("`userAccountControl` is not to be read: usher's user needs the right to")
             })?;
             let control = if close { control | DISABLED } else { control & !DISABLED };
-            directory::replace("userAccountControl", &[&control.to_string()])
+            vec![directory::replace("userAccountControl", &[&control.to_string()])]
         }
-    }])
+    })
+}
+
+/// A value of the lock's attribute that no account has. To take it away changes nothing, and shows who may.
+pub(super) const fn never(profile: Profile) -> Option<(&'static str, &'static str)> {
+    match profile {
+        Profile::OpenLdap => Some(("pwdAccountLockedTime", "19000101000000Z")),
+        Profile::Ds389 => Some(("nsAccountLock", "never")),
+        Profile::Posix => Some(("shadowExpire", "-4711")),
+        Profile::ActiveDirectory => None,
+    }
 }
 
 /// `userAccountControl` of a new account.
@@ -59,8 +95,9 @@ impl Place<'_> {
     /// # Errors
     /// When the policies cannot be read.
     pub(super) async fn why_no_lock(&self, entry: &Entry) -> Result<Option<String>, ActionError> {
-        if self.settings.profile == Profile::ActiveDirectory {
-            return Ok(None);
+        match self.settings.profile {
+            Profile::OpenLdap => {}
+            Profile::ActiveDirectory | Profile::Ds389 | Profile::Posix => return Ok(None),
         }
         let policies = match entry.text("pwdPolicySubentry").or_else(|| self.settings.policy.clone()) {
             Some(dn) => self.directory.named(&dn, &policy_attributes()).await?.into_iter().collect(),

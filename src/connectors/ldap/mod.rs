@@ -1,7 +1,7 @@
 //! DIRECTORIES, by LDAP (RFC 4511). People are found by the entry's immutable id, whatever it is called and wherever it
 //! is moved; passwords go over TLS only; what a server does differently stands in [`Profile`].
 //!
-//! Read in this order: `settings`, `connection`, `directory`, `place`, `lock`, `groups`, `change/`, `reading`, `reach`.
+//! Read in this order: `settings`, `connection`, `directory`, `place`, `lock`, `groups`, `references`, `change/`, `reading`, `reach`.
 
 mod account;
 mod capability;
@@ -17,6 +17,7 @@ mod name;
 mod place;
 mod reach;
 mod reading;
+mod references;
 mod settings;
 
 use std::sync::Arc;

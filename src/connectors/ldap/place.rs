@@ -30,9 +30,9 @@ impl<'a> Place<'a> {
     pub(super) async fn find(&self, id: &str) -> Result<Option<Entry>, ActionError> {
         let profile = self.settings.profile;
         let wrong = || ActionError::fail(format!("`{id}` is no id of an account on {}", self.system));
-        let bytes = entry::id_bytes(id).ok_or_else(wrong)?;
+        let bytes = entry::id_bytes(profile, id).ok_or_else(wrong)?;
         let own = match profile {
-            Profile::OpenLdap => name::equals(profile.id(), id),
+            Profile::OpenLdap | Profile::Ds389 | Profile::Posix => name::equals(profile.id(), id),
             Profile::ActiveDirectory => name::equals_bytes(profile.id(), &entry::swapped(bytes)),
         };
         let found = self.accounts(&own, 2).await?;
@@ -63,14 +63,7 @@ impl<'a> Place<'a> {
 
     /// Whether usher signs in with it.
     pub(super) fn is_own(&self, entry: &Entry) -> bool {
-        let LdapSettings { user, base, login, .. } = self.settings;
-        // Active Directory lets everybody in by `LOGIN@DOMAIN`, whatever their entry says (MS-ADTS 5.1.1.1.1).
-        let here = |domain: &str| domain.eq_ignore_ascii_case(&name::domain_of(base));
-        let by_domain = user.split_once('@').filter(|(_, domain)| here(domain)).map(|(name, _)| name);
-        let by_short = user.split_once('\\').map(|(_, name)| name);
-        name::same(&entry.dn, user)
-            || entry.has("userPrincipalName", user)
-            || by_domain.into_iter().chain(by_short).any(|name| entry.has(login, name))
+        signs_in_with(self.settings, entry)
     }
 
     /// Refuses to shut usher itself out.
@@ -82,5 +75,69 @@ impl<'a> Place<'a> {
             true => Err(ActionError::fail(format!("usher signs in to {} with this account", self.system))),
             false => Ok(()),
         }
+    }
+}
+
+fn signs_in_with(settings: &LdapSettings, entry: &Entry) -> bool {
+    let LdapSettings { user, base, login, .. } = settings;
+    // Active Directory lets everybody in by `LOGIN@DOMAIN`, whatever their entry says (MS-ADTS 5.1.1.1.1).
+    let here = |domain: &str| domain.eq_ignore_ascii_case(&name::domain_of(base));
+    let by_domain = user.split_once('@').filter(|(_, domain)| here(domain)).map(|(name, _)| name);
+    let by_short = user.split_once('\\').map(|(_, name)| name);
+    name::same(&entry.dn, user)
+        || entry.has("userPrincipalName", user)
+        || by_domain.into_iter().chain(by_short).any(|name| entry.has(login, name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connectors::ldap::settings::Security;
+    use crate::secret::SecretRef;
+
+    fn signing_in_as(user: &str) -> LdapSettings {
+        let base = "OU=Staff,DC=corp,DC=example,DC=org".to_owned();
+        LdapSettings {
+            profile: Profile::ActiveDirectory,
+            url: "ldaps://dc1".to_owned(),
+            security: Security::Tls,
+            ca: None,
+            user: user.to_owned(),
+            password: SecretRef::Env("X".to_owned()),
+            people: base.clone(),
+            groups: base.clone(),
+            deleted: None,
+            filter: Profile::ActiveDirectory.filter().to_owned(),
+            login: "sAMAccountName".to_owned(),
+            employee_number: "employeeNumber".to_owned(),
+            hidden: None,
+            policy: None,
+            administrators: None,
+            placeholder: None,
+            domain: "corp.example.org".to_owned(),
+            base,
+            page: 500,
+            timeout: LdapSettings::TIMEOUT,
+        }
+    }
+
+    #[test]
+    fn ushers_own_account_is_known_by_whatever_it_signs_in_with() {
+        let own = Entry::sample(
+            "CN=usher,OU=Staff,DC=corp,DC=example,DC=org",
+            &[("sAMAccountName", "svc-usher"), ("userPrincipalName", "usher@sign-in.example")],
+        );
+        let other =
+            Entry::sample("CN=Ada,OU=Staff,DC=corp", &[("sAMAccountName", "ada"), ("userPrincipalName", "ada@x")]);
+        for user in [
+            "cn=usher, ou=staff,dc=corp,dc=example,dc=org",
+            "Usher@sign-in.example",
+            "svc-usher@CORP.example.org",
+            "CORP\\svc-usher",
+        ] {
+            assert!(signs_in_with(&signing_in_as(user), &own), "{user}");
+            assert!(!signs_in_with(&signing_in_as(user), &other), "{user}");
+        }
+        assert!(!signs_in_with(&signing_in_as("svc-usher@elsewhere.example"), &own), "another domain's");
     }
 }

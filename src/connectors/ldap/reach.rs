@@ -2,14 +2,14 @@
 
 use ldap3::Scope;
 
-use super::account::attributes;
+use super::account::{attributes, last_sign_in};
 use super::capability;
 use super::connection::Door;
 use super::directory::{self, Target};
 use super::entry::Entry;
 use super::place::Place;
 use super::settings::{LdapSettings, Profile, Security};
-use super::{error, name};
+use super::{error, lock, name};
 use crate::connectors::looking::Findings;
 use crate::connectors::{ActionError, Reach};
 
@@ -25,6 +25,9 @@ pub(super) async fn test(system: &str, settings: &LdapSettings, door: &Door) -> 
         Security::None => "in the clear, on this machine",
     };
     findings.good(format!("{} answers to {} ({}, {secured})", settings.url, settings.user, settings.security.as_str()));
+    if settings.profile == Profile::Ds389 && settings.security == Security::None {
+        findings.bad("passwords are changed over TLS only: 389 Directory Server refuses it in the clear");
+    }
     if let Err(error) = place.look(&mut findings).await {
         findings.bad(error.to_string());
     }
@@ -54,7 +57,22 @@ impl Place<'_> {
             (Some(_), None) => findings.bad(format!("`{}` of accounts may not be read", settings.profile.id())),
             (Some(_), Some(account)) => self.look_at(account, findings).await?,
         }
+        self.look_at_sign_ins(&found, findings);
         self.look_at_administrators(findings).await
+    }
+
+    /// Whether the server writes down who signs in. Nothing else shows which accounts are unused.
+    fn look_at_sign_ins(&self, found: &[Entry], findings: &mut Findings) {
+        let profile = self.settings.profile;
+        if found.iter().any(|entry| !self.is_own(entry) && last_sign_in(profile, entry).is_some()) {
+            return;
+        }
+        let by = match profile {
+            Profile::OpenLdap | Profile::Posix => "the overlay lastbind, or `lastbind on`, writes it down",
+            Profile::Ds389 => "the Account Policy plugin writes it down, with `alwaysRecordLogin: yes`",
+            Profile::ActiveDirectory => "the domain writes `lastLogonTimestamp`",
+        };
+        findings.good(format!("of {} accounts that were looked at, none shows a last sign-in: {by}", found.len()));
     }
 
     async fn look_at(&self, account: &Entry, findings: &mut Findings) -> Result<(), ActionError> {
@@ -64,13 +82,13 @@ impl Place<'_> {
         }
         match self.why_no_lock(account).await? {
             None if self.settings.profile == Profile::OpenLdap => {
-                findings.good("locks have an effect (`pwdLockout: TRUE`)")
+                findings.good("locks have an effect (`pwdLockout: TRUE`)");
             }
             None => {}
             Some(why) => findings.bad(why),
         }
         let missing = match self.settings.profile {
-            Profile::OpenLdap => self.refused_by_trial(account).await?,
+            Profile::OpenLdap | Profile::Ds389 | Profile::Posix => self.refused_by_trial(account).await?,
             Profile::ActiveDirectory => self.not_effective(account).await?,
         };
         match missing.as_slice() {
@@ -83,14 +101,11 @@ impl Place<'_> {
     /// Deletes values that are not there: who has the right is told so, and nothing changes either way.
     async fn refused_by_trial(&self, account: &Entry) -> Result<Vec<String>, ActionError> {
         let mut missing = Vec::new();
-        let never = [
-            ("pwdAccountLockedTime", "19000101000000Z"),
-            ("mail", "nobody@usher.invalid"),
-            ("displayName", "no such name"),
-        ];
+        let names = [("mail", "nobody@usher.invalid"), ("displayName", "no such name")];
+        let never = lock::never(self.settings.profile).into_iter().chain(names);
         let mark = self.settings.hidden.iter().map(|mark| (mark.attribute.as_str(), mark.value.as_str()));
         let mark = mark.filter(|(attribute, value)| !account.has(attribute, value));
-        for (attribute, value) in never.into_iter().chain(mark) {
+        for (attribute, value) in never.chain(mark) {
             if self.is_refused(&account.dn, attribute, value).await? {
                 missing.push(attribute.to_owned());
             }
@@ -124,7 +139,7 @@ impl Place<'_> {
             return Ok(());
         };
         let refused = match self.settings.profile {
-            Profile::OpenLdap => {
+            Profile::OpenLdap | Profile::Ds389 | Profile::Posix => {
                 let nobody = name::below("cn", "no such member", &self.settings.base);
                 self.is_refused(&group.dn, "member", &nobody).await?
             }

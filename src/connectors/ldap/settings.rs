@@ -16,24 +16,32 @@ pub enum Profile {
     OpenLdap,
     /// Active Directory, and Samba's: accounts are disabled by a bit of `userAccountControl`.
     ActiveDirectory,
+    /// 389 Directory Server, and what is made of it: accounts are locked by `nsAccountLock`.
+    Ds389,
+    /// Accounts of UNIX machines on any server that has `entryUUID` (RFC 2307): they expire by `shadowExpire`. The directory
+    /// itself goes on letting them in.
+    Posix,
 }
 
 impl Profile {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::OpenLdap, Self::ActiveDirectory];
+    pub const ALL: [Self; 4] = [Self::OpenLdap, Self::ActiveDirectory, Self::Ds389, Self::Posix];
 
     /// The word in the configuration.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::OpenLdap => "openldap",
             Self::ActiveDirectory => "active_directory",
+            Self::Ds389 => "389ds",
+            Self::Posix => "posix",
         }
     }
 
     /// Which entries are accounts, where the configuration says nothing.
     pub const fn filter(self) -> &'static str {
         match self {
-            Self::OpenLdap => "(objectClass=inetOrgPerson)",
+            Self::OpenLdap | Self::Ds389 => "(objectClass=inetOrgPerson)",
+            Self::Posix => "(objectClass=posixAccount)",
             // Neither computers, nor the contacts of the address book.
             Self::ActiveDirectory => "(&(objectCategory=person)(objectClass=user))",
         }
@@ -42,23 +50,35 @@ impl Profile {
     /// The attribute that people sign in with.
     pub const fn login(self) -> &'static str {
         match self {
-            Self::OpenLdap => "uid",
+            Self::OpenLdap | Self::Ds389 | Self::Posix => "uid",
             Self::ActiveDirectory => "sAMAccountName",
         }
     }
 
-    /// The attribute that never changes and never comes again (RFC 4530; MS-ADTS 3.1.1.1.4).
+    /// The attribute that never changes and never comes again (RFC 4530; MS-ADTS 3.1.1.1.4). Of 389 Directory Server it is
+    /// its own one: `entryUUID` is an extra there, which entries from before may lack.
     pub(super) const fn id(self) -> &'static str {
         match self {
-            Self::OpenLdap => "entryUUID",
+            Self::OpenLdap | Self::Posix => "entryUUID",
+            Self::Ds389 => "nsUniqueId",
             Self::ActiveDirectory => "objectGUID",
+        }
+    }
+
+    /// Whether groups follow an entry that is moved or removed, whatever is configured there (MS-ADTS 3.1.1.1.6).
+    pub(super) const fn keeps_references(self) -> bool {
+        match self {
+            Self::ActiveDirectory => true,
+            Self::OpenLdap | Self::Ds389 | Self::Posix => false,
         }
     }
 
     /// Which entries are groups.
     pub(super) const fn groups(self) -> &'static str {
         match self {
-            Self::OpenLdap => "(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup))",
+            Self::OpenLdap | Self::Ds389 | Self::Posix => {
+                "(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup))"
+            }
             Self::ActiveDirectory => "(objectClass=group)",
         }
     }

@@ -1,12 +1,12 @@
 //! A line to a server that is cut where a test says: a proxy that understands just enough of LDAP to know which requests
 //! change something (RFC 4511, 4.2 and on).
 
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 
 use crate::conformance::Cut;
 
@@ -21,6 +21,10 @@ pub enum Where {
     BeforeAnswer,
     /// The first request behind a change, which looks at what has become of it, does not arrive.
     BeforeLook,
+    /// So many changes arrive on a connection, and no more.
+    AfterChanges(usize),
+    /// So many searches arrive on a connection, and no more.
+    AfterSearches(usize),
 }
 
 impl From<Option<Cut>> for Where {
@@ -43,9 +47,43 @@ pub struct Line {
 /// What happens right before the next change arrives.
 type Meanwhile = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
 
+/// Where a server listens on this machine.
+#[derive(Clone, Debug)]
+enum Server {
+    Port(u16),
+    Socket(PathBuf),
+}
+
+/// Both ways of a connection to it.
+type Ways = (Box<dyn AsyncRead + Send + Unpin>, Box<dyn AsyncWrite + Send + Unpin>);
+
+impl Server {
+    async fn connect(&self) -> Option<Ways> {
+        Some(match self {
+            Self::Port(port) => {
+                let (read, write) = TcpStream::connect(("127.0.0.1", *port)).await.ok()?.into_split();
+                (Box::new(read), Box::new(write))
+            }
+            Self::Socket(path) => {
+                let (read, write) = UnixStream::connect(path).await.ok()?.into_split();
+                (Box::new(read), Box::new(write))
+            }
+        })
+    }
+}
+
 impl Line {
     /// A line to a server on this machine.
-    pub async fn to(server: u16) -> Self {
+    pub async fn to(port: u16) -> Self {
+        Self::to_server(Server::Port(port)).await
+    }
+
+    /// A line to a server's socket.
+    pub async fn to_socket(path: &Path) -> Self {
+        Self::to_server(Server::Socket(path.to_owned())).await
+    }
+
+    async fn to_server(server: Server) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let cut = Arc::new(Mutex::new(Where::Nowhere));
@@ -56,7 +94,7 @@ impl Line {
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 count.fetch_add(1, Ordering::SeqCst);
-                tokio::spawn(carry(client, server, Arc::clone(&state), Arc::clone(&happens)));
+                tokio::spawn(carry(client, server.clone(), Arc::clone(&state), Arc::clone(&happens)));
             }
         });
         Self { port, cut, opened, meanwhile }
@@ -77,10 +115,9 @@ impl Line {
     }
 }
 
-async fn carry(client: TcpStream, server: u16, cut: Arc<Mutex<Where>>, meanwhile: Meanwhile) -> Option<()> {
-    let server = TcpStream::connect(("127.0.0.1", server)).await.ok()?;
+async fn carry(client: TcpStream, server: Server, cut: Arc<Mutex<Where>>, meanwhile: Meanwhile) -> Option<()> {
+    let (mut answered, mut to_server) = server.connect().await?;
     let (mut asked, mut to_client) = client.into_split();
-    let (mut answered, mut to_server) = server.into_split();
     let (seen, mut changes) = tokio::sync::watch::channel(0_u64);
     let at = Arc::clone(&cut);
     let answers = tokio::spawn(async move {
@@ -103,17 +140,21 @@ async fn carry(client: TcpStream, server: u16, cut: Arc<Mutex<Where>>, meanwhile
 
 /// Carries requests until the line is cut; `Some` where it was.
 async fn requests(
-    from: &mut OwnedReadHalf,
-    to: &mut OwnedWriteHalf,
+    from: &mut (impl AsyncRead + Unpin),
+    to: &mut (impl AsyncWrite + Unpin),
     (cut, meanwhile): (&Mutex<Where>, &Meanwhile),
     seen: &tokio::sync::watch::Sender<u64>,
 ) -> Option<()> {
-    let mut changed = false;
+    let (mut changed, mut changes_seen, mut searches) = (false, 0, 0);
     loop {
         let message = message(from).await?;
         let changes = is_change(&message);
+        changes_seen += usize::from(changes);
+        searches += usize::from(operation(&message) == Some(SEARCH));
         let at = *cut.lock().expect("the state");
         let ends = match at {
+            Where::AfterChanges(most) => changes_seen > most,
+            Where::AfterSearches(most) => searches > most,
             Where::BeforeChange => changes,
             Where::BeforeLook => changed && !changes,
             Where::Nowhere | Where::BeforeAnswer => false,
@@ -133,7 +174,7 @@ async fn requests(
 }
 
 /// One message: a sequence with its length.
-async fn message(from: &mut OwnedReadHalf) -> Option<Vec<u8>> {
+async fn message(from: &mut (impl AsyncRead + Unpin)) -> Option<Vec<u8>> {
     let mut head = vec![0; 2];
     from.read_exact(&mut head).await.ok()?;
     let mut length = usize::from(head[1]);
@@ -149,10 +190,17 @@ async fn message(from: &mut OwnedReadHalf) -> Option<Vec<u8>> {
     Some(head)
 }
 
+const SEARCH: u8 = 0x63;
+
 /// Whether it modifies, adds, deletes, renames, or sets a password.
 fn is_change(message: &[u8]) -> bool {
+    matches!(operation(message), Some(0x66 | 0x68 | 0x4a | 0x6c | 0x77))
+}
+
+/// The tag of what is asked for.
+fn operation(message: &[u8]) -> Option<u8> {
     let inside = if message[1] < 0x80 { 2 } else { 2 + usize::from(message[1] - 0x80) };
     // The message's number comes first: an integer with its length.
     let operation = inside + 2 + usize::from(message[inside + 1]);
-    matches!(message.get(operation), Some(0x66 | 0x68 | 0x4a | 0x6c | 0x77))
+    message.get(operation).copied()
 }

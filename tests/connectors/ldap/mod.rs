@@ -1,8 +1,13 @@
-//! Directories, against real servers: OpenLDAP as any user, and Active Directory's protocol by Samba's domain controller
-//! as root.
+//! Directories, against real servers: OpenLDAP and 389 Directory Server as any user, and Active Directory's protocol by Samba's
+//! domain controller as root.
 
+mod ds389;
 mod line;
+mod ns_slapd;
 mod openldap;
+mod outside;
+mod posix;
+mod reading;
 mod samba;
 mod slapd;
 mod story;
@@ -15,13 +20,13 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use usher::connectors::ldap::{LdapSettings, Mark, Profile, Security};
 use usher::secret::SecretRef;
 
-pub use self::slapd::free_port;
-use self::slapd::{SUFFIX, Slapd, USHER};
+use self::outside::{Outside, SUFFIX, USHER};
+pub use crate::servers::free_port;
 
 /// In the clear to this machine; a test of its own shows the other ways in.
-fn settings(server: &Slapd) -> LdapSettings {
+fn settings(server: &Outside, profile: Profile) -> LdapSettings {
     LdapSettings {
-        profile: Profile::OpenLdap,
+        profile,
         url: format!("ldap://127.0.0.1:{}", server.port),
         security: Security::None,
         ca: None,
@@ -31,7 +36,7 @@ fn settings(server: &Slapd) -> LdapSettings {
         people: format!("ou=people,{SUFFIX}"),
         groups: format!("ou=groups,{SUFFIX}"),
         deleted: Some(format!("ou=disabled,{SUFFIX}")),
-        filter: Profile::OpenLdap.filter().to_owned(),
+        filter: profile.filter().to_owned(),
         login: "uid".to_owned(),
         employee_number: "employeeNumber".to_owned(),
         hidden: Some(Mark { attribute: "employeeType".to_owned(), value: "hidden".to_owned() }),

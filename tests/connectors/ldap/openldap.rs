@@ -1,15 +1,16 @@
 //! What OpenLDAP does with usher's changes, seen by those who sign in.
 
 use serde_json::{Value, json};
-use usher::connectors::ldap::{LdapSettings, LdapSystem, Security};
+use usher::connectors::ldap::{LdapSettings, LdapSystem, Profile, Security};
 use usher::connectors::{ActionError, Connector, Observation};
 use usher::run::{AccountStatus, Evidence};
 use usher::secret::Secret;
 use usher::workflow::ActionKind as A;
 
 use super::line::{Line, Where};
+use super::outside::{SUFFIX, added, group, person};
 use super::settings;
-use super::slapd::{SUFFIX, Slapd, group, person};
+use super::slapd::{Overlays, Slapd};
 use crate::conformance::{accounts, call};
 
 const ADA: &str = "uid=ada,ou=people,dc=example,dc=org";
@@ -35,7 +36,7 @@ async fn house_with(change: impl FnOnce(&mut LdapSettings)) -> House {
     let people = person("ada", "1005", "Ada", "Keller") + &person("boss", "1000", "Berta", "Brunner");
     let server = Slapd::start(&people).await;
     server.change(&(group("staff", &["ada", "boss"]) + &group("eng", &["ada", "boss"]) + &group("solo", &["ada"])));
-    let mut own = settings(&server);
+    let mut own = settings(&server, Profile::OpenLdap);
     change(&mut own);
     let ada = server.id("ada").await;
     House { system: connector(own), server, ada }
@@ -112,6 +113,22 @@ async fn a_lock_that_would_have_no_effect_is_no_success() {
 }
 
 #[tokio::test]
+async fn a_lock_that_only_seems_to_have_an_effect_is_found_by_a_trial() {
+    // The configuration names a policy that is not the one that counts.
+    let strict = format!("cn=strict,ou=policies,{SUFFIX}");
+    let house = house_with(|own| own.policy = Some(strict.clone())).await;
+    house.server.change(&format!(
+        "dn: {strict}\nchangetype: add\nobjectClass: person\nobjectClass: pwdPolicy\ncn: strict\nsn: strict\n\
+         pwdAttribute: userPassword\npwdLockout: TRUE\n\n\
+         dn: cn=default,ou=policies,{SUFFIX}\nchangetype: modify\nreplace: pwdLockout\npwdLockout: FALSE\n"
+    ));
+    house.done(A::AccountDisable).await;
+    assert_eq!(house.server.answer(ADA, FIRST).await, 0, "slapd lets her in all the same");
+    let tried = house.does(A::PasswordRotate, json!({})).await;
+    assert!(matches!(&tried, Err(ActionError::Fail { reason }) if reason.contains("was let in")), "{tried:?}");
+}
+
+#[tokio::test]
 async fn a_lock_after_wrong_passwords_is_no_closed_door() {
     let house = house().await;
     for _ in 0..6 {
@@ -135,7 +152,7 @@ async fn groups_that_are_taken_are_named_and_one_that_refuses_keeps_nobody_in_th
     assert!(words.contains("taken out of eng, staff"), "{words}");
     assert_eq!(groups(&house).await, ["solo"]);
 
-    let mut own = settings(&house.server);
+    let mut own = settings(&house.server, Profile::OpenLdap);
     own.placeholder = Some("cn=nobody,dc=example,dc=org".to_owned());
     let house = House { system: connector(own), ..house };
     let said = house.done(A::AccessRemove).await;
@@ -152,11 +169,112 @@ async fn groups_that_are_taken_are_named_and_one_that_refuses_keeps_nobody_in_th
 }
 
 async fn groups(house: &House) -> Vec<String> {
-    let dn = house.server.entry(&house.ada).await.expect("ada").dn;
-    let found = house.server.entries(&format!("ou=groups,{SUFFIX}"), &format!("(member={dn})")).await;
-    let mut names: Vec<String> = found.iter().map(|group| group.attrs["cn"][0].clone()).collect();
-    names.sort_unstable();
-    names
+    house.server.groups_with(&house.server.entry(&house.ada).await.expect("ada").dn).await
+}
+
+/// A house whose server does not see to it that groups follow.
+async fn house_without_references(change: impl FnOnce(&mut LdapSettings)) -> House {
+    let people = person("ada", "1005", "Ada", "Keller") + &person("boss", "1000", "Berta", "Brunner");
+    let server = Slapd::start_with(Overlays::Policies, &people).await;
+    server.change(&(group("staff", &["ada", "boss"]) + &group("eng", &["ada", "boss"])));
+    let mut own = settings(&server, Profile::OpenLdap);
+    change(&mut own);
+    let ada = server.id("ada").await;
+    House { system: connector(own), server, ada }
+}
+
+#[tokio::test]
+async fn groups_follow_an_account_that_is_moved_where_its_server_does_not_see_to_it() {
+    let house = house_without_references(|_| ()).await;
+    let away = format!("uid=ada,ou=disabled,{SUFFIX}");
+    house.done(A::AccountDelete).await;
+    assert_eq!(house.server.groups_with(&away).await, ["eng", "staff"]);
+    assert_eq!(house.server.groups_with(ADA).await, [""; 0], "whoever gets her name next is in no group of hers");
+    house.done(A::AccountRestore).await;
+    assert_eq!(house.server.groups_with(ADA).await, ["eng", "staff"]);
+    house.done(A::AccountDelete).await;
+    let said = house.done(A::AccountPurge).await;
+    assert!(said.contains("taken out of eng, staff"), "{said}");
+    assert_eq!(house.server.groups_with(&away).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn groups_follow_though_the_line_is_cut_behind_the_move() {
+    let house = house_without_references(|_| ()).await;
+    let line = Line::to(house.server.port).await;
+    let mut own = settings(&house.server, Profile::OpenLdap);
+    own.url = format!("ldap://127.0.0.1:{}", line.port);
+    let house = House { system: connector(own), ..house };
+    // It is locked, hidden and moved.
+    line.cut(Where::AfterChanges(3));
+    assert!(matches!(house.does(A::AccountDelete, json!({})).await, Err(ActionError::Unknown { .. })));
+    line.cut(Where::Nowhere);
+    let away = format!("uid=ada,ou=disabled,{SUFFIX}");
+    assert_eq!(house.server.entry(&house.ada).await.expect("ada").dn, away, "moved, and her groups do not know");
+    assert_eq!(house.server.groups_with(ADA).await, ["eng", "staff"]);
+    let look = call(A::AccountDelete, &json!({}), Some(&house.ada), "k", 1);
+    let seen = house.system.observe(&look).await.expect("a look");
+    assert!(
+        matches!(&seen, Observation::NotReached(why) if why.contains("under its old name in eng, staff")),
+        "{seen:?}"
+    );
+    // Somebody has put one of them right by half meanwhile.
+    house.server.change(&format!("dn: cn=eng,ou=groups,{SUFFIX}\nchangetype: modify\nadd: member\nmember: {away}\n"));
+    house.done(A::AccountDelete).await;
+    assert_eq!(house.server.groups_with(&away).await, ["eng", "staff"]);
+    assert_eq!(house.server.groups_with(ADA).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_group_that_usher_may_not_write_is_named_where_it_does_not_follow_by_itself() {
+    let sealed = group("sealed", &["ada", "boss"]);
+    let follows = house().await;
+    follows.server.change(&sealed);
+    follows.done(A::AccountDelete).await;
+    let away = format!("uid=ada,ou=disabled,{SUFFIX}");
+    assert!(follows.server.groups_with(&away).await.contains(&"sealed".to_owned()), "its server has seen to it");
+
+    let house = house_without_references(|_| ()).await;
+    house.server.change(&sealed);
+    for _ in 0..2 {
+        let refused = house.does(A::AccountDelete, json!({})).await;
+        assert!(
+            matches!(&refused, Err(ActionError::Fail { reason }) if reason.contains("sealed: insufficientAccessRights")),
+            "{refused:?}"
+        );
+        assert_eq!(house.server.groups_with(&away).await, ["eng", "staff"], "the others follow all the same");
+    }
+    house
+        .server
+        .change(&format!("dn: cn=sealed,ou=groups,{SUFFIX}\nchangetype: modify\ndelete: member\nmember: {ADA}\n"));
+    house.done(A::AccountDelete).await;
+}
+
+#[tokio::test]
+async fn whoever_has_the_name_now_stays_in_their_groups() {
+    let house = house_without_references(|_| ()).await;
+    let mut admin = house.server.admin().await;
+    let place = format!("ou=disabled,{SUFFIX}");
+    admin.modifydn(ADA, "uid=ada", true, Some(&place)).await.expect("an answer").success().expect("moves");
+    house.server.change(&added(&person("ada", "1006", "Ada", "Lang")));
+    house.done(A::AccountDelete).await;
+    assert_eq!(house.server.groups_with(ADA).await, ["eng", "staff"]);
+    assert_eq!(house.server.groups_with(&format!("uid=ada,{place}")).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn an_account_that_a_group_does_not_let_go_is_not_purged() {
+    let house = house_without_references(|_| ()).await;
+    house.server.change(&group("solo", &["ada"]));
+    house.done(A::AccountDelete).await;
+    let refused = house.does(A::AccountPurge, json!({})).await;
+    assert!(matches!(&refused, Err(ActionError::Fail { reason }) if reason.contains("`placeholder`")), "{refused:?}");
+    assert!(house.server.entry(&house.ada).await.is_some());
+    let mut own = settings(&house.server, Profile::OpenLdap);
+    own.placeholder = Some("cn=nobody,dc=example,dc=org".to_owned());
+    let house = House { system: connector(own), ..house };
+    house.done(A::AccountPurge).await;
+    assert!(house.server.entry(&house.ada).await.is_none());
 }
 
 #[tokio::test]
@@ -227,16 +345,17 @@ async fn what_is_no_account_is_not_touched() {
             assert!(matches!(house.system.perform(&call).await, Err(ActionError::Fail { .. })), "{action}");
         }
     }
-    // An account that is open is not purged.
-    assert!(matches!(house.does(A::AccountPurge, json!({})).await, Err(ActionError::Fail { .. })));
-    assert!(house.server.entry(&house.ada).await.is_some());
+    // An account that is open is not purged, and stays in its groups.
+    let open = house.does(A::AccountPurge, json!({})).await;
+    assert!(matches!(&open, Err(ActionError::Fail { reason }) if reason.contains("delete it before")), "{open:?}");
+    assert_eq!(groups(&house).await, ["eng", "solo", "staff"]);
 }
 
 #[tokio::test]
 async fn a_name_that_is_somebody_elses_meanwhile_is_not_taken_for_hers() {
     let house = house().await;
     let line = Line::to(house.server.port).await;
-    let mut own = settings(&house.server);
+    let mut own = settings(&house.server, Profile::OpenLdap);
     own.url = format!("ldap://127.0.0.1:{}", line.port);
     let House { server, ada, .. } = house;
     let house = House { system: connector(own), server, ada };
@@ -298,7 +417,7 @@ fn own_password(own: &LdapSettings) -> std::path::PathBuf {
 async fn an_answer_that_is_lost_is_unknown_and_a_look_tells_what_became_of_it() {
     let house = house().await;
     let line = Line::to(house.server.port).await;
-    let mut own = settings(&house.server);
+    let mut own = settings(&house.server, Profile::OpenLdap);
     own.url = format!("ldap://127.0.0.1:{}", line.port);
     let house = House { system: connector(own), ..house };
     line.cut(Where::BeforeAnswer);
@@ -352,7 +471,7 @@ async fn the_last_administrator_that_can_sign_in_is_not_lost() {
 async fn pages_are_read_to_their_end_and_deleted_accounts_with_them() {
     let people: String = (0..25).map(|n| person(&format!("p{n}"), &n.to_string(), "P", "Q")).collect();
     let server = Slapd::start(&people).await;
-    let mut own = settings(&server);
+    let mut own = settings(&server, Profile::OpenLdap);
     own.page = 4;
     let system = connector(own);
     let gone = server.id("p7").await;
@@ -381,9 +500,9 @@ async fn missing_rights_are_named() {
     let server =
         Slapd::start(&(0..30).map(|n| person(&format!("p{n}"), &n.to_string(), "P", "Q")).collect::<String>()).await;
     server.change(&group("staff", &["p1"]));
-    let mut own = settings(&server);
+    let mut own = settings(&server, Profile::OpenLdap);
     own.user = format!("uid=p1,ou=people,{SUFFIX}");
-    let file = server.folder.path().join("p1");
+    let file = server.folder.join("p1");
     std::fs::write(&file, "first-Password-p1").expect("writes");
     own.password = usher::secret::SecretRef::File(file);
     let system = connector(own);
@@ -421,7 +540,7 @@ async fn a_test_says_what_works_and_changes_nothing() {
 async fn tls_is_verified_always() {
     let house = house().await;
     let tls = |url: String, security, ca| {
-        let mut own = settings(&house.server);
+        let mut own = settings(&house.server, Profile::OpenLdap);
         (own.url, own.security, own.ca) = (url, security, ca);
         connector(own)
     };
@@ -449,7 +568,7 @@ async fn tls_is_verified_always() {
 async fn a_connection_is_kept_and_made_anew_where_it_was_cut() {
     let house = house().await;
     let line = Line::to(house.server.port).await;
-    let mut own = settings(&house.server);
+    let mut own = settings(&house.server, Profile::OpenLdap);
     own.url = format!("ldap://127.0.0.1:{}", line.port);
     let house = House { system: connector(own), ..house };
     for _ in 0..20 {

@@ -4,7 +4,8 @@ use crate::connectors::ldap::directory::{self, Change, Target};
 use crate::connectors::ldap::entry::Entry;
 use crate::connectors::ldap::lock;
 use crate::connectors::ldap::place::Place;
-use crate::connectors::ldap::settings::Mark;
+use crate::connectors::ldap::settings::{Mark, Profile};
+use crate::connectors::looking::Applied;
 use crate::connectors::{ActionError, Call, Observation};
 
 /// Each sets a state: asking twice is asking once.
@@ -49,9 +50,12 @@ impl Access {
         })
     }
 
-    pub(super) async fn apply(self, entry: &Entry, at: &Place<'_>) -> Result<(), ActionError> {
+    pub(super) async fn apply(self, entry: &Entry, at: &Place<'_>) -> Result<Applied, ActionError> {
         match self {
-            Self::Close => at.close(entry).await,
+            Self::Close => {
+                at.close(entry).await?;
+                return Ok(lock::written_over(at.settings.profile, entry).map_or(Applied::Shows, Applied::With));
+            }
             Self::Open => {
                 if at.is_put_away(entry) {
                     return Err(ActionError::fail(format!(
@@ -59,13 +63,13 @@ impl Access {
                         at.system
                     )));
                 }
-                let changes = lock::changes(at.settings.profile, entry, false)?;
-                at.change(entry, changes).await
+                at.open(entry).await?;
             }
-            Self::Hide => at.hide(entry, true).await,
-            Self::Show => at.hide(entry, false).await,
-            Self::NoWayIn => Ok(()),
+            Self::Hide => at.hide(entry, true).await?,
+            Self::Show => at.hide(entry, false).await?,
+            Self::NoWayIn => {}
         }
+        Ok(Applied::Shows)
     }
 }
 
@@ -83,6 +87,18 @@ impl Place<'_> {
             return Err(ActionError::fail(why));
         }
         self.change(entry, lock::changes(self.settings.profile, entry, true)?).await
+    }
+
+    /// Opens an account. What 389 Directory Server locks by a role is not usher's to open.
+    async fn open(&self, entry: &Entry) -> Result<(), ActionError> {
+        self.change(entry, lock::changes(self.settings.profile, entry, false)?).await?;
+        if self.settings.profile == Profile::Ds389 && lock::is_closed(self.settings.profile, &self.again(entry).await?)
+        {
+            return Err(ActionError::fail(
+                "a role of the account locks it (`nsRoleDN`), which usher leaves alone: take it out of that role there",
+            ));
+        }
+        Ok(())
     }
 
     /// Hides an account from address lists, or shows it. Nothing is done where nothing hides.

@@ -8,7 +8,7 @@ use crate::connectors::ldap::directory::Attributes;
 use crate::connectors::ldap::entry::Entry;
 use crate::connectors::ldap::place::Place;
 use crate::connectors::ldap::settings::Profile;
-use crate::connectors::ldap::{error, lock, name};
+use crate::connectors::ldap::{capability, error, lock, name};
 use crate::connectors::looking::in_doubt;
 use crate::connectors::wording::Newcomer;
 use crate::connectors::{ActionError, Call, Observation};
@@ -128,7 +128,9 @@ impl NewAccount {
     fn names(&self, at: &Place<'_>) -> Vec<String> {
         let people = &at.settings.people;
         match at.settings.profile {
-            Profile::OpenLdap => vec![name::below(&at.settings.login, &self.0.login, people)],
+            Profile::OpenLdap | Profile::Ds389 | Profile::Posix => {
+                vec![name::below(&at.settings.login, &self.0.login, people)]
+            }
             Profile::ActiveDirectory => {
                 let apart = format!("{} ({})", self.0.display_name, self.0.login);
                 [&self.0.display_name, &apart].map(|name| name::below("CN", name, people)).to_vec()
@@ -145,8 +147,13 @@ impl NewAccount {
         let mut attributes = Attributes::new();
         let mut put = |attribute: &str, value: Vec<u8>| attributes.push((attribute.into(), HashSet::from([value])));
         match at.settings.profile {
-            Profile::OpenLdap => {
+            Profile::Posix => return Err(ActionError::fail(capability::NO_NUMBERS)),
+            Profile::OpenLdap | Profile::Ds389 => {
                 put("objectClass", b"inetOrgPerson".to_vec());
+                if at.settings.profile == Profile::Ds389 {
+                    // The server hashes it, and holds it against its policy.
+                    put("userPassword", password.expose().as_bytes().to_vec());
+                }
                 texts.push(("cn", &self.0.display_name));
                 // RFC 4519, 3.12: a person has a family name.
                 texts.push(("sn", self.0.family_name.as_ref().unwrap_or(&self.0.display_name)));
@@ -172,7 +179,7 @@ impl NewAccount {
     }
 }
 
-/// Active Directory makes the account with its password, in one.
+/// Whether it has been given a password. The others make the account with its password, in one.
 fn has_password(at: &Place<'_>, entry: &Entry) -> bool {
-    at.settings.profile == Profile::ActiveDirectory || entry.text("pwdChangedTime").is_some()
+    at.settings.profile != Profile::OpenLdap || entry.text("pwdChangedTime").is_some()
 }

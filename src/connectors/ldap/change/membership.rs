@@ -34,6 +34,17 @@ pub(super) async fn apply(wanted: &Membership, entry: &Entry, at: &Place<'_>) ->
     Ok(if done.is_empty() { Applied::Shows } else { Applied::With(done) })
 }
 
+/// Takes an account that is about to be removed out of its groups. Between their changes and the removal nothing is looked
+/// at, unless one refuses: its server may have seen to it.
+pub(super) async fn leave_all(entry: &Entry, at: &Place<'_>) -> Result<Applied, ActionError> {
+    let present = at.groups_of(entry).await?;
+    let refused = at.leave(&present, entry).await?;
+    if !refused.is_empty() {
+        refusals(&refused, &present, &at.groups_of(entry).await.map_err(in_doubt)?)?;
+    }
+    Ok(if present.is_empty() { Applied::Shows } else { Applied::With(done(&present, &[])) })
+}
+
 /// A group that refused to let somebody go, and still holds them, in the server's words. What is said of the others is
 /// said with it: they were left.
 fn refusals(refused: &Refused, asked: &[Group], still: &[Group]) -> Result<(), ActionError> {

@@ -71,7 +71,7 @@ impl Change {
     /// Applies what differs. What is to be said of it besides what shows afterwards.
     async fn apply(&self, call: &Call, at: &Place<'_>, password: Option<&Secret>) -> Result<Applied, ActionError> {
         match self {
-            Self::Access(access) => access.apply(&at.subject(call).await?, at).await.map(|()| Applied::Shows),
+            Self::Access(access) => access.apply(&at.subject(call).await?, at).await,
             Self::Membership(wanted) => membership::apply(wanted, &at.subject(call).await?, at).await,
             Self::Password => {
                 let missing = || ActionError::fail(format!("`{}` came without a password", call.action));
@@ -79,7 +79,7 @@ impl Change {
                 at.set_password(&at.subject(call).await?, password).await.map(Applied::Known)
             }
             Self::Profile(names) => names.apply(&at.subject(call).await?, at).await.map(|()| Applied::Shows),
-            Self::Life(life) => life.apply(&at.subject(call).await?, at).await.map(|()| Applied::Shows),
+            Self::Life(life) => life.apply(&at.subject(call).await?, at).await,
             Self::Create(new) => new.apply(at, password).await.map(|()| Applied::Shows),
         }
     }

@@ -25,7 +25,13 @@ impl Place<'_> {
                 self.close(&found).await?;
                 detail.push_str("; that had opened the account, which was closed again");
             }
-            detail.push_str(&self.prove_closed(&found, password).await?);
+            match self.settings.profile {
+                Profile::OpenLdap | Profile::ActiveDirectory | Profile::Ds389 => {
+                    detail.push_str(&self.prove_closed(&found, password).await?);
+                }
+                // The directory itself never refuses it: this password is what closes that door.
+                Profile::Posix => detail.push_str("; whoever knew the one before is refused by the directory itself"),
+            }
         }
         // That it is this password cannot be read back.
         Ok(Evidence { kind: EvidenceKind::Acknowledged, detail })
@@ -33,7 +39,9 @@ impl Place<'_> {
 
     async fn write_password(&self, entry: &Entry, password: &Secret) -> Result<(), ActionError> {
         match self.settings.profile {
-            Profile::OpenLdap => self.directory.set_password(&entry.dn, password).await,
+            Profile::OpenLdap | Profile::Ds389 | Profile::Posix => {
+                self.directory.set_password(&entry.dn, password).await
+            }
             // The password before the last one is refused at once, the last one lets in for another hour (MS-ADTS
             // 5.1.1.1.1 and its NTLM grace): so the last one is one that nobody has ever known.
             Profile::ActiveDirectory => {
@@ -49,7 +57,7 @@ impl Place<'_> {
     }
 
     /// The account as it is now.
-    async fn again(&self, entry: &Entry) -> Result<Entry, ActionError> {
+    pub(super) async fn again(&self, entry: &Entry) -> Result<Entry, ActionError> {
         let gone = || ActionError::unknown("the account has another name since, or is gone");
         let id = entry.id(self.settings.profile).ok_or_else(gone)?;
         self.find(&id).await.map_err(in_doubt)?.ok_or_else(gone)
@@ -82,7 +90,8 @@ fn unicode(password: &Secret) -> Change {
 /// When the server says that the password was set, as it says it.
 fn set_at(profile: Profile, entry: &Entry) -> Option<String> {
     match profile {
-        Profile::OpenLdap => entry.text("pwdChangedTime"),
+        Profile::OpenLdap | Profile::Posix => entry.text("pwdChangedTime"),
+        Profile::Ds389 => entry.text("pwdUpdateTime"),
         Profile::ActiveDirectory => entry.text("pwdLastSet").filter(|time| time != "0"),
     }
 }

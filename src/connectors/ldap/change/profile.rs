@@ -32,7 +32,7 @@ impl Names {
         for (attribute, value) in &self.0.texts {
             changes.push(directory::replace(attribute, &[value]));
             // What an entry is called by is no value to replace.
-            let whole = *attribute == "displayName" && at.settings.profile == Profile::OpenLdap;
+            let whole = *attribute == "displayName" && at.settings.profile != Profile::ActiveDirectory;
             if whole && !first.eq_ignore_ascii_case("cn") {
                 changes.push(directory::replace("cn", &[value]));
             }
