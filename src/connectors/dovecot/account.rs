@@ -112,14 +112,15 @@ impl DovecotSystem {
             };
         };
         let who = name.clone();
-        self.turn.change(path, move |text| {
-            Ok(match deny {
-                true if is_denied(text, &who) => text.to_owned(),
-                true => passwd::with(text, &Entry::denied(who.as_str())),
-                false => passwd::without(text, who.as_str()),
+        self.turn
+            .change(path, move |text| {
+                Ok(match deny {
+                    true if is_denied(text, &who) => text.to_owned(),
+                    true => passwd::with(text, &Entry::denied(who.as_str())),
+                    false => passwd::without(text, who.as_str()),
+                })
             })
-        })
-        .await?;
+            .await?;
         clock::pause(SEEN_AFTER).await;
         Ok(())
     }

@@ -80,7 +80,7 @@ impl Roster<'_> {
     pub(super) async fn page(self, from: Option<String>) -> Result<Page, ActionError> {
         match self {
             Self::Rows(table) => table.page(from).await,
-            Self::Lines(path, turn) => {
+            Self::Lines(path, _) => {
                 let text = file::read(path).await?;
                 let named = passwd::entries(&text).filter_map(|entry| Some((UserName::parse(entry.name())?, entry)));
                 let behind = named.filter(|(name, _)| from.as_deref().is_none_or(|from| name.as_str() > from));
