@@ -170,6 +170,7 @@ printf 'employee_number,given_name,family_name,email\n1001,Ada,Keller,ada@exampl
 "$usher" serve >serve.log 2>&1 &
 daemon=$!
 for _ in $(seq 200); do (exec 3<>"/dev/tcp/127.0.0.1/$web") 2>/dev/null && break || sleep 0.05; done
+base=$(awk '/^VmHWM/ { print $2 }' "/proc/$daemon/status")
 began=$(date +%s%3N)
 "$usher" run start keep-mail --person 1001 --now --yes >start.log 2>&1 || { cat start.log serve.log; exit 1; }
 peak=0
@@ -181,7 +182,7 @@ done
 archive=$(($(date +%s%3N) - began))
 peak=$(awk '/^VmHWM/ { print $2 }' "/proc/$daemon/status")
 
-echo "doveadm backup: $backup ms; usher's archive: $archive ms, $(du -sm archives | cut -f1) MB of $megabytes"
+echo "doveadm backup: $backup ms; usher's archive: $archive ms, $(du -sm archives | cut -f1) MB of $megabytes; memory before it began: $base KiB"
 figure "speed of usher, doveadm backup is 100" $((backup * 100 / (archive + 1))) 50 '%' 'at least'
 figure "peak of usher's memory" "$peak" 65536 KiB 'at most'
 exit "$bad"

@@ -130,8 +130,8 @@ servers_for_connectors() {
     [ -x /usr/lib/dovecot/managesieve ] || missing+=(dovecot-managesieved)
     [ -x /usr/lib/dovecot/lmtp ] || missing+=(dovecot-lmtpd)
     [ -e /usr/lib/dovecot/modules/lib90_sieve_plugin.so ] || missing+=(dovecot-sieve)
-    [ -x /usr/lib/cyrus/bin/httpd ] || missing+=(cyrus-caldav)
-    [ -x /usr/sbin/saslpasswd2 ] || missing+=(sasl2-bin)
+    [ -e /usr/lib/dovecot/modules/auth/libdriver_sqlite.so ] || missing+=(dovecot-sqlite)
+    [ -e /usr/lib/dovecot/modules/auth/libdriver_pgsql.so ] || missing+=(dovecot-pgsql)
     if [ "${USHER_TEST_SAMBA:-yes}" = no ]; then
         say 'Without Samba, as USHER_TEST_SAMBA=no says: nothing was tried on Active Directory'
     elif [ "$(id -u)" -ne 0 ]; then

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::place::Shelf;
 
 /// How much is read with one request.
-pub(super) const PIECE: u64 = 1024 * 1024;
+pub(super) const PIECE: u64 = 512 * 1024;
 
 /// SHA-256 of some bytes, as 64 hexadecimal digits.
 pub(super) fn of(bytes: &[u8]) -> String {

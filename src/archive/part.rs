@@ -13,9 +13,6 @@ use super::manifest::{MANIFEST, Part, path};
 use super::name::ArchiveName;
 use super::place::Shelf;
 
-/// How much is sent with one request, where a file can be sent in several.
-pub(super) const PIECE: usize = 8 * 1024 * 1024;
-
 /// A file that is being written. Dropped before its end, it is not there.
 #[derive(Debug)]
 pub(super) struct OpenPart {
@@ -43,23 +40,29 @@ impl OpenPart {
         self.bytes
     }
 
-    /// Takes bytes; no more than [`PIECE`] are kept in hand, where the place takes a file in pieces.
+    /// Takes bytes; no more than a piece is kept in hand, where the place takes a file in pieces.
     pub(super) async fn write(&mut self, bytes: &[u8]) -> Result<(), ArchiveError> {
         self.sum.update(bytes);
         self.bytes += bytes.len() as u64;
         let mut rest = bytes;
-        while self.shelf.in_pieces && self.piece.len() + rest.len() > PIECE {
-            let (now, later) = rest.split_at(PIECE - self.piece.len());
-            self.piece.extend_from_slice(now);
-            self.send().await?;
-            rest = later;
+        if let Some(most) = self.shelf.piece {
+            while self.piece.len() + rest.len() > most {
+                let (now, later) = rest.split_at(most - self.piece.len());
+                self.take(now, most);
+                self.send().await?;
+                rest = later;
+            }
         }
-        if self.shelf.in_pieces && self.piece.capacity() == 0 {
-            // At once: one that grows is copied, and both are there meanwhile.
-            self.piece.reserve_exact(PIECE);
-        }
-        self.piece.extend_from_slice(rest);
+        self.take(rest, self.shelf.piece.unwrap_or(0));
         Ok(())
+    }
+
+    fn take(&mut self, bytes: &[u8], room: usize) {
+        if self.piece.capacity() == 0 {
+            // At once: one that grows is copied, and both are there meanwhile.
+            self.piece.reserve_exact(room);
+        }
+        self.piece.extend_from_slice(bytes);
     }
 
     async fn send(&mut self) -> Result<(), ArchiveError> {

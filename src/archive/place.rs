@@ -29,8 +29,8 @@ pub(super) struct Shelf {
     pub(super) store: Arc<dyn ObjectStore>,
     /// As a person would call it.
     pub(super) place: String,
-    /// Whether a file can be sent in pieces, and is only there when all have come.
-    pub(super) in_pieces: bool,
+    /// How much is sent with one request, where a file can be sent in pieces and is only there when all have come.
+    pub(super) piece: Option<usize>,
     /// From which length on a file ends at the next checkpoint.
     pub(super) ripe: u64,
     /// What no file exceeds.
@@ -44,9 +44,11 @@ impl Shelf {
         let place = settings.place.to_string();
         let wrong = |why: &dyn std::fmt::Display| ArchiveError::Retry(format!("the archive store ({place}): {why}"));
         // A file that a place takes in one request is in memory until it has taken it.
-        let (ripe, longest) = match &settings.place {
-            Place::WebDav(_) => (8 * MEBI, 16 * MEBI),
-            Place::Folder(_) | Place::S3(_) => (64 * MEBI, 512 * MEBI),
+        let (ripe, longest, piece) = match &settings.place {
+            Place::WebDav(_) => (8 * MEBI, 16 * MEBI, None),
+            Place::Folder(_) => (64 * MEBI, 512 * MEBI, Some(256 * 1024)),
+            // No piece of an upload but its last one is smaller, says S3.
+            Place::S3(_) => (64 * MEBI, 512 * MEBI, Some(5 * 1024 * 1024)),
         };
         let store: Arc<dyn ObjectStore> = match &settings.place {
             Place::Folder(folder) => {
@@ -57,7 +59,7 @@ impl Shelf {
             Place::S3(s3) => bucket(s3, settings.timeout, record).await?,
         };
         let webdav = matches!(settings.place, Place::WebDav(_));
-        Ok(Self { store, place, in_pieces: !webdav, ripe, longest, creates: !webdav })
+        Ok(Self { store, place, piece, ripe, longest, creates: !webdav })
     }
 
     /// Writes a small file where none is. The same bytes that are there already are as good as written.

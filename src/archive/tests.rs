@@ -125,6 +125,22 @@ async fn somebody_elses_manifest_that_comes_in_between_is_not_written_over() {
     assert_eq!(house.file("manifest.json"), b"theirs");
 }
 
+/// Whoever is cut off between the two has an archive that looks finished, and that nobody knows.
+#[tokio::test]
+async fn where_the_record_does_not_know_it_nothing_looks_finished() {
+    let house = house().await;
+    let mut writing = house.writing().await;
+    writing.write(b"mine").await.unwrap();
+    let url = format!("sqlite:{}", house.folder.path().join("usher.db").display());
+    let mut conn = <sqlx::AnyConnection as sqlx::Connection>::connect(&url).await.unwrap();
+    sqlx::query("ALTER TABLE archives RENAME TO away").execute(&mut conn).await.unwrap();
+    assert!(writing.finish(json!(null)).await.is_err());
+    assert!(!house.place().join("manifest.json").exists());
+    sqlx::query("ALTER TABLE away RENAME TO archives").execute(&mut conn).await.unwrap();
+    let kept = house.writing().await.finish(json!(null)).await.unwrap();
+    assert_eq!(house.verdict().await, Verdict::Whole(kept));
+}
+
 #[tokio::test]
 async fn whoever_was_interrupted_goes_on_behind_the_last_checkpoint() {
     let house = house().await;

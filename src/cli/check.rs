@@ -230,7 +230,7 @@ fn sandbox(settings: &SandboxSettings) -> Result<(), String> {
 /// What can be seen of a mail host's settings without asking it.
 fn dovecot(settings: &DovecotSettings) -> Result<(), String> {
     authority(settings.ca.as_deref())?;
-    for path in [&settings.passwd_file, &settings.deny_file].into_iter().flatten() {
+    for path in [settings.passwd_file(), settings.deny_file.as_deref()].into_iter().flatten() {
         let wrong = |error| format!("Dovecot's passwd-file {} cannot be read: {error}", path.display());
         std::fs::metadata(path).map(drop).map_err(wrong)?;
     }

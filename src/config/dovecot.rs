@@ -30,7 +30,7 @@ impl Judge<'_> {
         if raw.last_login.as_deref().is_some_and(|uri| !uri.contains(':')) {
             self.wrong(&key("last_login"), "it is no dictionary, as `file:/var/lib/dovecot/last-login` is one");
         }
-        self.directory(name, raw);
+        let accounts = self.mail_accounts(name, raw);
         let timeout = self.length(&key("timeout"), raw.timeout.as_deref(), 1..=60, DovecotSettings::TIMEOUT);
         if self.problems.len() > before {
             return None;
@@ -43,9 +43,8 @@ impl Judge<'_> {
             imap,
             sieve,
             master,
-            passwd_file: path(&raw.passwd_file),
+            accounts,
             deny_file: path(&raw.deny_file),
-            directory: raw.directory.clone(),
             last_login: raw.last_login.clone(),
             timeout,
         })
@@ -124,19 +123,6 @@ impl Judge<'_> {
             }
         }
     }
-
-    /// The directory that people sign in by is another system, and then no passwd-file has their passwords.
-    fn directory(&mut self, name: &str, raw: &RawDovecot) {
-        let key = format!("{SYSTEMS}.{name}.directory");
-        let Some(directory) = raw.directory.as_deref() else { return };
-        let found = self.merged.raw.systems.get(directory);
-        if found.and_then(|system| system.kind.as_deref()) != Some("ldap") {
-            self.wrong(&key, format!("`{directory}` is no system of kind `ldap` here"));
-        }
-        if raw.passwd_file.is_some() {
-            self.wrong(&key, "`passwd_file` is set too, and people have one password; leave one of them out");
-        }
-    }
 }
 
 #[cfg(test)]
@@ -180,6 +166,7 @@ mod tests {
         for (key, kind) in super::super::keys::SYSTEM_KINDS.iter().find(|(kind, _)| *kind == "dovecot").unwrap().1 {
             let value = match kind {
                 super::super::keys::Kind::Secret => json!({ "env": "X" }),
+                super::super::keys::Kind::Named => json!({ "x": "y" }),
                 _ => json!("x"),
             };
             let read: Result<super::RawDovecot, _> = serde_json::from_value(json!({ *key: value }));
@@ -210,7 +197,7 @@ mod tests {
             ("last_login = \"/var/lib/x\"", "it is no dictionary"),
             ("timeout = \"1 hour\"", "`systems.mailhost.timeout`"),
             ("directory = \"nowhere\"", "`nowhere` is no system of kind `ldap`"),
-            ("directory = \"mailhost\"", "people have one password"),
+            ("directory = \"mailhost\"", "are kept in one place"),
             ("base = \"dc=x\"", "unknown key `base`"),
         ] {
             let (_, problems) = judged(&format!("{WHOLE}{more}\n"));

@@ -11,6 +11,7 @@ mod database;
 mod dav;
 mod declared;
 mod dovecot;
+mod dovecot_accounts;
 mod file;
 mod judge;
 mod keys;

@@ -220,6 +220,17 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
     ("systems.imap", "For `dovecot`: where IMAP is, `imaps://mail.example.org`."),
     ("systems.sieve", "For `dovecot`: where ManageSieve is, `sieve://mail.example.org`; default by doveadm."),
     ("systems.passwd_file", "For `dovecot`: the passwd-file that accounts are lines of, where they are."),
+    (
+        "systems.database",
+        "For `dovecot`: the database that accounts are rows of a table of, `sqlite:PATH` or `postgres://USER@HOST/NAME`.",
+    ),
+    ("systems.database_password", "For `dovecot`: the password of the database's user, as a reference."),
+    ("systems.table", "For `dovecot`: the table whose rows are accounts, `users` or `mail.users`."),
+    (
+        "systems.columns",
+        "For `dovecot`: the columns of that table: `name` and `password`, and where there are such `active`, `quota`, `note`, \
+         `local_part`, `domain`.",
+    ),
     ("systems.deny_file", "For `dovecot`: the passwd-file of those who may not sign in."),
     ("systems.directory", "For `dovecot`: the system that people sign in by, where that is a directory."),
     ("systems.last_login", "For `dovecot`: the dictionary of last sign-ins, as `last_login_dict` names it there."),

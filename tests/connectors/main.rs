@@ -8,6 +8,8 @@ mod archive;
 mod conformance;
 #[expect(dead_code, reason = "shared with tests/suite")]
 mod crm;
+#[path = "../suite/database.rs"]
+mod database;
 mod dav;
 #[expect(dead_code, reason = "shared with tests/suite")]
 mod doors;

@@ -1,4 +1,4 @@
-//! One account: a line of the passwd-file where that is configured, else a name that Dovecot knows; and whether it may sign in.
+//! One account: what its store holds where usher changes that, else a name that Dovecot knows; and whether it may sign in.
 
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use super::doveadm::{Answer, NO_USER};
 use super::error::Effect;
 use super::name::UserName;
 use super::passwd::{self, Entry};
+use super::roster::{Field, Held, Roster};
 use super::{doveadm, file};
 use crate::clock;
 use crate::connectors::{ActionError, Call};
@@ -17,15 +18,12 @@ use crate::run::AccountStatus;
 /// Dovecot looks at a passwd-file at most once a second.
 pub(super) const SEEN_AFTER: Duration = Duration::from_millis(1100);
 
-/// How long an attempt waits for its turn to change a file.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// An account as it stands.
 #[derive(Clone, Debug)]
 pub(super) struct Subject {
     pub(super) name: UserName,
-    /// Its line, where accounts are lines.
-    pub(super) entry: Option<Entry>,
+    /// What is held of it, where usher changes accounts.
+    pub(super) held: Option<Held>,
     /// Whether it may not sign in.
     pub(super) closed: bool,
 }
@@ -33,7 +31,7 @@ pub(super) struct Subject {
 impl Subject {
     /// Whether it waits for its purge.
     pub(super) fn is_put_away(&self) -> bool {
-        self.closed && self.entry.as_ref().is_some_and(|entry| entry.note().deleted)
+        self.closed && self.held.as_ref().is_some_and(|held| held.note.deleted)
     }
 
     pub(super) fn status(&self) -> AccountStatus {
@@ -58,16 +56,32 @@ impl DovecotSystem {
 
     /// The account of this name.
     pub(super) async fn find(&self, name: &UserName) -> Result<Option<Subject>, ActionError> {
-        let entry = match &self.settings.passwd_file {
-            Some(path) => match passwd::find(&file::read(path).await?, name.as_str())? {
-                Some(entry) => Some(entry),
+        let held = match self.roster() {
+            Some(roster) => match roster.find(name).await? {
+                Some(held) => Some(held),
                 None => return Ok(None),
             },
             None if !self.knows(name).await? => return Ok(None),
             None => None,
         };
-        let closed = self.denied().await?.is_some_and(|denied| is_denied(&denied, name));
-        Ok(Some(Subject { name: name.clone(), entry, closed }))
+        let closed = match self.denied().await? {
+            Some(denied) => is_denied(&denied, name),
+            None => held.as_ref().is_some_and(|held| held.open == Some(false)),
+        };
+        Ok(Some(Subject { name: name.clone(), held, closed }))
+    }
+
+    /// Where accounts are kept, where usher changes them.
+    pub(super) fn roster(&self) -> Option<Roster<'_>> {
+        let lines = self.settings.passwd_file().map(|path| Roster::Lines(path, &self.turn));
+        lines.or_else(|| self.table.as_ref().map(Roster::Rows))
+    }
+
+    /// The same, for what cannot be done without.
+    pub(super) fn needed_roster(&self) -> Result<Roster<'_>, ActionError> {
+        let none =
+            || ActionError::fail(format!("the accounts of {} are in no `passwd_file` and no `table`", self.name));
+        self.roster().ok_or_else(none)
     }
 
     /// Whether Dovecot itself knows somebody of this name.
@@ -92,55 +106,38 @@ impl DovecotSystem {
     /// Refuses or allows sign-in from now on, once Dovecot has seen it.
     pub(super) async fn deny(&self, name: &UserName, deny: bool) -> Result<(), ActionError> {
         let Some(path) = &self.settings.deny_file else {
-            return Err(ActionError::fail(format!("{} has no `deny_file`: it cannot close accounts", self.name)));
+            return match self.roster() {
+                Some(roster) => roster.set(name, Field::Open(!deny)).await,
+                None => Err(ActionError::fail(format!("{} has no `deny_file`: it cannot close accounts", self.name))),
+            };
         };
         let who = name.clone();
-        self.change(path, move |text| {
-            Ok(match deny {
-                true if is_denied(text, &who) => text.to_owned(),
-                true => passwd::with(text, &Entry::denied(who.as_str())),
-                false => passwd::without(text, who.as_str()),
+        self.turn
+            .change(path, move |text| {
+                Ok(match deny {
+                    true if is_denied(text, &who) => text.to_owned(),
+                    true => passwd::with(text, &Entry::denied(who.as_str())),
+                    false => passwd::without(text, who.as_str()),
+                })
             })
-        })
-        .await?;
+            .await?;
         clock::pause(SEEN_AFTER).await;
         Ok(())
     }
 
-    /// Changes an account's line.
-    pub(super) async fn rewrite(
-        &self,
-        name: &UserName,
-        change: impl FnOnce(Entry) -> Entry + Send + 'static,
-    ) -> Result<(), ActionError> {
-        let (who, system) = (name.clone(), self.name.clone());
-        self.change(self.passwd_file()?, move |text| match passwd::find(text, who.as_str())? {
-            Some(entry) => Ok(passwd::with(text, &change(entry))),
-            None => Err(ActionError::fail(format!("{system} has no account `{who}` any more"))),
-        })
-        .await?;
-        clock::pause(SEEN_AFTER).await;
+    /// Changes a field of an account, and waits until Dovecot has seen it.
+    pub(super) async fn rewrite(&self, name: &UserName, field: Field) -> Result<(), ActionError> {
+        let roster = self.needed_roster()?;
+        roster.set(name, field).await?;
+        self.seen(roster).await;
         Ok(())
     }
 
-    /// Changes one of the files. Attempts of this process take turns: many at once would only be in each other's way at the
-    /// file's lock.
-    pub(super) async fn change(
-        &self,
-        path: &std::path::Path,
-        change: impl FnOnce(&str) -> Result<String, ActionError> + Send + 'static,
-    ) -> Result<(), ActionError> {
-        let late = |_| ActionError::retry(format!("{}: others are still changing it", path.display()));
-        let turn = tokio::time::timeout(PATIENCE, self.turn.lock()).await.map_err(late)?;
-        let done = file::change(path, change).await;
-        drop(turn);
-        done
-    }
-
-    /// Where accounts are lines.
-    pub(super) fn passwd_file(&self) -> Result<&std::path::Path, ActionError> {
-        let none = || ActionError::fail(format!("the accounts of {} are in no `passwd_file`", self.name));
-        self.settings.passwd_file.as_deref().ok_or_else(none)
+    /// Dovecot asks a database each time, and looks at a file when it has changed.
+    pub(super) async fn seen(&self, roster: Roster<'_>) {
+        if roster.is_a_file() {
+            clock::pause(SEEN_AFTER).await;
+        }
     }
 
     /// What Dovecot remembers of this account's sign-ins counts no longer.

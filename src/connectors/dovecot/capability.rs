@@ -24,10 +24,12 @@ pub(super) fn of(name: &str, settings: &DovecotSettings, action: ActionKind) -> 
             within("puts the person's own script aside and keeps it: whoever can sign in may use it again")
         }
         A::MailDelegate => within("shares the folders that are there: those made later are not shared"),
-        A::VerifyNoAccess if settings.deny_file.is_some() => Capability::Supported,
+        A::VerifyNoAccess if settings.locks() => Capability::Supported,
         A::VerifyNoAccess => within("sees sessions and forwards, and not whether sign-in is allowed"),
-        A::QuotaSet if settings.passwd_file.is_some() => Capability::Supported,
-        A::QuotaSet => cannot("has its limits where its accounts are, and no `passwd_file` says where"),
+        A::QuotaSet if settings.limits() => Capability::Supported,
+        A::QuotaSet => {
+            cannot("has its limits where its accounts are, and neither `passwd_file` nor `columns.quota` says where")
+        }
         A::MailArchive | A::MailTransfer if settings.imap.is_some() && settings.master.is_some() => {
             Capability::Supported
         }
@@ -53,14 +55,14 @@ pub(super) fn of(name: &str, settings: &DovecotSettings, action: ActionKind) -> 
     }
 }
 
-/// The lock works for every kind of account store: Dovecot asks the deny file first.
+/// The lock works for every kind of account store: Dovecot asks the deny file first, or a column says who may sign in.
 fn lock(name: &str, settings: &DovecotSettings, action: ActionKind) -> Capability {
-    match (&settings.deny_file, &settings.directory) {
-        (Some(_), _) => Capability::Supported,
-        (None, Some(directory)) => {
+    match settings.directory() {
+        _ if settings.locks() => Capability::Supported,
+        Some(directory) => {
             Capability::Unsupported(format!("people sign in to `{name}` by `{directory}`: it is done there"))
         }
-        (None, None) => Capability::Manual(format!(
+        None => Capability::Manual(format!(
             "Carry out `{action}` where the accounts of {name} are kept, so that mail goes on arriving; `deny_file` in the \
              configuration would let usher do it"
         )),
@@ -69,16 +71,22 @@ fn lock(name: &str, settings: &DovecotSettings, action: ActionKind) -> Capabilit
 
 /// Passwords and new accounts are a matter of the account store.
 fn account(name: &str, settings: &DovecotSettings, action: ActionKind) -> Capability {
-    match (&settings.passwd_file, &settings.directory) {
-        (Some(_), _) if action == ActionKind::CredentialsSend => {
-            Capability::Degraded(format!("`{name}` makes no links: the method is `sealed`"))
-        }
-        (Some(_), _) => Capability::Supported,
-        (None, Some(directory)) => Capability::Unsupported(format!(
+    match settings.directory() {
+        Some(directory) => Capability::Unsupported(format!(
             "`{name}` has its accounts and passwords from `{directory}`: it is done there"
         )),
-        (None, None) => Capability::Manual(format!(
-            "Carry out `{action}` where the accounts of {name} are kept; `passwd_file` in the configuration would let usher do it"
+        None if action == ActionKind::AccountCreate && settings.has_passwords() && !settings.notes() => {
+            Capability::Manual(format!(
+                "Make the account where those of {name} are kept; with `columns.note` usher would do it, and know its own again"
+            ))
+        }
+        None if action == ActionKind::CredentialsSend && settings.has_passwords() => {
+            Capability::Degraded(format!("`{name}` makes no links: the method is `sealed`"))
+        }
+        None if settings.has_passwords() => Capability::Supported,
+        None => Capability::Manual(format!(
+            "Carry out `{action}` where the accounts of {name} are kept; `passwd_file` or `table` in the configuration would let \
+             usher do it"
         )),
     }
 }
@@ -89,13 +97,14 @@ fn life(name: &str, settings: &DovecotSettings, action: ActionKind) -> Capabilit
         ActionKind::AccountRestore => "gives the account back closed: enable it besides",
         _ => "leaves the emptied home folder behind",
     };
-    match (&settings.passwd_file, &settings.deny_file, &settings.directory) {
-        (Some(_), Some(_), _) => Capability::Degraded(format!("`{name}` {limit}")),
-        (_, _, Some(directory)) => {
+    match settings.directory() {
+        _ if settings.notes() && settings.locks() => Capability::Degraded(format!("`{name}` {limit}")),
+        Some(directory) => {
             Capability::Unsupported(format!("`{name}` has its accounts from `{directory}`: they are deleted there"))
         }
-        _ => Capability::Manual(format!(
-            "Carry out `{action}` where the accounts of {name} are kept; with `passwd_file` and `deny_file` usher would do it"
+        None => Capability::Manual(format!(
+            "Carry out `{action}` where the accounts of {name} are kept; with `passwd_file` and `deny_file`, or with `table` and its \
+             columns `active` and `note`, usher would do it"
         )),
     }
 }

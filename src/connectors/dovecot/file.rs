@@ -6,6 +6,8 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tokio::sync::Mutex;
+
 use crate::clock;
 use crate::connectors::ActionError;
 
@@ -15,6 +17,32 @@ const LONGEST: u64 = 64 * 1024 * 1024;
 /// How often, and how long apart, a lock that somebody else holds is tried.
 const TRIES: u32 = 20;
 const BETWEEN: Duration = Duration::from_millis(100);
+
+/// How long an attempt waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Whose turn it is to change a file. Attempts of this process wait here, in their order: many at once would only be in each
+/// other's way at the file's lock, which is given up after a while.
+#[derive(Debug, Default)]
+pub(super) struct Turn(Mutex<()>);
+
+impl Turn {
+    /// As [`change`], once those who came before are done.
+    ///
+    /// # Errors
+    /// When they are not for a while, or it could not be done: nothing was then.
+    pub(super) async fn change(
+        &self,
+        path: &Path,
+        how: impl FnOnce(&str) -> Result<String, ActionError> + Send + 'static,
+    ) -> Result<(), ActionError> {
+        let late = |_| ActionError::retry(format!("{}: others are still changing it", path.display()));
+        let turn = tokio::time::timeout(PATIENCE, self.0.lock()).await.map_err(late)?;
+        let done = change(path, how).await;
+        drop(turn);
+        done
+    }
+}
 
 /// What is in the file.
 ///
@@ -29,7 +57,7 @@ pub(super) async fn read(path: &Path) -> Result<String, ActionError> {
 ///
 /// # Errors
 /// When it could not be done: as it is moved into its place whole, nothing was then.
-pub(super) async fn change(
+async fn change(
     path: &Path,
     change: impl FnOnce(&str) -> Result<String, ActionError> + Send + 'static,
 ) -> Result<(), ActionError> {

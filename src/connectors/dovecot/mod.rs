@@ -1,7 +1,8 @@
 //! MAIL HOSTS of the Dovecot family. What is done to accounts goes by doveadm's HTTP interface; scripts go by ManageSieve, or by
-//! doveadm too; sign-ins and passwords where the accounts are kept: in a passwd-file, or in a directory that is another system.
+//! doveadm too; sign-ins and passwords where the accounts are kept: in a passwd-file, in a table of a database, or in a
+//! directory that is another system.
 //!
-//! Read in this order: `settings`, `name`, `doveadm`, `file`, `passwd`, `account`, `sieve`, `managesieve/`, `scripts`, `mailbox`,
+//! Read in this order: `settings`, `name`, `doveadm`, `note`, `file`, `passwd`, `table/`, `roster`, `account`, `sieve`, `managesieve/`, `scripts`, `mailbox`,
 //! `imap/`, `change/`, `reading`, `reach`.
 
 mod account;
@@ -15,21 +16,25 @@ mod line;
 mod mailbox;
 mod managesieve;
 mod name;
+mod note;
 mod passwd;
 mod reach;
 mod reading;
+mod roster;
 mod scripts;
 mod settings;
 mod sieve;
+mod table;
 
 use std::sync::Arc;
 
-use tokio::sync::Mutex;
-
 use self::change::NewAccount;
 use self::doveadm::Doveadm;
+use self::file::Turn;
 use self::name::UserName;
-pub use self::settings::{DovecotSettings, Master, Server};
+pub use self::settings::{Accounts, DovecotSettings, Master, Server};
+use self::table::Table;
+pub use self::table::{Columns, Database, Identifier, Postgres, TableName, TableSettings};
 use super::{ActionError, Call, Credential, Issued, Observation, Reach};
 use crate::archive::ArchiveStore;
 use crate::outbound::Trust;
@@ -43,10 +48,9 @@ pub struct DovecotSystem {
     name: String,
     settings: Arc<DovecotSettings>,
     doveadm: Doveadm,
+    table: Option<Table>,
     trust: Trust,
-    /// Whose turn it is to change a file. Attempts of this process wait here, in their order, and not at the file's lock,
-    /// which is given up after a while.
-    turn: Mutex<()>,
+    turn: Turn,
     store: Option<Store>,
     archive: Option<ArchiveStore>,
 }
@@ -65,12 +69,14 @@ impl DovecotSystem {
     pub fn new(name: impl Into<String>, settings: DovecotSettings) -> Self {
         let settings = Arc::new(settings);
         let doveadm = Doveadm::new(Arc::clone(&settings));
+        let table = settings.table().map(|table| Table::new(table, settings.ca.clone(), settings.timeout));
         Self {
             name: name.into(),
             settings,
             doveadm,
+            table,
             trust: Trust::default(),
-            turn: Mutex::default(),
+            turn: Turn::default(),
             store: None,
             archive: None,
         }
@@ -79,7 +85,9 @@ impl DovecotSystem {
     /// With the store that its key and its password may be kept in.
     #[must_use]
     pub fn with_store(self, store: Store) -> Self {
-        Self { doveadm: self.doveadm.with_store(store.clone()), store: Some(store), ..self }
+        let doveadm = self.doveadm.with_store(store.clone());
+        let table = self.table.map(|table| table.with_store(store.clone()));
+        Self { doveadm, table, store: Some(store), ..self }
     }
 
     /// With the place that mailboxes are archived in.

@@ -29,6 +29,7 @@ impl DovecotSystem {
         let how = if self.doveadm.url().starts_with("https:") { "the certificate is verified" } else { "in the clear" };
         findings.good(format!("doveadm answers at {} ({how}), and lists {} accounts", self.doveadm.url(), names.len()));
         self.look_at_files(findings).await;
+        self.look_at_table(findings).await;
         let Some(sample) = names.first() else {
             findings.bad("Dovecot lists no accounts: does its userdb have an `iterate_query`?");
             return Ok(());
@@ -38,13 +39,21 @@ impl DovecotSystem {
     }
 
     async fn look_at_files(&self, findings: &mut Findings) {
-        let files = [("passwd_file", &self.settings.passwd_file), ("deny_file", &self.settings.deny_file)];
+        let files = [("passwd_file", self.settings.passwd_file()), ("deny_file", self.settings.deny_file.as_deref())];
         for (key, path) in files {
             let Some(path) = path else { continue };
             match file::may_change(path).await {
                 Ok(()) => findings.good(format!("`{key}` can be read and changed: {}", path.display())),
                 Err(error) => findings.bad(format!("`{key}` cannot be changed: {error}")),
             }
+        }
+    }
+
+    async fn look_at_table(&self, findings: &mut Findings) {
+        let Some(table) = &self.table else { return };
+        match table.test().await {
+            Ok(()) => findings.good(format!("`table` can be read and changed: {}", table.place())),
+            Err(error) => findings.bad(format!("`table` cannot be read and changed: {error}")),
         }
     }
 

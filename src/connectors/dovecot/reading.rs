@@ -9,43 +9,48 @@ use super::DovecotSystem;
 use super::account::Subject;
 use super::doveadm::{Answer, Order, column};
 use super::error::Effect;
-use super::file;
 use super::name::UserName;
-use super::passwd::{self, Entry};
+use super::passwd;
+use super::roster::{self, Held, PAGE};
 use crate::connectors::ActionError;
 use crate::run::Account;
-
-/// Accounts on one page.
-const PAGE: usize = 100;
 
 /// What a page ends with.
 type Page = (Vec<Account>, Option<String>);
 
 /// The page behind `from`.
 pub(super) async fn page(at: &DovecotSystem, from: Option<String>) -> Result<Page, ActionError> {
-    let mut lines = lines(at).await?;
-    let mut names: Vec<UserName> = match &at.settings.passwd_file {
-        Some(_) => lines.keys().cloned().collect(),
-        None => names(at).await?.into_iter().collect(),
+    let denied = at.denied().await?;
+    let denied: Option<BTreeSet<String>> =
+        denied.map(|text| passwd::entries(&text).map(|entry| entry.name().to_owned()).collect());
+    let (accounts, next) = match at.roster() {
+        Some(roster) => {
+            let roster::Page { accounts, next } = roster.page(from).await?;
+            (accounts.into_iter().map(|(name, held)| (name, Some(held))).collect(), next)
+        }
+        None => listed(at, from).await?,
     };
-    names.retain(|name| from.as_deref().is_none_or(|from| name.as_str() > from));
-    let next = names.get(PAGE - 1).filter(|_| names.len() > PAGE).map(UserName::to_string);
-    names.truncate(PAGE);
-    let denied = at.denied().await?.unwrap_or_default();
-    let denied: BTreeSet<String> = passwd::entries(&denied).map(|entry| entry.name().to_owned()).collect();
-    let subjects = names.into_iter().map(|name| {
-        let closed = denied.contains(name.as_str());
-        Subject { entry: lines.remove(&name), closed, name }
+    let subjects = accounts.into_iter().map(|(name, held): (UserName, Option<Held>)| {
+        let closed = match &denied {
+            Some(denied) => denied.contains(name.as_str()),
+            None => held.as_ref().is_some_and(|held| held.open == Some(false)),
+        };
+        Subject { held, closed, name }
     });
     let accounts = told(at, subjects.collect()).await?;
     Ok((accounts, next))
 }
 
-/// The lines of the passwd-file by name. A name that could mean something else is left out.
-async fn lines(at: &DovecotSystem) -> Result<BTreeMap<UserName, Entry>, ActionError> {
-    let Some(path) = &at.settings.passwd_file else { return Ok(BTreeMap::new()) };
-    let text = file::read(path).await?;
-    Ok(passwd::entries(&text).filter_map(|entry| Some((UserName::parse(entry.name())?, entry))).collect())
+/// A page of the names that Dovecot lists.
+async fn listed(
+    at: &DovecotSystem,
+    from: Option<String>,
+) -> Result<(Vec<(UserName, Option<Held>)>, Option<String>), ActionError> {
+    let mut names: Vec<UserName> = names(at).await?.into_iter().collect();
+    names.retain(|name| from.as_deref().is_none_or(|from| name.as_str() > from));
+    let next = names.get(PAGE - 1).filter(|_| names.len() > PAGE).map(UserName::to_string);
+    names.truncate(PAGE);
+    Ok((names.into_iter().map(|name| (name, None)).collect(), next))
 }
 
 /// All names that Dovecot lists (`iterate_query`, `iterate_filter`).
@@ -85,10 +90,9 @@ fn account(at: &DovecotSystem, subject: &Subject, quota: Option<&Answer>, last: 
     };
     let name = subject.name.as_str();
     tell("email", name.contains('@').then_some(name).into());
-    if let Some(entry) = &subject.entry {
-        let note = entry.note();
-        tell("display_name", note.display_name.into());
-        tell("employee_number", note.employee_number.into());
+    if let Some(held) = &subject.held {
+        tell("display_name", held.note.display_name.clone().into());
+        tell("employee_number", held.note.employee_number.clone().into());
     }
     if let Some(Answer::Done(table)) = quota {
         let storage = Storage::read(table);

@@ -1,14 +1,12 @@
-//! Calendars, address books and files, against real servers: Radicale, WsgiDAV and Cyrus.
+//! Calendars, address books and files, against real servers: Radicale and WsgiDAV.
 
 mod calendars;
-mod cyrus;
 mod exports;
 mod files;
 mod hostile;
 mod line;
 mod radicale;
 mod reach;
-mod shares;
 mod story;
 mod target;
 pub mod wsgidav;

@@ -1,12 +1,17 @@
 //! A mail host, against a real Dovecot: as any user.
 
 mod accounts;
-mod imap;
+mod archive;
 mod line;
+mod mailbox;
+mod rows;
 mod scripts;
 mod server;
 mod story;
+mod table;
 mod target;
+mod transfer;
+mod way_in;
 
 use serde_json::Value;
 use usher::connectors::dovecot::DovecotSystem;

@@ -12,14 +12,16 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
-use usher::connectors::dovecot::{DovecotSettings, Master, Server};
+use usher::connectors::dovecot::{Accounts, DovecotSettings, Master, Server};
 use usher::outbound::Security;
 use usher::secret::SecretRef;
 
+use super::rows::Rows;
+use crate::database::Db;
 use crate::ldap::{certificates, free_port};
 
 const INSTALL: &str = "install Dovecot (Debian: apt-get install dovecot-core dovecot-imapd dovecot-managesieved dovecot-lmtpd \
-    dovecot-sieve)";
+    dovecot-sieve dovecot-sqlite dovecot-pgsql)";
 const KEY: &str = "topsecret";
 pub const MASTER: &str = "usher@example.org";
 const MASTER_PASSWORD: &str = "master-Password-1";
@@ -35,6 +37,8 @@ pub enum Variant {
     MastersAreDenied,
     /// Access lists hold for the master user, who is on none of them.
     MastersSeeNothing,
+    /// Accounts are rows of a table.
+    Rows(Db),
     /// Whoever was refused is answered late, and whoever comes from the same address too: as Dovecot comes.
     Penalises,
 }
@@ -43,6 +47,8 @@ pub struct Dovecot {
     server: Child,
     pub folder: tempfile::TempDir,
     pub ports: Ports,
+    /// The table that accounts are rows of, where they are.
+    pub rows: Option<Rows>,
     tls: bool,
 }
 
@@ -92,13 +98,18 @@ impl Dovecot {
         ] {
             std::fs::write(at.join(name), text).expect("writes");
         }
+        let rows = match variant {
+            Variant::Rows(db) => Some(Rows::furnish(db, at, accounts).await),
+            _ => None,
+        };
         for _ in 0..5 {
             let [imap, imaps, sieve, lmtp, http] = [(); 5].map(|()| free_port());
             let ports = Ports { imap, imaps, sieve, lmtp, http };
-            std::fs::write(at.join("dovecot.conf"), configuration(at, ports, smtp, variant)).expect("writes");
+            std::fs::write(at.join("dovecot.conf"), configuration(at, ports, smtp, variant, rows.as_ref()))
+                .expect("writes");
             give(at);
             if let Some(server) = serve(at, ports).await {
-                return Self { server, folder, ports, tls: variant == Variant::Tls };
+                return Self { server, folder, ports, rows, tls: variant == Variant::Tls };
             }
         }
         let log = std::fs::read_to_string(at.join("dovecot.out")).unwrap_or_default();
@@ -128,6 +139,14 @@ impl Dovecot {
 
     /// In the clear to this machine; tests of their own show the other ways in.
     pub fn settings(&self) -> DovecotSettings {
+        let settings = self.settings_of_files();
+        match &self.rows {
+            Some(rows) => rows.settings(settings, None),
+            None => settings,
+        }
+    }
+
+    fn settings_of_files(&self) -> DovecotSettings {
         let server = |port| Server { host: "127.0.0.1".to_owned(), port, security: Security::None };
         DovecotSettings {
             url: format!("{}://127.0.0.1:{}", if self.tls { "https" } else { "http" }, self.ports.http),
@@ -136,9 +155,8 @@ impl Dovecot {
             imap: Some(server(self.ports.imap)),
             sieve: Some(server(self.ports.sieve)),
             master: Some(Master { user: MASTER.to_owned(), password: SecretRef::File(self.path("master-password")) }),
-            passwd_file: Some(self.path("users")),
+            accounts: Some(Accounts::File(self.path("users"))),
             deny_file: Some(self.path("deny")),
-            directory: None,
             last_login: Some(format!("file:{}", self.path("state/last-login").display())),
             timeout: Duration::from_secs(10),
         }
@@ -287,7 +305,16 @@ async fn serve(at: &Path, ports: Ports) -> Option<Child> {
     None
 }
 
-fn configuration(at: &Path, ports: Ports, smtp: u16, variant: Variant) -> String {
+/// Where accounts are lines of a file.
+fn lines(at: &Path, user: &str, group: &str) -> String {
+    let at = at.display();
+    format!(
+        "passdb {{\n  driver = passwd-file\n  args = scheme=PLAIN username_format=%u {at}/users\n}}\nuserdb {{\n  \
+         driver = passwd-file\n  args = username_format=%u {at}/users\n  default_fields = uid={user} gid={group}\n}}\n"
+    )
+}
+
+fn configuration(at: &Path, ports: Ports, smtp: u16, variant: Variant, rows: Option<&Rows>) -> String {
     let (user, group) = match owner() {
         Some((user, _, _)) => (user.clone(), user),
         None => {
@@ -303,6 +330,7 @@ fn configuration(at: &Path, ports: Ports, smtp: u16, variant: Variant) -> String
     let penalties = if variant == Variant::Penalises { "0600" } else { "0" };
     let doveadm_tls = if variant == Variant::Tls { "yes" } else { "no" };
     let Ports { imap, imaps, sieve, lmtp, http } = ports;
+    let accounts = rows.map_or_else(|| lines(at, &user, &group), |rows| rows.configuration(at, &user, &group));
     let at = at.display();
     let no_chroot: String = ["stats", "aggregator", "ipc", "director", "old-stats", "imap-urlauth-login"]
         .map(|name| format!("service {name} {{\n  chroot =\n}}\n"))
@@ -344,16 +372,7 @@ passdb {{
   master = yes
   {masters}
 }}
-passdb {{
-  driver = passwd-file
-  args = scheme=PLAIN username_format=%u {at}/users
-}}
-userdb {{
-  driver = passwd-file
-  args = username_format=%u {at}/users
-  default_fields = uid={user} gid={group}
-}}
-namespace inbox {{
+{accounts}namespace inbox {{
   inbox = yes
   separator = /
   mailbox Sent {{

@@ -1,20 +1,30 @@
-//! A mail host held to the suite of all connectors, by ManageSieve and by doveadm alone.
+//! A mail host held to the suite of all connectors: by ManageSieve and by doveadm alone, with accounts in files and in tables.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
+use sqlx::AnyConnection;
+use usher::archive::{ArchiveSettings, DavPlace, Place};
 use usher::connectors::Connector;
-use usher::connectors::dovecot::{DovecotSettings, DovecotSystem};
+use usher::connectors::dovecot::DovecotSettings;
+use usher::secret::SecretRef;
 use usher::workflow::ActionKind as A;
 
 use super::line::{Line, Speaks, State};
-use super::server::{Dovecot, Session};
+use super::mailbox::kept_in;
+use super::server::{Dovecot, Session, Variant};
 use crate::conformance::{Case, Cut, Target, conforms, creates, lists};
+use crate::database::Db;
+use crate::dav::wsgidav::{self, WsgiDav};
 
 struct MailHost {
     server: Dovecot,
+    /// Where archives are kept, and the record that knows of them.
+    dav: WsgiDav,
+    _home: tempfile::TempDir,
     state: Arc<Mutex<State>>,
     connector: Connector,
     handed_out: usize,
@@ -22,27 +32,80 @@ struct MailHost {
     session: Option<Session>,
     /// Files that somebody else holds.
     held: Vec<File>,
+    /// A connection that holds the database, where that is a file.
+    holds: Option<AnyConnection>,
 }
 
 impl MailHost {
-    async fn start(by_doveadm: bool) -> Self {
-        let server = Dovecot::start(120, 9).await;
+    async fn start(by_doveadm: bool, variant: Variant) -> Self {
+        let (server, dav) = (Dovecot::start_as(variant, 140, 9).await, WsgiDav::start().await);
+        let home = tempfile::tempdir().expect("a folder");
         let state = Arc::default();
-        let http = Line::to(server.ports.http, Speaks::Http, Arc::clone(&state)).await;
-        let sieve = Line::to(server.ports.sieve, Speaks::ManageSieve, Arc::clone(&state)).await;
-        let mut settings = DovecotSettings { url: format!("http://127.0.0.1:{}", http.port), ..server.settings() };
-        settings.sieve.as_mut().expect("ManageSieve").port = sieve.port;
-        // What reads mails has tests of its own (`mailbox`).
-        settings.imap = None;
-        if by_doveadm {
-            settings.sieve = None;
-        }
-        let connector = Connector::Dovecot(Box::new(DovecotSystem::new("mailhost", settings)));
-        Self { server, state, connector, handed_out: 0, session: None, held: Vec::new() }
+        let line = async |port, speaks| Line::to(port, speaks, Arc::clone(&state)).await.port;
+        let (http, sieve) =
+            (line(server.ports.http, Speaks::Doveadm).await, line(server.ports.sieve, Speaks::ManageSieve).await);
+        let (imap, kept) = (line(server.ports.imap, Speaks::Imap).await, line(dav.port(), Speaks::WebDav).await);
+        let accounts = match &server.rows {
+            Some(rows) if rows.db() == Db::Postgres => {
+                let port = rows.server().host.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+                Some(line(port.expect("a port"), Speaks::Postgres).await)
+            }
+            _ => None,
+        };
+        let login = Some((wsgidav::USHER.0.to_owned(), SecretRef::File(dav.folder.path().join("password"))));
+        let place = Place::WebDav(DavPlace { url: format!("http://127.0.0.1:{kept}/files/jdoe"), login, ca: None });
+        let place = ArchiveSettings { place, timeout: Duration::from_secs(20) };
+        let through = |mut settings: DovecotSettings| {
+            settings.url = format!("http://127.0.0.1:{http}");
+            settings.sieve.as_mut().expect("ManageSieve").port = sieve;
+            settings.imap.as_mut().expect("IMAP").port = imap;
+            settings.sieve = settings.sieve.filter(|_| !by_doveadm);
+            match &server.rows {
+                // A database that is held is not waited for any longer.
+                Some(rows) => DovecotSettings { timeout: Duration::from_secs(3), ..rows.settings(settings, accounts) },
+                None => settings,
+            }
+        };
+        let connector = kept_in(&server, home.path(), place, through).await;
+        Self { server, dav, _home: home, state, connector, handed_out: 0, session: None, held: Vec::new(), holds: None }
     }
 
-    fn files(&self) -> [PathBuf; 2] {
-        ["users", "deny"].map(|name| self.server.path(name))
+    /// Who is signed in, once the sessions that were left are gone: none but that of the account that was handed out last.
+    async fn sessions(&self) -> Value {
+        for _ in 0..80 {
+            let sessions = self.server.doveadm("who", json!({ "mask": ["*"] })).await;
+            if sessions.as_array().is_none_or(|sessions| sessions.len() < 2) {
+                return sessions;
+            }
+            usher::clock::pause(Duration::from_millis(25)).await;
+        }
+        panic!("sessions do not end");
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        let files: &[&str] = match &self.server.rows {
+            None => &["users", "deny"],
+            Some(rows) if rows.db() == Db::Sqlite => &["usher.db"],
+            Some(_) => &[],
+        };
+        files.iter().map(|name| self.server.path(name)).collect()
+    }
+
+    /// The account's line or row, and whether it says itself that nobody signs in.
+    async fn kept(&self, account: &str) -> Option<(String, bool)> {
+        match &self.server.rows {
+            Some(rows) => {
+                let row = rows.row(account).await;
+                let closed = matches!(row[2].as_str(), Some("0" | "false"));
+                (!row.is_null()).then(|| (row.to_string(), closed))
+            }
+            None => {
+                let users = self.server.read("users");
+                let line = users.lines().find(|line| line.starts_with(&format!("{account}:")))?;
+                let denied = self.server.read("deny").lines().any(|line| line.starts_with(&format!("{account}:")));
+                Some((line.to_owned(), denied))
+            }
+        }
     }
 }
 
@@ -53,6 +116,9 @@ impl Target for MailHost {
 
     /// The next one: signed in, with a rule of its own that forwards, and a mail. Whoever was made before is gone.
     async fn fresh(&mut self) -> String {
+        if let Some(rows) = &self.server.rows {
+            rows.run("DELETE FROM mailbox WHERE username LIKE 'grace@%'").await;
+        }
         let users = self.server.read("users");
         let made: String =
             users.lines().filter(|line| !line.starts_with("grace@")).map(|line| format!("{line}\n")).collect();
@@ -73,34 +139,47 @@ impl Target for MailHost {
     }
 
     async fn look(&self, account: &str) -> Value {
-        let users = self.server.read("users");
-        let Some(line) = users.lines().find(|line| line.starts_with(&format!("{account}:"))) else {
-            return Value::Null;
-        };
-        let denied = self.server.read("deny").lines().any(|line| line.starts_with(&format!("{account}:")));
+        let Some((line, denied)) = self.kept(account).await else { return Value::Null };
         let sessions = self.server.doveadm("who", json!({ "mask": [account] })).await;
         let scripts = self.server.doveadm("sieveList", json!({ "user": account })).await;
         let script = self.server.doveadm("sieveGet", json!({ "user": account, "scriptname": "usher" })).await;
         let acl = self.server.doveadm("aclGet", json!({ "user": account, "mailbox": "INBOX" })).await;
+        // What Dovecot remembers of a row may be older than the row.
+        self.server.doveadm("authCacheFlush", json!({ "user": [account] })).await;
         let quota = self.server.doveadm("quotaGet", json!({ "user": account })).await;
+        let archives = self.dav.root("jdoe").join("mailhost").join(account.replace('@', "-"));
+        let kept = std::fs::read_dir(archives).into_iter().flatten().flatten();
+        let kept: Vec<_> = kept.filter(|entry| entry.path().join("manifest.json").exists()).collect();
+        let copied = self.server.mails("boss@example.org", &with_boss(account)).await;
         json!({ "line": line, "denied": denied, "sessions": sessions.as_array().map_or(0, Vec::len), "scripts": scripts,
-            "script": script[0]["sieve script"], "acl": acl.to_string(), "limit": quota[0]["limit"] })
+            "script": script[0]["sieve script"], "acl": acl.to_string(), "limit": quota[0]["limit"],
+            "archives": kept.len(), "copied": copied })
     }
 
-    /// The two files, every script, every access list, and who is signed in.
+    /// The files or rows of accounts, every script, mail and access list, every archive, and who is signed in.
     async fn whole(&self) -> Value {
         let mut whole = Map::new();
-        for name in ["users", "deny"] {
-            whole.insert(name.to_owned(), json!(stamp(&self.server.path(name))));
+        for path in self.files() {
+            whole.insert(path.display().to_string(), json!(stamp(&path)));
+        }
+        if let Some(rows) = &self.server.rows {
+            whole.insert("rows".to_owned(), rows.whole().await);
         }
         collect(&self.server.path("mail"), &mut whole);
-        whole.insert("sessions".to_owned(), self.server.doveadm("who", json!({ "mask": ["*"] })).await);
+        collect(&self.dav.root("jdoe"), &mut whole);
+        whole.insert("sessions".to_owned(), self.sessions().await);
         Value::Object(whole)
     }
 
     async fn cut(&mut self, cut: Option<Cut>) {
         self.held.clear();
-        if cut == Some(Cut::Before) {
+        self.holds = None;
+        if let Some(rows) = self.server.rows.as_ref().filter(|rows| cut == Some(Cut::Before) && rows.db() == Db::Sqlite)
+        {
+            let mut conn = rows.connect().await;
+            sqlx::query("BEGIN IMMEDIATE").execute(&mut conn).await.expect("holds it");
+            self.holds = Some(conn);
+        } else if cut == Some(Cut::Before) {
             for path in self.files() {
                 let lock =
                     File::options().create(true).append(true).open(path.with_added_extension("lock")).expect("a lock");
@@ -114,7 +193,7 @@ impl Target for MailHost {
 
 fn stamp(path: &Path) -> String {
     let found = std::fs::metadata(path).expect("a file");
-    format!("{:?} {}", found.modified().expect("a time"), std::fs::read_to_string(path).unwrap_or_default())
+    format!("{:?} {}", found.modified().expect("a time"), hex::encode(std::fs::read(path).unwrap_or_default()))
 }
 
 fn collect(folder: &Path, into: &mut Map<String, Value>) {
@@ -129,6 +208,7 @@ fn collect(folder: &Path, into: &mut Map<String, Value>) {
             || name.ends_with("dovecot-acl")
             || name.contains("/cur/")
             || name.contains("/new/")
+            || name.contains("/files/jdoe/")
         {
             into.insert(name, json!(stamp(&path)));
         }
@@ -143,6 +223,11 @@ fn active(now: &Value, name: &str) -> bool {
 
 fn has(now: &Value, field: &str, text: &str) -> bool {
     now[field].as_str().is_some_and(|value| value.contains(text))
+}
+
+/// The folder that an account's inbox is copied into.
+fn with_boss(account: &str) -> String {
+    format!("Departed/{}/INBOX", account.replace('.', "-"))
 }
 
 fn cases() -> Vec<Case> {
@@ -167,7 +252,9 @@ fn cases() -> Vec<Case> {
         Case::new(A::MailClearRules, |now, _| !active(now, "mine")),
         Case::new(A::MailDelegate, |now, _| has(now, "acl", "user=boss@example.org")).with(boss.clone()),
         Case::new(A::MailUndelegate, |now, _| !has(now, "acl", "user=boss@example.org") && now["script"].is_null())
-            .after(A::MailDelegate, boss),
+            .after(A::MailDelegate, boss.clone()),
+        Case::new(A::MailTransfer, |now, _| now["copied"] == 1).with(boss),
+        Case::new(A::MailArchive, |now, _| now["archives"] == 1),
         Case::new(A::QuotaSet, |now, _| now["limit"] == "7168").with(json!({ "quota": "7 MiB" })),
         Case::new(A::AccountDelete, |now, _| now["denied"] == true && has(now, "line", "usher-deleted")),
         Case::new(A::AccountRestore, |now, _| now["denied"] == true && !has(now, "line", "usher-deleted"))
@@ -183,19 +270,33 @@ fn cases() -> Vec<Case> {
 
 #[tokio::test]
 async fn a_mail_host_conforms() {
-    conforms(&mut MailHost::start(false).await, &cases()).await;
+    conforms(&mut MailHost::start(false, Variant::Usual).await, &cases()).await;
 }
 
 #[tokio::test]
 async fn a_mail_host_without_managesieve_conforms() {
-    conforms(&mut MailHost::start(true).await, &cases()).await;
+    conforms(&mut MailHost::start(true, Variant::Usual).await, &cases()).await;
+}
+
+#[tokio::test]
+async fn a_mail_host_whose_accounts_are_rows_conforms() {
+    for db in [Db::Sqlite, Db::Postgres] {
+        let mut target = MailHost::start(db == Db::Sqlite, Variant::Rows(db)).await;
+        conforms(&mut target, &cases()).await;
+        target.server.rows.as_ref().expect("a table").leave().await;
+    }
 }
 
 #[tokio::test]
 async fn a_mail_host_makes_and_lists_accounts() {
-    let mut target = MailHost::start(false).await;
-    let with = json!({ "login": "grace@example.org", "email": "grace@example.org", "given_name": "Grace", "family_name": "Meier",
-        "employee_number": "1026", "enabled": true, "quota": "5 MiB" });
-    creates(&mut target, with).await;
-    lists(&mut target).await;
+    for variant in [Variant::Usual, Variant::Rows(Db::Sqlite), Variant::Rows(Db::Postgres)] {
+        let mut target = MailHost::start(false, variant).await;
+        let with = json!({ "login": "grace@example.org", "email": "grace@example.org", "given_name": "Grace", "family_name": "Meier",
+            "employee_number": "1026", "enabled": true, "quota": "5 MiB" });
+        creates(&mut target, with).await;
+        lists(&mut target).await;
+        if let Some(rows) = &target.server.rows {
+            rows.leave().await;
+        }
+    }
 }

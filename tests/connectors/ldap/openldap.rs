@@ -113,6 +113,22 @@ async fn a_lock_that_would_have_no_effect_is_no_success() {
 }
 
 #[tokio::test]
+async fn a_lock_that_only_seems_to_have_an_effect_is_found_by_a_trial() {
+    // The configuration names a policy that is not the one that counts.
+    let strict = format!("cn=strict,ou=policies,{SUFFIX}");
+    let house = house_with(|own| own.policy = Some(strict.clone())).await;
+    house.server.change(&format!(
+        "dn: {strict}\nchangetype: add\nobjectClass: person\nobjectClass: pwdPolicy\ncn: strict\nsn: strict\n\
+         pwdAttribute: userPassword\npwdLockout: TRUE\n\n\
+         dn: cn=default,ou=policies,{SUFFIX}\nchangetype: modify\nreplace: pwdLockout\npwdLockout: FALSE\n"
+    ));
+    house.done(A::AccountDisable).await;
+    assert_eq!(house.server.answer(ADA, FIRST).await, 0, "slapd lets her in all the same");
+    let tried = house.does(A::PasswordRotate, json!({})).await;
+    assert!(matches!(&tried, Err(ActionError::Fail { reason }) if reason.contains("was let in")), "{tried:?}");
+}
+
+#[tokio::test]
 async fn a_lock_after_wrong_passwords_is_no_closed_door() {
     let house = house().await;
     for _ in 0..6 {
@@ -329,9 +345,10 @@ async fn what_is_no_account_is_not_touched() {
             assert!(matches!(house.system.perform(&call).await, Err(ActionError::Fail { .. })), "{action}");
         }
     }
-    // An account that is open is not purged.
-    assert!(matches!(house.does(A::AccountPurge, json!({})).await, Err(ActionError::Fail { .. })));
-    assert!(house.server.entry(&house.ada).await.is_some());
+    // An account that is open is not purged, and stays in its groups.
+    let open = house.does(A::AccountPurge, json!({})).await;
+    assert!(matches!(&open, Err(ActionError::Fail { reason }) if reason.contains("delete it before")), "{open:?}");
+    assert_eq!(groups(&house).await, ["eng", "solo", "staff"]);
 }
 
 #[tokio::test]

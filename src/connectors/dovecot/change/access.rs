@@ -67,7 +67,7 @@ impl Access {
 
 async fn no_way_in(subject: &Subject, at: &DovecotSystem) -> Result<Observation, ActionError> {
     let mut open = Vec::new();
-    if at.settings.deny_file.is_some() && !subject.closed {
+    if at.settings.locks() && !subject.closed {
         open.push("sign-in is allowed".to_owned());
     }
     let sessions = at.sessions(&subject.name).await?;
@@ -78,7 +78,7 @@ async fn no_way_in(subject: &Subject, at: &DovecotSystem) -> Result<Observation,
     if forwards > 0 {
         open.push(format!("{forwards} forwards of the person's own"));
     }
-    let lock = if at.settings.deny_file.is_some() { "sign-in is refused, " } else { "" };
+    let lock = if at.settings.locks() { "sign-in is refused, " } else { "" };
     Ok(Observation::seen(open.is_empty(), format!("{lock}no sessions, no forwards"), open.join(", ")))
 }
 

@@ -1,13 +1,13 @@
-//! A new account: a line of the passwd-file. It is recognised by the key of the step that made it.
+//! A new account: a line of the passwd-file, or a row. It is recognised by the key of the step that made it.
 
 use sha2::{Digest, Sha256};
 
 use super::password::{self, Rounds};
-use crate::clock;
 use crate::connectors::dovecot::DovecotSystem;
-use crate::connectors::dovecot::account::{SEEN_AFTER, Subject, is_denied};
+use crate::connectors::dovecot::account::{Subject, is_denied};
 use crate::connectors::dovecot::name::UserName;
-use crate::connectors::dovecot::passwd::{self, Entry, Note};
+use crate::connectors::dovecot::note::Note;
+use crate::connectors::dovecot::roster::{Held, New};
 use crate::connectors::{ActionError, Call, Observation};
 use crate::secret::Secret;
 use crate::workflow::params::Quota;
@@ -49,11 +49,11 @@ impl NewAccount {
         at: &DovecotSystem,
     ) -> Result<Option<Subject>, ActionError> {
         let found = at.find(&self.name).await?;
-        Ok(found.filter(|subject| subject.entry.as_ref().is_some_and(|entry| self.has_made(entry))))
+        Ok(found.filter(|subject| subject.held.as_ref().is_some_and(|held| self.has_made(held))))
     }
 
-    fn has_made(&self, entry: &Entry) -> bool {
-        entry.has_password() && entry.note().made_by == self.note.made_by
+    fn has_made(&self, held: &Held) -> bool {
+        held.made_by == self.note.made_by
     }
 
     pub(super) async fn observe(&self, at: &DovecotSystem) -> Result<Observation, ActionError> {
@@ -64,33 +64,37 @@ impl NewAccount {
             let stands = if self.enabled { "it is closed" } else { "it is open" };
             return Ok(Observation::NotReached(stands.to_owned()));
         }
+        // That there was nobody of this name, Dovecot remembers too.
+        at.forget(&self.name).await?;
         let known = at.knows(&self.name).await?;
-        Ok(Observation::seen(known, "created, and known to Dovecot", "its line is there, and Dovecot does not know it"))
+        Ok(Observation::seen(known, "created, and known to Dovecot", "it is there, and Dovecot does not know it"))
     }
 
     pub(super) async fn apply(&self, at: &DovecotSystem, password: Option<&Secret>) -> Result<(), ActionError> {
         let password = password.ok_or_else(|| ActionError::fail("`account.create` came without a password"))?;
-        // Closed before it is there: nobody signs in to what is to be closed.
-        let closed = at.denied().await?.is_some_and(|denied| is_denied(&denied, &self.name));
         let hash = password::hash(password, Rounds::Chosen).await?;
-        if closed == self.enabled {
-            if self.enabled && at.find(&self.name).await?.is_some() && self.made(at).await?.is_none() {
-                return Err(self.taken(at));
-            }
-            at.deny(&self.name, !self.enabled).await?;
+        if at.settings.deny_file.is_some() || self.made(at).await?.is_some() {
+            self.lock(at).await?;
         }
-        let (new, taken) = (self.clone(), self.taken(at));
-        at.change(at.passwd_file()?, move |text| match passwd::find(text, new.name.as_str())? {
-            Some(entry) if new.has_made(&entry) => Ok(text.to_owned()),
-            Some(_) => Err(taken),
-            None => {
-                let entry = Entry::new(new.name.as_str(), &hash, &new.note);
-                Ok(passwd::with(text, &new.quota.map_or(entry.clone(), |bytes| entry.with_quota(bytes))))
-            }
-        })
-        .await?;
-        clock::pause(SEEN_AFTER).await;
+        let roster = at.needed_roster()?;
+        let (name, note, open) = (self.name.clone(), self.note.clone(), self.enabled);
+        roster.add(New { name, hash, note, quota: self.quota, open }).await?;
+        at.seen(roster).await;
         Ok(())
+    }
+
+    /// Closed before it is there: nobody signs in to what is to be closed.
+    async fn lock(&self, at: &DovecotSystem) -> Result<(), ActionError> {
+        let standing = at.find(&self.name).await?;
+        let closed = match at.denied().await? {
+            Some(denied) => is_denied(&denied, &self.name),
+            None => standing.as_ref().is_some_and(|subject| subject.closed),
+        };
+        if closed != self.enabled {
+            return Ok(());
+        }
+        let others = standing.is_some_and(|subject| subject.held.is_none_or(|held| !self.has_made(&held)));
+        if others { Err(self.taken(at)) } else { at.deny(&self.name, !self.enabled).await }
     }
 
     fn taken(&self, at: &DovecotSystem) -> ActionError {
@@ -98,7 +102,7 @@ impl NewAccount {
     }
 }
 
-/// What the line keeps of a step's key: a word, whatever the key holds.
+/// What is kept of a step's key: a word, whatever the key holds.
 fn digest(key: &str) -> String {
     hex::encode(Sha256::digest(key)).chars().take(32).collect()
 }

@@ -4,7 +4,7 @@
 use crate::connectors::dovecot::DovecotSystem;
 use crate::connectors::dovecot::account::{Subject, is_denied};
 use crate::connectors::dovecot::name::UserName;
-use crate::connectors::dovecot::passwd;
+use crate::connectors::dovecot::roster::Field;
 use crate::connectors::dovecot::scripts::Scripts;
 use crate::connectors::looking::in_doubt;
 use crate::connectors::{ActionError, Call, Observation};
@@ -16,7 +16,7 @@ pub(super) enum Life {
     Delete,
     /// Marked no longer; still closed.
     Restore,
-    /// Its mails, its scripts and its line are gone.
+    /// Its mails, its scripts and the account itself are gone.
     Purge,
 }
 
@@ -24,20 +24,22 @@ impl Life {
     pub(super) async fn observe(self, call: &Call, at: &DovecotSystem) -> Result<Observation, ActionError> {
         let name = UserName::of_account(call.account.as_deref(), &at.name)?;
         if self == Self::Purge {
+            // What Dovecot remembers of it counts no longer.
+            at.forget(&name).await?;
             return match at.find(&name).await? {
                 Some(subject) => Ok(Observation::NotReached(subject.status().as_str().to_owned())),
                 None if at.denied().await?.is_some_and(|denied| is_denied(&denied, &name)) => {
                     Ok(Observation::NotReached("its lock is left".to_owned()))
                 }
                 None if at.knows(&name).await? => {
-                    Ok(Observation::NotReached("its line is gone, and Dovecot still knows it".to_owned()))
+                    Ok(Observation::NotReached("it is gone, and Dovecot still knows it".to_owned()))
                 }
                 None => Ok(Observation::read_back("there is no account with this id any more")),
             };
         }
         let subject = at.subject(call).await?;
         let stands = subject.status().as_str();
-        let marked = subject.entry.as_ref().is_some_and(|entry| entry.note().deleted);
+        let marked = subject.held.as_ref().is_some_and(|held| held.note.deleted);
         at.forget(&subject.name).await?;
         Ok(match self {
             Self::Delete => Observation::seen(subject.is_put_away(), "deleted, sign-in is refused", stands),
@@ -58,21 +60,20 @@ impl Life {
                 if let Some(subject) = at.find(&name).await? {
                     purge(&subject, at).await?;
                 }
-                at.deny(&name, false).await.map_err(in_doubt)
+                match at.settings.deny_file {
+                    Some(_) => at.deny(&name, false).await.map_err(in_doubt),
+                    None => Ok(()),
+                }
             }
         }
     }
 }
 
 async fn mark(subject: &Subject, at: &DovecotSystem, deleted: bool) -> Result<(), ActionError> {
-    at.rewrite(&subject.name, move |entry| {
-        let note = passwd::Note { deleted, ..entry.note() };
-        entry.with_note(&note)
-    })
-    .await
+    at.rewrite(&subject.name, Field::Deleted(deleted)).await
 }
 
-/// Mails first, while Dovecot still knows whose they are; the line last.
+/// Mails first, while Dovecot still knows whose they are; the account itself last.
 async fn purge(subject: &Subject, at: &DovecotSystem) -> Result<(), ActionError> {
     if !subject.is_put_away() {
         let status = subject.status().as_str();
@@ -85,8 +86,7 @@ async fn purge(subject: &Subject, at: &DovecotSystem) -> Result<(), ActionError>
         return Err(ActionError::unknown(format!("{left} mails are left, or have arrived since")));
     }
     drop_scripts(subject, at).await.map_err(in_doubt)?;
-    let who = subject.name.clone();
-    at.change(at.passwd_file()?, move |text| Ok(passwd::without(text, who.as_str()))).await.map_err(in_doubt)
+    at.needed_roster()?.remove(&subject.name).await.map_err(in_doubt)
 }
 
 async fn drop_scripts(subject: &Subject, at: &DovecotSystem) -> Result<(), ActionError> {

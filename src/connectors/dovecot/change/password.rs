@@ -6,6 +6,7 @@ use crate::connectors::ActionError;
 use crate::connectors::dovecot::DovecotSystem;
 use crate::connectors::dovecot::account::Subject;
 use crate::connectors::dovecot::managesieve::ManageSieve;
+use crate::connectors::dovecot::roster::Field;
 use crate::connectors::looking::in_doubt;
 use crate::run::{Evidence, EvidenceKind};
 use crate::secret::Secret;
@@ -32,7 +33,7 @@ impl Rounds {
 /// Gives an account this password. A closed one is tried: a sign-in with the new password must be refused.
 pub(super) async fn set(subject: &Subject, at: &DovecotSystem, password: &Secret) -> Result<Evidence, ActionError> {
     let hash = hash(password, Rounds::Drawn).await?;
-    at.rewrite(&subject.name, move |entry| entry.with_password(&hash)).await?;
+    at.rewrite(&subject.name, Field::Password(hash)).await?;
     at.forget(&subject.name).await.map_err(in_doubt)?;
     let mut detail = "a new password was taken".to_owned();
     if subject.closed {
@@ -48,13 +49,13 @@ async fn prove_closed(subject: &Subject, at: &DovecotSystem, password: &Secret) 
     match ManageSieve::lets_in(at, server, &subject.name, password).await {
         Ok(false) => Ok("; a sign-in with it is refused"),
         Ok(true) => Err(ActionError::fail(
-            "the account is closed, and a sign-in with the new password was let in: Dovecot does not read `deny_file` first",
+            "the account is closed, and a sign-in with the new password was let in: Dovecot does not ask first who may sign in (`deny_file`, `columns.active`)",
         )),
         Err(_) => Ok("; whether a sign-in is refused could not be tried"),
     }
 }
 
-/// What the passwd-file keeps: SHA-512-crypt with a salt of its own, which every Dovecot knows.
+/// What is kept of it: SHA-512-crypt with a salt of its own, which every Dovecot knows.
 pub(super) async fn hash(password: &Secret, rounds: Rounds) -> Result<String, ActionError> {
     let password = password.clone();
     let hashed = tokio::task::spawn_blocking(move || {

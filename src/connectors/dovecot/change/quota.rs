@@ -1,4 +1,4 @@
-//! The storage limit: a field of the account's line, and what Dovecot makes of it.
+//! The storage limit: a field of the account where it is kept, and what Dovecot makes of it.
 
 use serde_json::json;
 
@@ -6,6 +6,7 @@ use crate::connectors::dovecot::DovecotSystem;
 use crate::connectors::dovecot::account::Subject;
 use crate::connectors::dovecot::error::Effect;
 use crate::connectors::dovecot::reading::Storage;
+use crate::connectors::dovecot::roster::Field;
 use crate::connectors::{ActionError, Call, Observation};
 use crate::workflow::params::Quota;
 
@@ -21,24 +22,26 @@ impl Limit {
         Ok(Self(quota.bytes))
     }
 
-    /// Written in the line, and counted by Dovecot (in KiB).
+    /// Written where the account is, and counted by Dovecot (in KiB).
     pub(super) async fn observe(self, subject: &Subject, at: &DovecotSystem) -> Result<Observation, ActionError> {
-        let written = subject.entry.as_ref().and_then(|entry| entry.quota());
+        let written = subject.held.as_ref().and_then(|held| held.quota);
         if written != Some(self.0) {
             let seen = written.map_or("no limit of its own".to_owned(), |bytes| format!("limit {bytes} bytes"));
             return Ok(Observation::NotReached(seen));
         }
+        // What Dovecot remembers of the account holds the limit before.
+        at.forget(&subject.name).await?;
         let table = at.doveadm.one(Effect::Looks, "quotaGet", json!({ "user": subject.name.as_str() })).await?;
         let counted = Storage::read(&table).limit;
         let reached = counted.is_some_and(|counted| counted / 1024 == self.0 / 1024);
         let seen = match counted {
-            Some(counted) => format!("Dovecot counts to {counted} bytes: does it read `userdb_quota_rule`?"),
+            Some(counted) => format!("Dovecot counts to {counted} bytes: does its userdb give `quota_rule`?"),
             None => "Dovecot has no limit: is its quota plugin on?".to_owned(),
         };
         Ok(Observation::seen(reached, format!("limit {} bytes", self.0), seen))
     }
 
     pub(super) async fn apply(self, subject: &Subject, at: &DovecotSystem) -> Result<(), ActionError> {
-        at.rewrite(&subject.name, move |entry| entry.with_quota(self.0)).await
+        at.rewrite(&subject.name, Field::Quota(self.0)).await
     }
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::bunch::{Bunch, Envelope, Read};
+use super::bunch::{Body, Bunch, Envelope, Read};
 use super::container::Container;
 use super::folder::{INBOX, maildir};
 use super::session::{Mailbox, hidden};
@@ -24,6 +24,9 @@ const FILE: &str = "mail.tar.zst";
 
 /// How often the folders are gone through, for what arrives meanwhile.
 const ROUNDS: usize = 3;
+
+/// How much is compressed before it is written.
+const AT_ONCE: usize = 128 * 1024;
 
 /// Flags in the names of a Maildir's files, in the order in which they are written.
 const LETTERS: [(&str, char); 5] =
@@ -243,11 +246,8 @@ impl Work {
         }
         let listed = mailbox.listed(folder.up_to_uid.saturating_add(1)).await?;
         for bunch in Bunch::of(&listed) {
-            let read = mailbox.read(&bunch).await?;
-            folder.gone_meanwhile += (bunch.len() - read.len().min(bunch.len())) as u64;
-            for mail in read {
-                self.mail(mailbox, &mut folder, mail).await?;
-            }
+            let read = self.bunch(mailbox, &mut folder, bunch).await?;
+            folder.gone_meanwhile += (bunch.len() - read.min(bunch.len())) as u64;
             folder.up_to_uid = bunch.last();
             self.come.folders.insert(name.to_owned(), folder.clone());
             self.checkpoint_where_ripe().await?;
@@ -263,40 +263,78 @@ impl Work {
         Ok(Folder { path, uid_validity, ..Folder::default() })
     }
 
-    async fn mail(&mut self, mailbox: &mut Mailbox, folder: &mut Folder, mail: Read) -> Result<(), ActionError> {
-        let (envelope, bytes) = match &mail {
-            Read::Whole(envelope, body) => (envelope, body.len() as u64),
-            Read::Long(envelope, bytes) => (envelope, u64::from(*bytes)),
-        };
-        let modified = u64::try_from(envelope.arrived).unwrap_or(0);
-        let file = folder.file(envelope, bytes);
-        self.container.file(&file, bytes, modified).map_err(ActionError::retry)?;
-        match &mail {
-            Read::Whole(_, body) => self.container.bytes(body).map_err(ActionError::retry)?,
-            Read::Long(envelope, _) => self.pieces(mailbox, envelope.uid, bytes).await?,
+    /// Writes the mails of a bunch as they come; answers how many came.
+    async fn bunch(
+        &mut self,
+        mailbox: &mut Mailbox,
+        folder: &mut Folder,
+        bunch: Bunch<'_>,
+    ) -> Result<usize, ActionError> {
+        let mut answer = mailbox.read(bunch).await?;
+        let (mut came, mut long) = (0, None);
+        while let Some(mail) = answer.next().await? {
+            came += 1;
+            match mail {
+                Read::Whole(envelope, body) => {
+                    let bytes = body.bytes().len() as u64;
+                    self.begin_mail(folder, &envelope, bytes)?;
+                    self.content(body.bytes()).await?;
+                    self.end_mail(folder, bytes).await?;
+                }
+                Read::Long(envelope, bytes) => long = Some((envelope, u64::from(bytes))),
+            }
         }
+        drop(answer);
+        if let Some((envelope, bytes)) = long {
+            self.begin_mail(folder, &envelope, bytes)?;
+            self.pieces(mailbox, envelope.uid, bytes).await?;
+            self.end_mail(folder, bytes).await?;
+        }
+        Ok(came)
+    }
+
+    fn begin_mail(&mut self, folder: &mut Folder, mail: &Envelope, bytes: u64) -> Result<(), ActionError> {
+        let modified = u64::try_from(mail.arrived).unwrap_or(0);
+        let file = folder.file(mail, bytes);
+        self.container.file(&file, bytes, modified).map_err(ActionError::retry)
+    }
+
+    async fn end_mail(&mut self, folder: &mut Folder, bytes: u64) -> Result<(), ActionError> {
         self.container.end_file(bytes).map_err(ActionError::retry)?;
         folder.mails += 1;
         folder.bytes += bytes;
-        let made = self.container.take();
-        Ok(self.writing.write(&made).await?)
+        self.write().await
     }
 
     /// A mail that is too long to be held. Its length has been told already, so it must be that long.
     async fn pieces(&mut self, mailbox: &mut Mailbox, uid: u32, bytes: u64) -> Result<(), ActionError> {
         let mut at = 0;
         while at < bytes {
-            let piece = mailbox.piece(uid, at).await?.unwrap_or_default();
+            let piece = mailbox.piece(uid, at).await?;
+            let piece = piece.as_ref().map(Body::bytes).unwrap_or_default();
             at += piece.len() as u64;
             if piece.is_empty() || at > bytes {
                 let said =
                     format!("mail {uid} is {at} bytes long and not {bytes}, or was taken away while it was read");
                 return Err(ActionError::retry(format!("{}: {said}", mailbox.place)));
             }
-            self.container.bytes(&piece).map_err(ActionError::retry)?;
-            let made = self.container.take();
-            self.writing.write(&made).await?;
+            self.content(piece).await?;
         }
+        Ok(())
+    }
+
+    /// Takes content, and writes in between what has been made of it: little is held of both.
+    async fn content(&mut self, bytes: &[u8]) -> Result<(), ActionError> {
+        for some in bytes.chunks(AT_ONCE) {
+            self.container.bytes(some).map_err(ActionError::retry)?;
+            self.write().await?;
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self) -> Result<(), ActionError> {
+        self.writing.write(self.container.made()).await?;
+        self.container.clear();
         Ok(())
     }
 

@@ -12,7 +12,8 @@ const LEVEL: i32 = 1;
 /// Entries of tar begin at multiples of this.
 const BLOCK: u64 = 512;
 
-/// An archive in the making. What has been made so far is taken out with [`Container::take`].
+/// An archive in the making. What has been made so far is read with [`Container::made`], and then [`Container::clear`]ed: the
+/// room for it is used again.
 pub(super) struct Container {
     heads: Builder<Vec<u8>>,
     encoder: Encoder<'static, Vec<u8>>,
@@ -60,8 +61,13 @@ impl Container {
     }
 
     /// The bytes that are made by now.
-    pub(super) fn take(&mut self) -> Vec<u8> {
-        std::mem::take(self.encoder.get_mut())
+    pub(super) fn made(&self) -> &[u8] {
+        self.encoder.get_ref()
+    }
+
+    /// They are written.
+    pub(super) fn clear(&mut self) {
+        self.encoder.get_mut().clear();
     }
 
     /// Ends the frame: what is taken out now can be gone on behind.
@@ -95,7 +101,8 @@ mod tests {
         first.file("Maildir/cur/1", 3, 1_700_000_000).unwrap();
         first.bytes(b"one").unwrap();
         first.end_file(3).unwrap();
-        whole.extend(first.take());
+        whole.extend(first.made());
+        first.clear();
         whole.extend(first.end_frame().unwrap());
         // Somebody else goes on.
         let mut second = Container::new().unwrap();

@@ -4,7 +4,7 @@
 use async_imap::imap_proto::{Response, Status};
 use tokio::io::AsyncWriteExt;
 
-use super::bunch::{Bunch, Envelope, Listed, Read};
+use super::bunch::{Body, Bunch, Envelope, Listed, Read};
 use super::folder::encoded;
 use super::prints::{Printed, counted, missing};
 use super::session::{Mailbox, hidden, refused, within, words};
@@ -126,10 +126,7 @@ impl Transfer {
         let open = missing(&wanted, counted(&there));
         let listed: Vec<Listed> = open.iter().map(|mail| Listed { uid: mail.uid, bytes: mail.bytes }).collect();
         for bunch in Bunch::of(&listed) {
-            for mail in line.from.read(&bunch).await? {
-                *begun = true;
-                line.copy(&target, mail).await?;
-            }
+            line.copy(&target, bunch, begun).await?;
         }
         Ok(())
     }
@@ -152,29 +149,41 @@ impl Line {
         }
     }
 
-    async fn copy(&mut self, target: &str, mail: Read) -> Result<(), ActionError> {
-        match mail {
-            Read::Whole(envelope, body) => {
-                let mut append = self.to.append(target, &envelope, body.len() as u64).await?;
-                append.bytes(&body).await?;
-                append.end().await
-            }
-            Read::Long(envelope, bytes) => {
-                let bytes = u64::from(bytes);
-                let mut append = self.to.append(target, &envelope, bytes).await?;
-                let mut at = 0;
-                while at < bytes {
-                    let piece = self.from.piece(envelope.uid, at).await?.unwrap_or_default();
-                    at += piece.len() as u64;
-                    if piece.is_empty() || at > bytes {
-                        let said = format!("mail {} was taken away while it was copied", envelope.uid);
-                        return Err(ActionError::unknown(format!("{}: {said}", self.from.place)));
-                    }
-                    append.bytes(&piece).await?;
+    async fn copy(&mut self, target: &str, bunch: Bunch<'_>, begun: &mut bool) -> Result<(), ActionError> {
+        let mut answer = self.from.read(bunch).await?;
+        let mut long = None;
+        while let Some(mail) = answer.next().await? {
+            *begun = true;
+            match mail {
+                Read::Whole(envelope, body) => {
+                    let mut append = self.to.append(target, &envelope, body.bytes().len() as u64).await?;
+                    append.bytes(body.bytes()).await?;
+                    append.end().await?;
                 }
-                append.end().await
+                Read::Long(envelope, bytes) => long = Some((envelope, u64::from(bytes))),
             }
         }
+        drop(answer);
+        match long {
+            Some((envelope, bytes)) => self.copy_long(target, &envelope, bytes).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn copy_long(&mut self, target: &str, mail: &Envelope, bytes: u64) -> Result<(), ActionError> {
+        let mut append = self.to.append(target, mail, bytes).await?;
+        let mut at = 0;
+        while at < bytes {
+            let piece = self.from.piece(mail.uid, at).await?;
+            let piece = piece.as_ref().map(Body::bytes).unwrap_or_default();
+            at += piece.len() as u64;
+            if piece.is_empty() || at > bytes {
+                let said = format!("mail {} was taken away while it was copied", mail.uid);
+                return Err(ActionError::unknown(format!("{}: {said}", self.from.place)));
+            }
+            append.bytes(piece).await?;
+        }
+        append.end().await
     }
 
     async fn leave(self) {
