@@ -73,9 +73,7 @@ impl Store {
         {
             return Ok(());
         }
-        if step.action.is_destructive()
-            && !self.bar_changes(&mut *line.tx().await, loaded.book.run.person, desk).await?
-        {
+        if step.action.is_destructive() && !self.bar_changes(*line.tx().await, loaded.book.run.person, desk).await? {
             return Ok(());
         }
         let stops = Stops::of(&loaded.book, step);
@@ -143,7 +141,7 @@ impl Store {
             },
             Verdict::Hold(reason) => StepEvent::Held { reason },
             Verdict::Trip { kind, stops, words } => {
-                let trip = self.open_trip(&mut *line.tx().await, kind, step.system.as_deref(), stops, &words).await?.0;
+                let trip = self.open_trip(*line.tx().await, kind, step.system.as_deref(), stops, &words).await?.0;
                 let reason = trip.hold();
                 desk.trips.push(trip);
                 StepEvent::Held { reason }

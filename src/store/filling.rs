@@ -42,7 +42,7 @@ impl Store {
                 Ok(missing("an account is made for a person, and this run is about none"))
             }
             (ActionKind::AccountCreate, Some(system), Some(person)) if step.account.is_none() => {
-                self.introduce(&mut *line.tx().await, book.run.id, system, person, with).await
+                self.introduce(*line.tx().await, book.run.id, system, person, with).await
             }
             _ => Ok(Filled::With(with)),
         }

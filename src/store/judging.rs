@@ -131,7 +131,7 @@ impl Store {
             piece = next?;
         }
         if due {
-            self.notify(&mut *line.tx().await).await?;
+            self.notify(*line.tx().await).await?;
         }
         Ok(written)
     }
