@@ -14,6 +14,26 @@ pub(super) enum Applied {
     Known(Evidence),
 }
 
+impl Applied {
+    /// The evidence of a change: what it is known by, or what a look at the system shows now.
+    pub(super) async fn evidence(
+        self,
+        system: &str,
+        look: impl Future<Output = Result<Observation, ActionError>>,
+    ) -> Result<Evidence, ActionError> {
+        let more = match self {
+            Self::Known(evidence) => return Ok(evidence),
+            Self::Shows => None,
+            Self::With(more) => Some(more),
+        };
+        let evidence = behind(system, look.await)?;
+        Ok(match more {
+            Some(more) => Evidence { detail: format!("{}; {more}", evidence.detail), ..evidence },
+            None => evidence,
+        })
+    }
+}
+
 impl Observation {
     /// Before a change: the evidence, where nothing is left to do.
     ///

@@ -20,7 +20,7 @@ use self::sharing::Sharing;
 use super::DovecotSystem;
 use super::imap::{self, Transfer};
 use super::name::UserName;
-use crate::connectors::looking::{Applied, behind};
+use crate::connectors::looking::Applied;
 use crate::connectors::{ActionError, Call, Observation};
 use crate::run::{Capability, Evidence};
 use crate::secret::Secret;
@@ -141,12 +141,5 @@ pub(super) async fn perform(
         return Ok(evidence);
     }
     let applied = change.apply(call, at, password).await?;
-    if let Applied::Known(evidence) = applied {
-        return Ok(evidence);
-    }
-    let evidence = behind(&at.name, change.observe(call, at).await)?;
-    Ok(match applied {
-        Applied::With(more) => Evidence { detail: format!("{}; {more}", evidence.detail), ..evidence },
-        Applied::Shows | Applied::Known(_) => evidence,
-    })
+    applied.evidence(&at.name, change.observe(call, at)).await
 }

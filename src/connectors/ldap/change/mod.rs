@@ -14,7 +14,7 @@ pub(super) use self::create::NewAccount;
 use self::life::Life;
 use self::profile::Names;
 use super::place::Place;
-use crate::connectors::looking::{Applied, behind};
+use crate::connectors::looking::Applied;
 use crate::connectors::membership::Membership;
 use crate::connectors::{ActionError, Call, Observation};
 use crate::run::Evidence;
@@ -97,12 +97,5 @@ pub(super) async fn perform(call: &Call, at: &Place<'_>, password: Option<&Secre
         return Ok(evidence);
     }
     let applied = change.apply(call, at, password).await?;
-    if let Applied::Known(evidence) = applied {
-        return Ok(evidence);
-    }
-    let evidence = behind(at.system, change.observe(call, at).await)?;
-    Ok(match applied {
-        Applied::With(more) => Evidence { detail: format!("{}; {more}", evidence.detail), ..evidence },
-        Applied::Shows | Applied::Known(_) => evidence,
-    })
+    applied.evidence(at.system, change.observe(call, at)).await
 }

@@ -20,7 +20,7 @@ use super::edit::Edit;
 use super::place::Place;
 use super::settings::Lack;
 use crate::connectors::declared::offer;
-use crate::connectors::looking::{Applied, behind, in_doubt};
+use crate::connectors::looking::{Applied, in_doubt};
 use crate::connectors::{ActionError, Call, Observation};
 use crate::run::{Evidence, EvidenceKind};
 use crate::secret::Secret;
@@ -105,14 +105,7 @@ pub(super) async fn perform(call: &Call, at: &Place<'_>, password: Option<&Secre
         return Ok(evidence);
     }
     let applied = change.apply(call, at, password).await?;
-    if let Applied::Known(evidence) = applied {
-        return Ok(evidence);
-    }
-    let evidence = behind(at.system, change.observe(call, at).await)?;
-    Ok(match applied {
-        Applied::With(more) => Evidence { detail: format!("{}; {more}", evidence.detail), ..evidence },
-        Applied::Shows | Applied::Known(_) => evidence,
-    })
+    applied.evidence(at.system, change.observe(call, at)).await
 }
 
 /// Gives an account this password. Nobody can read it back; that a closed account stays closed can be seen.
