@@ -1,5 +1,9 @@
 //! What a step asks of a target or a person: its parameters, its instruction, its points, its confirmation.
 
+use std::ops::Deref;
+use std::sync::OnceLock;
+
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::book::{Book, Step};
@@ -8,18 +12,50 @@ use super::subject::{Account, Person, Subject};
 use crate::workflow::params::Recipient;
 use crate::workflow::{ActionKind, Param, Params, Scope, SubjectKind, messages};
 
-/// What a step's expressions see, with the person as they are now.
-pub fn step_scope(book: &Book, person: Option<&Person>, manager: Option<&Person>, account: Option<&Account>) -> Scope {
-    let run = &book.run;
-    let facts = RunFacts { id: Some(run.public_id()), workflow: run.workflow.name.clone(), started: run.start };
-    let subject = match (run.subject, person, account) {
-        (SubjectKind::Person, Some(person), _) => {
-            Subject::Person { person: Box::new(person.clone()), manager: manager.cloned().map(Box::new) }
-        }
-        (SubjectKind::Account, _, Some(account)) => Subject::Account(Box::new(account.clone())),
-        _ => Subject::Organisation,
-    };
-    scope(&subject, &run.inputs, account, &facts)
+/// What a step's expressions see, with the person as they are now; put together when the first of them looks, because most
+/// steps have none.
+#[derive(Debug)]
+pub struct StepScope<'a> {
+    book: &'a Book,
+    person: Option<&'a Person>,
+    manager: Option<&'a Person>,
+    account: Option<&'a Account>,
+    seen: OnceLock<Scope>,
+}
+
+/// What a step's expressions see.
+pub fn step_scope<'a>(
+    book: &'a Book,
+    person: Option<&'a Person>,
+    manager: Option<&'a Person>,
+    account: Option<&'a Account>,
+) -> StepScope<'a> {
+    StepScope { book, person, manager, account, seen: OnceLock::new() }
+}
+
+impl Deref for StepScope<'_> {
+    type Target = Scope;
+
+    fn deref(&self) -> &Scope {
+        self.seen.get_or_init(|| {
+            let run = &self.book.run;
+            let facts = RunFacts { id: Some(run.public_id()), workflow: run.workflow.name.clone(), started: run.start };
+            let subject = match (run.subject, self.person, self.account) {
+                (SubjectKind::Person, Some(person), _) => {
+                    Subject::Person { person: Box::new(person.clone()), manager: self.manager.cloned().map(Box::new) }
+                }
+                (SubjectKind::Account, _, Some(account)) => Subject::Account(Box::new(account.clone())),
+                _ => Subject::Organisation,
+            };
+            scope(&subject, &run.inputs, self.account, &facts)
+        })
+    }
+}
+
+impl Serialize for StepScope<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (**self).serialize(serializer)
+    }
 }
 
 /// The rendered parameters of a step, checked against its action. An ending takes those of the step it ends that its
@@ -27,14 +63,14 @@ pub fn step_scope(book: &Book, person: Option<&Person>, manager: Option<&Person>
 ///
 /// # Errors
 /// Which parameter cannot be filled, and why.
-pub fn parameters(book: &Book, step: &Step, scope: &Scope) -> Result<Map<String, Value>, String> {
+pub fn parameters(book: &Book, step: &Step, scope: &StepScope<'_>) -> Result<Map<String, Value>, String> {
     let Some(definition) = book.definition(step) else { return Ok(Map::new()) };
-    let mut with = definition.with.clone();
-    if definition.action != step.action {
-        let known = Params::fields(step.action);
-        with.retain(|key, _| known.iter().any(|field| field.name == key));
-    }
-    let rendered = render_params(&with, scope).map_err(|error| error.message)?;
+    let known = (definition.action != step.action).then(|| Params::fields(step.action));
+    let asked = definition
+        .with
+        .iter()
+        .filter(|(name, _)| known.is_none_or(|known| known.iter().any(|field| field.name == name.as_str())));
+    let rendered = render_params(asked, scope).map_err(|error| error.message)?;
     // What renders to nothing is as good as not written.
     let mut rendered: Map<String, Value> = rendered.into_iter().filter(|(_, value)| !value.is_null()).collect();
     Params::from_json(step.action, &rendered)?;
@@ -57,7 +93,7 @@ pub struct Undone {
 ///
 /// # Errors
 /// As [`parameters`].
-pub fn undone(book: &Book, step: &Step, scope: &Scope) -> Result<Option<Undone>, String> {
+pub fn undone(book: &Book, step: &Step, scope: &StepScope<'_>) -> Result<Option<Undone>, String> {
     let Some(definition) = book.definition(step).filter(|_| step.undoes.is_some()) else { return Ok(None) };
     let original = Step { action: definition.action, ..step.clone() };
     Ok(Some(Undone { action: definition.action, with: parameters(book, &original, scope)? }))
@@ -126,5 +162,22 @@ fn text(book: &Book, step: &Step, scope: &Scope, key: &str) -> Option<String> {
         Param::Template(template) => template.render_text(scope).ok().filter(|text| !text.is_empty()),
         Param::Literal(Value::String(text)) => Some(text.clone()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::sample::{Case, Story, departure};
+    use crate::workflow::Template;
+
+    #[test]
+    fn what_expressions_see_is_put_together_when_one_looks() {
+        let story = Story::of(&Case::of(departure()).given("last_day", "2027-01-29"));
+        let scope = step_scope(&story.book, story.person.as_ref(), None, None);
+        assert_eq!(parameters(&story.book, story.step("disable@ldap"), &scope), Ok(Map::new()));
+        assert!(scope.seen.get().is_none(), "nothing of it was asked for");
+        let name = Template::parse("{{ person.display_name }}").unwrap().render_text(&scope);
+        assert_eq!(name.as_ref(), Ok(&story.person.as_ref().unwrap().display_name));
     }
 }

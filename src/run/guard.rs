@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::asking;
+use super::asking::{self, StepScope};
 use super::book::{Book, Step};
 use super::limits::{self, Counted, Limits, Room, Tally};
 use super::manager;
@@ -15,7 +15,7 @@ use super::subject::{Account, AccountStatus, Person};
 use super::trip::{Stops, Trip, TripKind};
 use super::two_people::Users;
 use crate::workflow::params::OnLapse;
-use crate::workflow::{ActionKind, Nature, Param, Scope, Span};
+use crate::workflow::{ActionKind, Nature, Param, Span};
 
 /// A stop on everything, a system or a workflow.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -90,7 +90,7 @@ pub struct Circumstances<'a> {
     /// Whether it has the workflow's calendar.
     pub calendar_known: bool,
     /// What expressions see.
-    pub scope: &'a Scope,
+    pub scope: &'a StepScope<'a>,
     /// The store's clock.
     pub now: Timestamp,
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -86,9 +87,12 @@ fn account_fields(account: &Account) -> Value {
 ///
 /// # Errors
 /// When a template names something unknown or fails.
-pub fn render_params(params: &BTreeMap<String, Param>, scope: &Scope) -> Result<Map<String, Value>, TemplateError> {
+pub fn render_params<'a>(
+    params: impl IntoIterator<Item = (&'a String, &'a Param)>,
+    scope: &impl Serialize,
+) -> Result<Map<String, Value>, TemplateError> {
     params
-        .iter()
+        .into_iter()
         .map(|(name, param)| match render(param, scope) {
             Ok(value) => Ok((name.clone(), value)),
             Err(error) => Err(TemplateError { message: format!("`with: {name}`: {}", error.message) }),
@@ -96,7 +100,7 @@ pub fn render_params(params: &BTreeMap<String, Param>, scope: &Scope) -> Result<
         .collect()
 }
 
-fn render(param: &Param, scope: &Scope) -> Result<Value, TemplateError> {
+fn render(param: &Param, scope: &impl Serialize) -> Result<Value, TemplateError> {
     match param {
         Param::Literal(value) => Ok(value.clone()),
         Param::Template(template) => Ok(nobody_is_null(template.render(scope)?)),

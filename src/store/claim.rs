@@ -15,13 +15,14 @@ use super::turn::{Archived, Claim, TurnReport, TurnRequest, usher};
 use super::{Store, StoreError, Tx};
 use crate::clock::plus;
 use crate::run::advance::advance;
+use crate::run::asking::StepScope;
 use crate::run::book::{Book, Step};
 use crate::run::guard::{self, Circumstances, Verdict};
 use crate::run::journal::Fact;
 use crate::run::limits::{self, Counted};
 use crate::run::trip::Stops;
 use crate::run::{EvidenceKind, HoldReason, StepEvent, StepState, asking, prepare, settle};
-use crate::workflow::{ActionKind, Nature, Scope};
+use crate::workflow::{ActionKind, Nature};
 
 /// What a turn knows before it judges anything.
 pub(super) struct Scene<'a> {
@@ -183,7 +184,7 @@ impl Store {
 /// What a step asks for, and what it takes back.
 type Asked = (Map<String, Value>, Option<asking::Undone>);
 
-fn asked(book: &Book, step: &Step, scope: &Scope) -> Result<Asked, String> {
+fn asked(book: &Book, step: &Step, scope: &StepScope<'_>) -> Result<Asked, String> {
     Ok((asking::parameters(book, step, scope)?, asking::undone(book, step, scope)?))
 }
 

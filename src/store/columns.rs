@@ -17,14 +17,21 @@ use crate::workflow::{ActionKind, Span};
 pub(super) struct StepChange {
     pub(super) id: i64,
     state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) due_at: Option<i64>,
     fence: i64,
     observe: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) lease_until: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     lease_owner: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     first_due: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     decision: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     lapses_at: Option<i64>,
 }
 
@@ -72,10 +79,15 @@ impl StepChange {
 /// What changes with a run's dates, and with the account that a step gets late.
 #[derive(Serialize)]
 pub(super) struct StepTimes {
+    #[serde(skip_serializing_if = "Option::is_none")]
     account_id: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     at_instant: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     at_local: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     at_fold: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     delay: Option<String>,
 }
 
@@ -97,9 +109,12 @@ pub(super) struct NewStep {
     run_id: i64,
     name: String,
     action: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
     system: Option<String>,
     needs: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     of_step: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     undoes: Option<i64>,
     lane: i64,
     #[serde(flatten)]

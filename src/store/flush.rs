@@ -114,8 +114,10 @@ struct RunChange {
     seq: i64,
     head: String,
     state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
     ended_at: Option<i64>,
     /// Where they are others now.
+    #[serde(skip_serializing_if = "Option::is_none")]
     inputs: Option<String>,
 }
 

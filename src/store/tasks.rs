@@ -179,7 +179,7 @@ impl Store {
             Some(id) => self.account(id).await?,
             None => None,
         };
-        let scope = asking::step_scope(&book, person, manager, account.as_ref());
+        let scope = Scope::clone(&asking::step_scope(&book, person, manager, account.as_ref()));
         let (person, manager) = (person.cloned(), manager.cloned());
         Ok(Scene { person, manager, account, scope, book })
     }

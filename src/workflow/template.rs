@@ -12,6 +12,8 @@ use serde_json::Value;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
     source: Arc<str>,
+    /// What it gives, where nothing is to be filled in.
+    plain: Option<Arc<str>>,
     /// Where the whole text is one expression.
     expression: Option<Compiled>,
 }
@@ -115,8 +117,9 @@ impl Template {
     /// # Errors
     /// When it is not a valid template.
     pub fn parse(source: &str) -> Result<Self, TemplateError> {
-        ENVIRONMENT.template_from_str(source)?;
-        Ok(Self { source: source.into(), expression: single_expression(source).map(Compiled::of).transpose()? })
+        let template = ENVIRONMENT.template_from_str(source)?;
+        let plain = (!source.contains('{')).then(|| template.render(())).transpose()?.map(Arc::from);
+        Ok(Self { source: source.into(), plain, expression: single_expression(source).map(Compiled::of).transpose()? })
     }
 
     /// The text as written.
@@ -143,6 +146,9 @@ impl Template {
         if let (Some(expression), Some(source)) = (&self.expression, single_expression(&self.source)) {
             let value = expression.value(source, scope)?;
             return serde_json::to_value(&value).map_err(|error| TemplateError { message: error.to_string() });
+        }
+        if let Some(plain) = &self.plain {
+            return Ok(Value::String(plain.as_ref().to_owned()));
         }
         Ok(Value::String(ENVIRONMENT.template_from_str(&self.source)?.render(values(scope))?))
     }
@@ -223,6 +229,16 @@ mod tests {
         assert_eq!(render("{{ person.display_name }} has left"), Ok(json!("Ada has left")));
         assert_eq!(render("{{ inputs.count }}{{ inputs.count }}"), Ok(json!("33")));
         assert_eq!(Template::parse("{{ person.department }}").unwrap().render_text(&scope()), Ok(String::new()));
+    }
+
+    #[test]
+    fn text_without_an_expression_is_what_the_engine_gives() {
+        for text in ["1 GB", "", "two\nlines\n", "a line\r\n", "50 % of it }} #}"] {
+            let engine = ENVIRONMENT.template_from_str(text).unwrap().render(()).unwrap();
+            assert_eq!(render(text), Ok(json!(engine)), "{text:?}");
+        }
+        assert_eq!(render("{# a comment #}"), Ok(json!("")));
+        assert_eq!(render("{% if true %}yes{% endif %}"), Ok(json!("yes")));
     }
 
     #[test]
