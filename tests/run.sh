@@ -2,7 +2,7 @@
 #
 # All checks and tests, on SQLite and on PostgreSQL: format, lints, tests.
 #
-# Needs Rust, PostgreSQL's programs, libfaketime, OpenLDAP, 389 Directory Server, Dovecot, Samba and Python 3 with venv. As root on Debian or Ubuntu it installs them (and Postfix,
+# Needs Rust, PostgreSQL's programs, libfaketime, OpenLDAP, 389 Directory Server, Dovecot, Cyrus, Samba and Python 3 with venv. As root on Debian or Ubuntu it installs them (and Postfix,
 # for a test of the mail) by itself where they are missing; elsewhere it says what to install. The tests get a PostgreSQL server of their own on a free port, in a
 # temporary folder, which is stopped and removed whatever happens. USHER_TEST_POSTGRES=postgres://… uses another one.
 set -euo pipefail
@@ -114,7 +114,7 @@ postfix_test() {
     run tests/postfix.sh "${CARGO_TARGET_DIR:-target}/debug/usher"
 }
 
-# The connectors are tested against real servers (tests/connectors): OpenLDAP, 389 Directory Server and Dovecot as any user,
+# The connectors are tested against real servers (tests/connectors): OpenLDAP, 389 Directory Server, Cyrus and Dovecot as any user,
 # Samba's domain controller as root.
 servers_for_connectors() {
     local missing=()
@@ -130,6 +130,8 @@ servers_for_connectors() {
     [ -x /usr/lib/dovecot/managesieve ] || missing+=(dovecot-managesieved)
     [ -x /usr/lib/dovecot/lmtp ] || missing+=(dovecot-lmtpd)
     [ -e /usr/lib/dovecot/modules/lib90_sieve_plugin.so ] || missing+=(dovecot-sieve)
+    [ -x /usr/lib/cyrus/bin/httpd ] || missing+=(cyrus-caldav)
+    [ -x /usr/sbin/saslpasswd2 ] || missing+=(sasl2-bin)
     [ -e /usr/lib/dovecot/modules/auth/libdriver_sqlite.so ] || missing+=(dovecot-sqlite)
     [ -e /usr/lib/dovecot/modules/auth/libdriver_pgsql.so ] || missing+=(dovecot-pgsql)
     if [ "${USHER_TEST_SAMBA:-yes}" = no ]; then

@@ -40,10 +40,20 @@ impl Judge<'_> {
         for (name_of, attribute) in [("login", &raw.login), ("employee_number", &raw.employee_number)] {
             self.attribute(&key(name_of), attribute.as_deref());
         }
+        self.lldap(name, raw, profile, security);
         if self.problems.len() > before {
             return None;
         }
         let base = base?;
+        // lldap keeps everybody where nobody can change it.
+        let below = |place: &str| match profile {
+            Profile::Lldap => format!("ou={place},{base}"),
+            _ => base.clone(),
+        };
+        let administrators = match profile {
+            Profile::Lldap => Some(format!("cn=lldap_admin,{}", below("groups"))),
+            _ => None,
+        };
         Some(LdapSettings {
             profile,
             security,
@@ -51,21 +61,43 @@ impl Judge<'_> {
             url,
             user: user?,
             password: raw.password.clone()?,
-            people: raw.people.clone().unwrap_or_else(|| base.clone()),
-            groups: raw.groups.clone().unwrap_or_else(|| base.clone()),
+            people: raw.people.clone().unwrap_or_else(|| below("people")),
+            groups: raw.groups.clone().unwrap_or_else(|| below("groups")),
             deleted: raw.deleted.clone(),
             filter,
             login: attribute(&raw.login, profile.login()),
             employee_number: attribute(&raw.employee_number, "employeeNumber"),
             hidden,
             policy: raw.policy.clone(),
-            administrators: raw.administrators.clone(),
+            administrators: raw.administrators.clone().or(administrators),
             placeholder: raw.placeholder.clone(),
             domain: raw.domain.clone().unwrap_or_else(|| domain_of(&base)),
             base,
             page,
             timeout,
         })
+    }
+
+    /// What lldap does not have, so that nobody relies on it.
+    fn lldap(&mut self, name: &str, raw: &RawLdap, profile: Profile, security: Security) {
+        if profile != Profile::Lldap {
+            return;
+        }
+        let key = |name_of: &str| format!("{SYSTEMS}.{name}.{name_of}");
+        if security == Security::StartTls {
+            self.wrong(&key("url"), "lldap has no STARTTLS: write `ldaps://` (`LLDAP_LDAPS_OPTIONS__ENABLED`)");
+        }
+        let without = [
+            ("deleted", &raw.deleted, "lldap moves nobody"),
+            ("hidden", &raw.hidden, "lldap changes no attributes by LDAP"),
+            ("policy", &raw.policy, "lldap has no password policies"),
+            ("placeholder", &raw.placeholder, "lldap changes no groups by LDAP"),
+        ];
+        for (name_of, written, why) in without {
+            if written.is_some() {
+                self.wrong(&key(name_of), format!("{why}: leave it out"));
+            }
+        }
     }
 
     fn profile(&mut self, key: &str, word: Option<&str>) -> Profile {
@@ -223,6 +255,30 @@ mod tests {
             (settings(&config).security, settings(&config).login.as_str()),
             (Security::StartTls, "sAMAccountName")
         );
+    }
+
+    #[test]
+    fn what_lldap_does_not_have_is_refused_and_what_it_always_has_needs_no_words() {
+        let whole = WHOLE.replace("openldap", "lldap");
+        let (config, problems) = judged(&whole);
+        assert_eq!(problems, [""; 0]);
+        let found = settings(&config);
+        assert_eq!((found.profile, found.people.as_str()), (Profile::Lldap, "ou=people,dc=example,dc=org"));
+        assert_eq!(found.groups, "ou=groups,dc=example,dc=org");
+        assert_eq!(found.administrators.as_deref(), Some("cn=lldap_admin,ou=groups,dc=example,dc=org"));
+        let (_, problems) = judged(&whole.replace("ldaps:", "ldap:"));
+        assert!(problems.iter().any(|problem| problem.contains("no STARTTLS")), "{problems:?}");
+        for (key, value) in [
+            ("deleted", "ou=gone,dc=example,dc=org"),
+            ("hidden", "a=b"),
+            ("policy", "cn=p,dc=example,dc=org"),
+            ("placeholder", "cn=p,dc=example,dc=org"),
+        ] {
+            let more = format!("{key} = \"{value}\"\n");
+            let (_, problems) = judged(&format!("{whole}{more}"));
+            assert!(problems.iter().any(|problem| problem.contains(&format!("`systems.dir.{key}`"))), "{problems:?}");
+            assert_eq!(judged(&format!("{WHOLE}{more}")).1, [""; 0], "others have {key}");
+        }
     }
 
     #[test]

@@ -145,7 +145,7 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
     ),
     (
         "systems.rate",
-        "How many attempts may start there within a time, over all daemons, as `120/min`; default without limit.",
+        "How many attempts and pages of readings may start there within a time, over all daemons, as `120/min`; default without limit.",
     ),
     ("systems.own_account", "The account that usher itself has there, by sign-in name or id: it is protected."),
     ("systems.company", "For a sandbox: the file that describes the company."),

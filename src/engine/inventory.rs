@@ -1,14 +1,19 @@
 //! Reading systems into the record, and finding out whose account is whose.
 
 use std::future::Future;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::Engine;
 use super::matching::Matched;
+use crate::clock;
 use crate::connectors::Connector;
 use crate::run::{Account, AccountStatus};
 use crate::store::{Patience, StoreError, SyncCount};
+
+/// How soon a reading that waits for its system's rate looks again, at the latest: others may have moved the clock.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What a sync of one system found.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -24,8 +29,8 @@ pub struct Synced {
 }
 
 impl Engine {
-    /// Reads all accounts of a system, page by page, and binds those that match exactly one person by the system's
-    /// rules. What is bound already stays as it is.
+    /// Reads all accounts of a system, page by page and no faster than its `rate`, and binds those that match exactly one
+    /// person by the system's rules. What is bound already stays as it is.
     ///
     /// # Errors
     /// Why the system or the record could not be used, in words.
@@ -53,6 +58,7 @@ impl Engine {
         let mut synced = Synced { system: system.to_owned(), ..Synced::default() };
         let (mut from, mut accounts) = (None, 0);
         loop {
+            self.keep_rate(system).await.map_err(|error| error.to_string())?;
             let (page, next) = connector.accounts(from).await.map_err(|error| error.to_string())?;
             accounts += i64::try_from(page.iter().filter(|account| lives(account)).count()).unwrap_or(i64::MAX);
             let count = self.ask(self.store().save_accounts(&page)).await.map_err(|error| error.to_string())?;
@@ -65,6 +71,14 @@ impl Engine {
         }
         self.store().note_population(system, accounts).await.map_err(|error| error.to_string())?;
         Ok(synced)
+    }
+
+    /// Waits until the configuration lets one more page of a system be asked for.
+    async fn keep_rate(&self, system: &str) -> Result<(), StoreError> {
+        while let Some(left) = self.ask(self.store().take_place(system)).await? {
+            clock::pause(left.min(LOOK_AGAIN)).await;
+        }
+        Ok(())
     }
 
     /// Reads the systems whose last complete reading is older than half of what the limits accept, so that nothing has

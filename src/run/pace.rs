@@ -1,5 +1,5 @@
 //! How fast a system is asked: how many attempts may be under way there at once, and how many may start within a second,
-//! a minute or an hour. Pure: what has started in, an answer out; the store counts in the claim's own transaction.
+//! a minute or an hour, pages of readings with them. Pure: what has started in, an answer out; the store counts in the claim's own transaction.
 //!
 //! Within any span as long as the window no more start than the rate says: what has started is remembered, not guessed
 //! from an average.

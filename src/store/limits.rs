@@ -188,7 +188,7 @@ impl Store {
     }
 
     /// Whoever has the rows counts alone. Systems that are met for the first time get theirs.
-    async fn lock_systems(&self, tx: &mut Tx, systems: &BTreeSet<&String>) -> Result<(), StoreError> {
+    pub(super) async fn lock_systems(&self, tx: &mut Tx, systems: &BTreeSet<&String>) -> Result<(), StoreError> {
         let text = SYSTEMS_LOCKED.of(self.dialect());
         let names = json(&systems);
         if sqlx::query(text).bind(&names).fetch_all(tx.conn()).await?.len() == systems.len() {

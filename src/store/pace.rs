@@ -148,6 +148,30 @@ impl Store {
         Ok(Rooms(rooms))
     }
 
+    /// Takes a place for one page of a reading, which asks a system as an attempt does. How long there is none, where the
+    /// rate leaves none. How many are under way is not asked: a reading has one page at a time.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn take_place(&self, system: &str) -> Result<Option<Duration>, StoreError> {
+        if self.rules().paces.get(system).is_none_or(|pace| pace.rate.is_none()) {
+            return Ok(None);
+        }
+        let systems = BTreeSet::from([system.to_owned()]);
+        let mut tx = self.begin().await?;
+        self.lock_systems(&mut tx, &systems.iter().collect()).await?;
+        let mut rooms = self.rooms(&mut tx, &systems, &[]).await?;
+        let next = rooms.0.get(system).and_then(|room| room.pace.next(&room.starts));
+        if let Some(next) = next {
+            let left = next.as_millisecond().saturating_sub(tx.now.as_millisecond()).max(0);
+            return Ok(Some(Duration::from_millis(left.unsigned_abs())));
+        }
+        rooms.take(Some(system));
+        self.note_rooms(&mut tx, &mut rooms).await?;
+        self.commit(tx).await?;
+        Ok(None)
+    }
+
     /// Writes down what has started, and until when there is no room; how many systems have none since this turn.
     pub(super) async fn note_rooms(&self, tx: &mut Tx, rooms: &mut Rooms) -> Result<(bool, usize), StoreError> {
         let (mut noted, mut full) = (false, 0);

@@ -10,7 +10,8 @@ use super::collection::{NAMESPACES, Resource};
 use super::house::House;
 use super::keep::ics;
 use super::multistatus::{
-    CALENDAR_DATA, COLOUR, COMPONENTS, DESCRIPTION, Described, ETAG, INVITE, NAME, RESOURCE_TYPE, TIMEZONE,
+    CALENDAR_DATA, COLOUR, COMPONENTS, DESCRIPTION, Described, ETAG, INVITE, NAME, RESOURCE_TYPE, SHARE_ACCESS,
+    TIMEZONE,
 };
 use super::place;
 use crate::connectors::ActionError;
@@ -28,7 +29,8 @@ pub(super) struct Meeting {
     pub(super) repeats: bool,
 }
 
-/// With whom a calendar is shared (caldav-sharing, by calendarserver.org).
+/// With whom a calendar or an address book is shared: as calendarserver.org says it (caldav-sharing), or as WebDAV does
+/// (`share-access` of draft-pot-webdav-resource-sharing), which is all that Cyrus says of address books.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Shared {
@@ -40,12 +42,13 @@ pub(super) enum Shared {
     ByOthers,
 }
 
-/// How a calendar is shared.
-pub(super) fn shared(calendar: &Described) -> Shared {
-    let guests = calendar.inside(INVITE).iter().filter(|inside| *inside == "S:user").count();
+/// How a calendar or an address book is shared.
+pub(super) fn shared(collection: &Described) -> Shared {
+    let guests = collection.inside(INVITE).iter().filter(|inside| *inside == "S:user").count();
+    let access = |word: &str| collection.inside(SHARE_ACCESS).iter().any(|inside| inside == word);
     match () {
-        () if calendar.is("S:shared") => Shared::ByOthers,
-        () if calendar.is("S:shared-owner") || guests > 0 => Shared::WithOthers(guests),
+        () if collection.is("S:shared") || access("D:read") || access("D:read-write") => Shared::ByOthers,
+        () if collection.is("S:shared-owner") || access("D:shared-owner") || guests > 0 => Shared::WithOthers(guests),
         () => Shared::No,
     }
 }
@@ -60,17 +63,18 @@ impl House<'_> {
     /// The calendars in a home, whoever they belong to.
     pub(super) async fn all_calendars(&self, home: Option<&Url>) -> Result<Vec<Resource>, ActionError> {
         let Some(home) = home else { return Ok(Vec::new()) };
-        let wanted = [RESOURCE_TYPE, NAME, DESCRIPTION, COLOUR, COMPONENTS, TIMEZONE, INVITE];
+        let wanted = [RESOURCE_TYPE, NAME, DESCRIPTION, COLOUR, COMPONENTS, TIMEZONE, INVITE, SHARE_ACCESS];
         let mut found = self.server.inside(home, &wanted).await?.unwrap_or_default();
         found.retain(|found| found.described.is("C:calendar"));
         Ok(found)
     }
 
-    /// The address books in a home.
+    /// The address books in a home that are its owner's.
     pub(super) async fn address_books(&self, home: Option<&Url>) -> Result<Vec<Resource>, ActionError> {
         let Some(home) = home else { return Ok(Vec::new()) };
-        let mut found = self.server.inside(home, &[RESOURCE_TYPE, NAME]).await?.unwrap_or_default();
-        found.retain(|found| found.described.is("A:addressbook") && !found.described.is("S:shared"));
+        let mut found =
+            self.server.inside(home, &[RESOURCE_TYPE, NAME, INVITE, SHARE_ACCESS]).await?.unwrap_or_default();
+        found.retain(|found| found.described.is("A:addressbook") && shared(&found.described) != Shared::ByOthers);
         Ok(found)
     }
 
@@ -178,18 +182,22 @@ mod tests {
 
     #[test]
     fn servers_say_what_is_shared() {
-        let told = |kind: &str, invite: &str| {
+        let told = |kind: &str, more: &str| {
             let text = format!(
                 "<multistatus xmlns='DAV:' xmlns:S='http://calendarserver.org/ns/'><response><href>/x/</href><propstat><prop>\
-                 <resourcetype><collection/>{kind}</resourcetype><S:invite>{invite}</S:invite></prop></propstat></response>\
+                 <resourcetype><collection/>{kind}</resourcetype>{more}</prop></propstat></response>\
                  </multistatus>"
             );
             shared(&multistatus::read(text.as_bytes()).unwrap()[0])
         };
         let user = "<S:user><href>mailto:a@example.org</href><S:invite-accepted/></S:user>";
-        assert_eq!(told("<S:shared-owner/>", &user.repeat(2)), Shared::WithOthers(2));
-        assert_eq!(told("", user), Shared::WithOthers(1));
-        assert_eq!(told("<S:shared/>", user), Shared::ByOthers);
+        let invite = |users: usize| format!("<S:invite>{}</S:invite>", user.repeat(users));
+        assert_eq!(told("<S:shared-owner/>", &invite(2)), Shared::WithOthers(2));
+        assert_eq!(told("", &invite(1)), Shared::WithOthers(1));
+        assert_eq!(told("<S:shared/>", &invite(1)), Shared::ByOthers);
+        let access = |word: &str| told("", &format!("<share-access><{word}/></share-access>"));
+        assert_eq!((access("read"), access("read-write")), (Shared::ByOthers, Shared::ByOthers));
+        assert_eq!((access("shared-owner"), access("not-shared")), (Shared::WithOthers(0), Shared::No));
         assert_eq!(told("", ""), Shared::No);
     }
 }

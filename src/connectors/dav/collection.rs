@@ -74,7 +74,7 @@ impl Server<'_> {
         if answer.is_absent() {
             return Ok(None);
         }
-        self.several(url, &answer).map(Some)
+        several(url, &answer).map(Some)
     }
 
     /// REPORT (RFC 3253 §3.6); `None` where the server does not do it.
@@ -82,34 +82,8 @@ impl Server<'_> {
         let answer = self.send(Ask::looks("REPORT", url).header("depth", "1").body(XML, body)).await?;
         match answer.status {
             403 | 404 | 405 | 415 | 422 | 501 => Ok(None),
-            _ => self.several(url, &answer).map(Some),
+            _ => several(url, &answer).map(Some),
         }
-    }
-
-    /// What an answer says of a place and of what is right in it. Whatever leads elsewhere makes all of it worthless.
-    fn several(&self, url: &Url, answer: &Answer) -> Result<Vec<Resource>, ActionError> {
-        if !answer.tells_of_parts() {
-            return Err(answer.refused(Effect::Looks));
-        }
-        let wrong = |why: String| ActionError::retry(format!("{}: {why}", answer.asked));
-        let mut found = Vec::new();
-        for described in multistatus::read(&answer.body).map_err(wrong)? {
-            let (at, rest) = place::named(url, &described.href).map_err(wrong)?;
-            let name = match rest.as_slice() {
-                [] => String::new(),
-                [name] => name.clone(),
-                _ => return Err(wrong(format!("the server names `{}`, which is further down", described.href))),
-            };
-            match described.status.as_deref().map(multistatus::code) {
-                None | Some(Some(200..=299)) => found.push(Resource { url: at, name, described }),
-                // Gone between two looks of the server's own.
-                Some(Some(404 | 410)) => {}
-                Some(_) => {
-                    return Err(wrong(format!("{} about `{}`", described.status.unwrap_or_default(), described.href)));
-                }
-            }
-        }
-        Ok(found)
     }
 
     /// A new collection. `false` where something is there already.
@@ -190,6 +164,37 @@ impl Server<'_> {
     }
 }
 
+/// What an answer says of a place and of what is right in it. Whatever leads elsewhere makes all of it worthless, but
+/// for one thing: Cyrus names among somebody's calendars where it keeps notices for them, which is nothing of a home's.
+fn several(url: &Url, answer: &Answer) -> Result<Vec<Resource>, ActionError> {
+    if !answer.tells_of_parts() {
+        return Err(answer.refused(Effect::Looks));
+    }
+    let wrong = |why: String| ActionError::retry(format!("{}: {why}", answer.asked));
+    let mut found = Vec::new();
+    for described in multistatus::read(&answer.body).map_err(wrong)? {
+        if described.holds_notices() {
+            place::on_server(url, &described.href).map_err(wrong)?;
+            continue;
+        }
+        let (at, rest) = place::named(url, &described.href).map_err(wrong)?;
+        let name = match rest.as_slice() {
+            [] => String::new(),
+            [name] => name.clone(),
+            _ => return Err(wrong(format!("the server names `{}`, which is further down", described.href))),
+        };
+        match described.status.as_deref().map(multistatus::code) {
+            None | Some(Some(200..=299)) => found.push(Resource { url: at, name, described }),
+            // Gone between two looks of the server's own.
+            Some(Some(404 | 410)) => {}
+            Some(_) => {
+                return Err(wrong(format!("{} about `{}`", described.status.unwrap_or_default(), described.href)));
+            }
+        }
+    }
+    Ok(found)
+}
+
 /// The kind of every document of ours.
 pub(super) const XML: &str = "application/xml; charset=utf-8";
 
@@ -197,3 +202,49 @@ pub(super) const XML: &str = "application/xml; charset=utf-8";
 pub(super) const NAMESPACES: &str = "xmlns:D=\"DAV:\" xmlns:C=\"urn:ietf:params:xml:ns:caldav\" \
     xmlns:A=\"urn:ietf:params:xml:ns:carddav\" xmlns:S=\"http://calendarserver.org/ns/\" \
     xmlns:I=\"http://apple.com/ns/ical/\"";
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::HeaderMap;
+
+    use super::*;
+
+    /// What an answer with a calendar and one thing more says of a home.
+    fn told(href: &str, kind: &str) -> Result<Vec<Resource>, ActionError> {
+        let one = |href: &str, kind: &str| {
+            format!(
+                "<response><href>{href}</href><propstat><prop><resourcetype><collection/>{kind}</resourcetype></prop>\
+                 <status>HTTP/1.1 200 OK</status></propstat></response>"
+            )
+        };
+        let body = format!(
+            "<multistatus xmlns='DAV:' xmlns:C='urn:ietf:params:xml:ns:caldav' xmlns:S='http://calendarserver.org/ns/'>\
+             {}{}</multistatus>",
+            one("/dav/calendars/jdoe/work/", "<C:calendar/>"),
+            one(href, kind)
+        );
+        let asked = "PROPFIND".to_owned();
+        let answer =
+            Answer { status: 207, headers: HeaderMap::new(), body: body.into_bytes(), words: String::new(), asked };
+        several(&"https://dav.example.org/dav/calendars/jdoe/".parse().unwrap(), &answer)
+    }
+
+    #[test]
+    fn notices_among_calendars_are_passed_over_and_nothing_else_is() {
+        let notices = "/dav/notifications/jdoe/";
+        for kind in ["<notifications/><S:notification/>", "<S:notification/>", "<notifications/>"] {
+            let found = told(notices, kind).unwrap_or_else(|why| panic!("{kind}: {why}"));
+            assert_eq!(found.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["work"], "{kind}");
+        }
+        for (href, kind, named) in [
+            (notices, "", "not below what was asked for"),
+            (notices, "<C:calendar/>", "not below what was asked for"),
+            (notices, "<C:notification/>", "not below what was asked for"),
+            ("https://evil.example.org/dav/notifications/jdoe/", "<S:notification/>", "on another server"),
+            ("/dav/notifications/jdoe/?x=1", "<S:notification/>", "no place"),
+        ] {
+            let why = told(href, kind).unwrap_err().to_string();
+            assert!(why.contains(named), "{href} {kind}: {why}");
+        }
+    }
+}

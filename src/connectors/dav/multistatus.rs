@@ -31,6 +31,7 @@ pub(super) const COMPONENTS: &str = "C:supported-calendar-component-set";
 pub(super) const TIMEZONE: &str = "C:calendar-timezone";
 pub(super) const CALENDAR_DATA: &str = "C:calendar-data";
 pub(super) const INVITE: &str = "S:invite";
+pub(super) const SHARE_ACCESS: &str = "D:share-access";
 pub(super) const COLOUR: &str = "I:calendar-color";
 
 /// A property that a resource has.
@@ -72,6 +73,11 @@ impl Described {
 
     pub(super) fn is_collection(&self) -> bool {
         self.is("D:collection")
+    }
+
+    /// Whether a server keeps notices for somebody there (`notification` of calendarserver.org; draft-pot-webdav-notifications).
+    pub(super) fn holds_notices(&self) -> bool {
+        self.is("S:notification") || self.is("D:notifications")
     }
 }
 

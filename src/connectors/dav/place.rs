@@ -60,22 +60,33 @@ pub(super) fn segments(url: &Url) -> Option<Vec<String>> {
 /// # Errors
 /// Where it leads to another server, above what was asked for, or nowhere.
 pub(super) fn named(asked: &Url, href: &str) -> Result<(Url, Vec<String>), String> {
-    let wrong = |why: &str| format!("the server names `{href}`, {why}");
-    let url = asked.join(href.trim()).map_err(|_| wrong("which is no address"))?;
-    let elsewhere = url.origin() != asked.origin() || !url.username().is_empty() || url.password().is_some();
-    if elsewhere {
-        return Err(wrong("which is on another server"));
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(wrong("which is no place"));
-    }
-    let (Some(own), Some(found)) = (segments(asked), segments(&url)) else {
-        return Err(wrong("which is no place"));
-    };
+    let (url, found) = on_server(asked, href)?;
+    let own = segments(asked).ok_or_else(|| wrong(href, "which is no place"))?;
     match found.strip_prefix(own.as_slice()) {
         Some(rest) => Ok((url, rest.to_vec())),
-        None => Err(wrong("which is not below what was asked for")),
+        None => Err(wrong(href, "which is not below what was asked for")),
     }
+}
+
+/// A place that an answer names, wherever on the server that was asked, and its segments.
+///
+/// # Errors
+/// Where it leads to another server, or nowhere.
+pub(super) fn on_server(asked: &Url, href: &str) -> Result<(Url, Vec<String>), String> {
+    let url = asked.join(href.trim()).map_err(|_| wrong(href, "which is no address"))?;
+    let elsewhere = url.origin() != asked.origin() || !url.username().is_empty() || url.password().is_some();
+    if elsewhere {
+        return Err(wrong(href, "which is on another server"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(wrong(href, "which is no place"));
+    }
+    let found = segments(&url).ok_or_else(|| wrong(href, "which is no place"))?;
+    Ok((url, found))
+}
+
+fn wrong(href: &str, why: &str) -> String {
+    format!("the server names `{href}`, {why}")
 }
 
 #[cfg(test)]

@@ -32,9 +32,12 @@ pub(super) fn attributes(settings: &LdapSettings) -> Vec<String> {
             "primaryGroupID",
             "accountExpires",
         ],
+        Profile::Lldap => &["pwdChangedTime"],
     };
+    // lldap complains in its log of each attribute that it does not know, for each account.
+    let locks: &[&str] = if settings.profile == Profile::Lldap { &[] } else { &lock::ATTRIBUTES };
     let hidden = settings.hidden.iter().map(|mark| mark.attribute.as_str());
-    let all = own.into_iter().chain(names).chain(signs.iter().copied()).chain(lock::ATTRIBUTES).chain(hidden);
+    let all = own.into_iter().chain(names).chain(signs.iter().copied()).chain(locks.iter().copied()).chain(hidden);
     let all: BTreeSet<String> = all.map(str::to_owned).collect();
     all.into_iter().collect()
 }
@@ -129,5 +132,6 @@ pub(super) fn last_sign_in(profile: Profile, entry: &Entry) -> Option<i64> {
         // Written by the Account Policy plugin, where that is told to.
         Profile::Ds389 => generalized(&entry.text("lastLoginTime")?),
         Profile::ActiveDirectory => filetime(&entry.text("lastLogonTimestamp")?),
+        Profile::Lldap => None,
     }
 }

@@ -8,11 +8,45 @@ use crate::workflow::{ActionKind, Facet, Place};
 pub(super) const NO_NUMBERS: &str =
     "Make the account in the directory, with a `uidNumber` that is free and a home directory";
 
+/// Who changes what lldap takes by its own pages only.
+pub(super) const ON_ITS_PAGES: &str =
+    "Do it on the pages of lldap, which takes nothing but passwords by LDAP from usher's user";
+
+/// What lldap does, and what is left to its pages; `None` where it is as any other directory.
+fn of_lldap(name: &str, action: ActionKind) -> Option<Capability> {
+    use ActionKind as A;
+    let cannot = |why: &str| Some(Capability::Unsupported(format!("`{name}` {why}")));
+    let by_hand = |what: &str| Some(Capability::Manual(format!("{what}. {ON_ITS_PAGES}")));
+    match action {
+        A::PasswordRotate => Some(Capability::Degraded(format!(
+            "`{name}` has no lock: that nobody knows the new password is all that shuts somebody out. Whoever is signed in to its \
+             pages stays so until their token ends, and where it mails password resets, whoever reads the address can have another \
+             password"
+        ))),
+        A::AccountDisable => cannot("has no lock: `password.rotate` is what shuts somebody out"),
+        A::AccountEnable => cannot("has no lock to open: `password.reset` lets somebody in again"),
+        A::VerifyNoAccess => cannot("has no lock to look at: `password.rotate` tries the new password out"),
+        A::AccessRemove => by_hand("Take the user out of their groups"),
+        A::GroupsAdd | A::GroupsSync => by_hand("Put the user into the groups that are asked for"),
+        A::AccountUpdate => by_hand("Correct the user's names and address"),
+        A::AccountCreate => by_hand("Create the user, with the employee number where an attribute holds it"),
+        A::AccountDelete => by_hand("Delete the user, who is then gone for good, also from all groups"),
+        A::AccountRestore | A::AccountPurge => cannot("has no trash: what is deleted there is gone"),
+        A::DirectoryHide | A::DirectoryShow => cannot("has nothing that hides an account"),
+        _ => None,
+    }
+}
+
 /// The answer of the system called `name` for `action`.
 pub(super) fn of(name: &str, settings: &LdapSettings, action: ActionKind) -> Capability {
     use ActionKind as A;
     let cannot = |why: &str| Capability::Unsupported(format!("`{name}` {why}"));
     let within = |limit: &str| Capability::Degraded(format!("`{name}` {limit}"));
+    if settings.profile == Profile::Lldap
+        && let Some(answer) = of_lldap(name, action)
+    {
+        return answer;
+    }
     if settings.profile == Profile::Posix {
         match action {
             A::AccountDisable | A::VerifyNoAccess => {

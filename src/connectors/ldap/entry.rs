@@ -65,7 +65,9 @@ impl Entry {
     /// Its immutable id, as text.
     pub(super) fn id(&self, profile: Profile) -> Option<String> {
         match profile {
-            Profile::OpenLdap | Profile::Ds389 | Profile::Posix => self.text(profile.id()).map(|id| id.to_lowercase()),
+            Profile::OpenLdap | Profile::Ds389 | Profile::Posix | Profile::Lldap => {
+                self.text(profile.id()).map(|id| id.to_lowercase())
+            }
             Profile::ActiveDirectory => self.bytes(profile.id()).and_then(guid),
         }
     }
@@ -81,7 +83,7 @@ fn guid(bytes: &[u8]) -> Option<String> {
 /// The bytes of an id as people write it; `None` for what is none. 389 Directory Server writes four equal parts.
 pub(super) fn id_bytes(profile: Profile, id: &str) -> Option<[u8; 16]> {
     let parts: &[usize] = match profile {
-        Profile::OpenLdap | Profile::ActiveDirectory | Profile::Posix => &[8, 4, 4, 4, 12],
+        Profile::OpenLdap | Profile::ActiveDirectory | Profile::Posix | Profile::Lldap => &[8, 4, 4, 4, 12],
         Profile::Ds389 => &[8, 8, 8, 8],
     };
     let groups: Vec<&str> = id.split('-').collect();

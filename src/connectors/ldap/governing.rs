@@ -38,8 +38,8 @@ impl Place<'_> {
     pub(super) async fn administrators(&self) -> Result<Administrators, ActionError> {
         match (self.settings.profile, &self.settings.administrators) {
             (Profile::ActiveDirectory, configured) => self.domain_administrators(configured.as_deref()).await,
-            (Profile::OpenLdap | Profile::Ds389 | Profile::Posix, None) => Ok(Administrators::default()),
-            (Profile::OpenLdap | Profile::Ds389 | Profile::Posix, Some(dn)) => {
+            (_, None) => Ok(Administrators::default()),
+            (_, Some(dn)) => {
                 let wanted = ["member", "uniqueMember", "memberUid"].map(str::to_owned);
                 let missing = || ActionError::fail(format!("the group of administrators is not there: {dn}"));
                 let group = self.directory.named(dn, &wanted).await?.ok_or_else(missing)?;

@@ -64,7 +64,7 @@ impl Place<'_> {
         let by_name = name::equals("member", dn);
         let holds = match self.settings.profile {
             Profile::ActiveDirectory => by_name,
-            Profile::OpenLdap | Profile::Ds389 | Profile::Posix => {
+            Profile::OpenLdap | Profile::Ds389 | Profile::Posix | Profile::Lldap => {
                 let login = account.text(&self.settings.login).unwrap_or_default();
                 let (unique, uid) = (name::equals("uniqueMember", dn), name::equals("memberUid", &login));
                 format!("(|{by_name}{unique}{uid})")

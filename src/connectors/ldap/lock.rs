@@ -33,13 +33,14 @@ pub(super) fn is_closed(profile: Profile, entry: &Entry) -> bool {
         // The server works it out: a role of the account may lock it too.
         Profile::Ds389 => entry.has("nsAccountLock", "true"),
         Profile::Posix => entry.has("shadowExpire", EXPIRED),
+        Profile::Lldap => false,
     }
 }
 
 /// What a lock writes over, for whoever opens the account again.
 pub(super) fn written_over(profile: Profile, entry: &Entry) -> Option<String> {
     match profile {
-        Profile::OpenLdap | Profile::ActiveDirectory | Profile::Ds389 => None,
+        Profile::OpenLdap | Profile::ActiveDirectory | Profile::Ds389 | Profile::Lldap => None,
         Profile::Posix => {
             entry.text("shadowExpire").filter(|day| day != EXPIRED).map(|day| format!("shadowExpire was {day}"))
         }
@@ -63,6 +64,7 @@ pub(super) fn changes(profile: Profile, entry: &Entry, close: bool) -> Result<Ve
             vec![directory::add("objectClass", "shadowAccount"), mark("shadowExpire", EXPIRED)]
         }
         Profile::Posix => vec![mark("shadowExpire", EXPIRED)],
+        Profile::Lldap => return Err(ActionError::fail("lldap has no lock")),
         Profile::ActiveDirectory => {
             let control = control(entry).ok_or_else(|| {
                 ActionError::fail("`userAccountControl` is not to be read: usher's user needs the right to")
@@ -79,7 +81,7 @@ pub(super) const fn never(profile: Profile) -> Option<(&'static str, &'static st
         Profile::OpenLdap => Some(("pwdAccountLockedTime", "19000101000000Z")),
         Profile::Ds389 => Some(("nsAccountLock", "never")),
         Profile::Posix => Some(("shadowExpire", "-4711")),
-        Profile::ActiveDirectory => None,
+        Profile::ActiveDirectory | Profile::Lldap => None,
     }
 }
 
@@ -97,7 +99,7 @@ impl Place<'_> {
     pub(super) async fn why_no_lock(&self, entry: &Entry) -> Result<Option<String>, ActionError> {
         match self.settings.profile {
             Profile::OpenLdap => {}
-            Profile::ActiveDirectory | Profile::Ds389 | Profile::Posix => return Ok(None),
+            Profile::ActiveDirectory | Profile::Ds389 | Profile::Posix | Profile::Lldap => return Ok(None),
         }
         let policies = match entry.text("pwdPolicySubentry").or_else(|| self.settings.policy.clone()) {
             Some(dn) => self.directory.named(&dn, &policy_attributes()).await?.into_iter().collect(),

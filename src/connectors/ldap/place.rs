@@ -32,7 +32,7 @@ impl<'a> Place<'a> {
         let wrong = || ActionError::fail(format!("`{id}` is no id of an account on {}", self.system));
         let bytes = entry::id_bytes(profile, id).ok_or_else(wrong)?;
         let own = match profile {
-            Profile::OpenLdap | Profile::Ds389 | Profile::Posix => name::equals(profile.id(), id),
+            Profile::OpenLdap | Profile::Ds389 | Profile::Posix | Profile::Lldap => name::equals(profile.id(), id),
             Profile::ActiveDirectory => name::equals_bytes(profile.id(), &entry::swapped(bytes)),
         };
         let found = self.accounts(&own, 2).await?;

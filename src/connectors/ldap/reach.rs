@@ -68,6 +68,7 @@ impl Place<'_> {
             return;
         }
         let by = match profile {
+            Profile::Lldap => "lldap does not write it down",
             Profile::OpenLdap | Profile::Posix => "the overlay lastbind, or `lastbind on`, writes it down",
             Profile::Ds389 => "the Account Policy plugin writes it down, with `alwaysRecordLogin: yes`",
             Profile::ActiveDirectory => "the domain writes `lastLogonTimestamp`",
@@ -88,6 +89,7 @@ impl Place<'_> {
             Some(why) => findings.bad(why),
         }
         let missing = match self.settings.profile {
+            Profile::Lldap => return self.look_at_own_groups(findings).await,
             Profile::OpenLdap | Profile::Ds389 | Profile::Posix => self.refused_by_trial(account).await?,
             Profile::ActiveDirectory => self.not_effective(account).await?,
         };
@@ -139,7 +141,7 @@ impl Place<'_> {
             return Ok(());
         };
         let refused = match self.settings.profile {
-            Profile::OpenLdap | Profile::Ds389 | Profile::Posix => {
+            Profile::OpenLdap | Profile::Ds389 | Profile::Posix | Profile::Lldap => {
                 let nobody = name::below("cn", "no such member", &self.settings.base);
                 self.is_refused(&group.dn, "member", &nobody).await?
             }
@@ -148,6 +150,22 @@ impl Place<'_> {
         match refused {
             true => findings.bad("usher's user has no right to write the members of groups"),
             false => findings.good("members of groups can be changed"),
+        }
+        Ok(())
+    }
+
+    /// What one may do in lldap follows from one's own groups.
+    async fn look_at_own_groups(&self, findings: &mut Findings) -> Result<(), ActionError> {
+        let wanted = ["memberOf".to_owned()];
+        let own = self.directory.named(&self.settings.user, &wanted).await?.unwrap_or_default();
+        let groups = own.texts("memberOf");
+        let is_in = |group: &str| groups.iter().any(|dn| name::value_of(dn) == group);
+        match () {
+            () if is_in("lldap_admin") => findings.good("passwords can be changed, those of administrators too"),
+            () if is_in("lldap_password_manager") => {
+                findings.good("passwords can be changed, except those of administrators");
+            }
+            () => findings.bad("usher's user has no right to change passwords: put it into `lldap_password_manager`"),
         }
         Ok(())
     }

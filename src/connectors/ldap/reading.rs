@@ -85,7 +85,8 @@ impl Reading {
 
     async fn next(&mut self, door: &Door, place: &Place<'_>) -> Result<Vec<Account>, ActionError> {
         let Some(base) = self.places.front() else { return Ok(Vec::new()) };
-        let size = place.settings.page;
+        let LdapSettings { profile, page, .. } = *place.settings;
+        let size = if profile.has_pages() { page } else { LdapSettings::WHOLE };
         let mut ldap = self.connection.ldap.clone();
         let control: RawControl = PagedResults { size, cookie: std::mem::take(&mut self.cookie) }.critical().into();
         ldap.with_timeout(door.timeout()).with_controls(control);

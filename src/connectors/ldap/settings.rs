@@ -21,11 +21,13 @@ pub enum Profile {
     /// Accounts of UNIX machines on any server that has `entryUUID` (RFC 2307): they expire by `shadowExpire`. The directory
     /// itself goes on letting them in.
     Posix,
+    /// lldap: people and groups to be read, and passwords to be changed; everything else only on its own pages. It has no lock.
+    Lldap,
 }
 
 impl Profile {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::OpenLdap, Self::ActiveDirectory, Self::Ds389, Self::Posix];
+    pub const ALL: [Self; 5] = [Self::OpenLdap, Self::ActiveDirectory, Self::Ds389, Self::Posix, Self::Lldap];
 
     /// The word in the configuration.
     pub const fn as_str(self) -> &'static str {
@@ -34,13 +36,14 @@ impl Profile {
             Self::ActiveDirectory => "active_directory",
             Self::Ds389 => "389ds",
             Self::Posix => "posix",
+            Self::Lldap => "lldap",
         }
     }
 
     /// Which entries are accounts, where the configuration says nothing.
     pub const fn filter(self) -> &'static str {
         match self {
-            Self::OpenLdap | Self::Ds389 => "(objectClass=inetOrgPerson)",
+            Self::OpenLdap | Self::Ds389 | Self::Lldap => "(objectClass=inetOrgPerson)",
             Self::Posix => "(objectClass=posixAccount)",
             // Neither computers, nor the contacts of the address book.
             Self::ActiveDirectory => "(&(objectCategory=person)(objectClass=user))",
@@ -50,7 +53,7 @@ impl Profile {
     /// The attribute that people sign in with.
     pub const fn login(self) -> &'static str {
         match self {
-            Self::OpenLdap | Self::Ds389 | Self::Posix => "uid",
+            Self::OpenLdap | Self::Ds389 | Self::Posix | Self::Lldap => "uid",
             Self::ActiveDirectory => "sAMAccountName",
         }
     }
@@ -59,7 +62,7 @@ impl Profile {
     /// its own one: `entryUUID` is an extra there, which entries from before may lack.
     pub(super) const fn id(self) -> &'static str {
         match self {
-            Self::OpenLdap | Self::Posix => "entryUUID",
+            Self::OpenLdap | Self::Posix | Self::Lldap => "entryUUID",
             Self::Ds389 => "nsUniqueId",
             Self::ActiveDirectory => "objectGUID",
         }
@@ -68,15 +71,23 @@ impl Profile {
     /// Whether groups follow an entry that is moved or removed, whatever is configured there (MS-ADTS 3.1.1.1.6).
     pub(super) const fn keeps_references(self) -> bool {
         match self {
-            Self::ActiveDirectory => true,
+            Self::ActiveDirectory | Self::Lldap => true,
             Self::OpenLdap | Self::Ds389 | Self::Posix => false,
+        }
+    }
+
+    /// Whether a list is answered page by page (RFC 2696). lldap answers it whole, whatever page is asked for.
+    pub(super) const fn has_pages(self) -> bool {
+        match self {
+            Self::OpenLdap | Self::ActiveDirectory | Self::Ds389 | Self::Posix => true,
+            Self::Lldap => false,
         }
     }
 
     /// Which entries are groups.
     pub(super) const fn groups(self) -> &'static str {
         match self {
-            Self::OpenLdap | Self::Ds389 | Self::Posix => {
+            Self::OpenLdap | Self::Ds389 | Self::Posix | Self::Lldap => {
                 "(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup))"
             }
             Self::ActiveDirectory => "(objectClass=group)",
@@ -126,7 +137,7 @@ pub struct LdapSettings {
     pub hidden: Option<Mark>,
     /// The password policy of accounts that name none (`openldap`).
     pub policy: Option<String>,
-    /// The group of those who administer the directory; `active_directory` knows its own.
+    /// The group of those who administer the directory; `active_directory` and `lldap` know their own.
     pub administrators: Option<String>,
     /// Who takes the last member's place in a group that may not be empty.
     pub placeholder: Option<String>,
@@ -141,6 +152,9 @@ pub struct LdapSettings {
 impl LdapSettings {
     /// Accounts on one page. OpenLDAP's usual limit, and below Active Directory's.
     pub const PAGE: i32 = 500;
+
+    /// The most accounts of a directory that answers all at once.
+    pub(super) const WHOLE: i32 = 50_000;
 
     /// How long one answer may take.
     pub const TIMEOUT: Duration = Duration::from_secs(15);

@@ -1,12 +1,14 @@
-//! Calendars, address books and files, against real servers: Radicale and WsgiDAV.
+//! Calendars, address books and files, against real servers: Radicale, WsgiDAV and Cyrus.
 
 mod calendars;
+mod cyrus;
 mod exports;
 mod files;
 mod hostile;
 mod line;
 mod radicale;
 mod reach;
+mod shares;
 mod story;
 mod target;
 pub mod wsgidav;

@@ -33,13 +33,13 @@ pub fn settings(port: u16, password: PathBuf) -> DavSettings {
 }
 
 /// An archive store in a folder below this one.
-async fn archive(folder: &Path) -> ArchiveStore {
+pub async fn archive(folder: &Path) -> ArchiveStore {
     let record = crate::archive::record(folder).await;
     ArchiveStore::new(ArchiveSettings::folder(folder.join("archives")), record)
 }
 
 /// What is in it, by file.
-fn kept(folder: &Path) -> BTreeMap<String, String> {
+pub fn kept(folder: &Path) -> BTreeMap<String, String> {
     let at = folder.join("archives");
     let all = if at.is_dir() { files(&at) } else { BTreeMap::new() };
     all.into_iter().map(|(name, (text, _))| (name, text)).collect()

@@ -1,8 +1,9 @@
 //! Directories, against real servers: OpenLDAP and 389 Directory Server as any user, and Active Directory's protocol by Samba's
-//! domain controller as root.
+//! domain controller as root; lldap on a stand-in that answers as its source does.
 
 mod ds389;
 mod line;
+mod lldap;
 mod ns_slapd;
 mod openldap;
 mod outside;
@@ -10,6 +11,7 @@ mod posix;
 mod reading;
 mod samba;
 mod slapd;
+mod stand_in;
 mod story;
 mod target;
 

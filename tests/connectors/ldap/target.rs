@@ -35,7 +35,7 @@ impl<S: Deref<Target = Outside>> Directory<S> {
         let own = person(uid, number, "Ada", "Keller");
         match self.profile {
             Profile::Posix => unix(&own, number),
-            Profile::OpenLdap | Profile::ActiveDirectory | Profile::Ds389 => own,
+            Profile::OpenLdap | Profile::ActiveDirectory | Profile::Ds389 | Profile::Lldap => own,
         }
     }
 }
@@ -96,7 +96,7 @@ impl<S: Deref<Target = Outside>> Target for Directory<S> {
     async fn look(&self, account: &str) -> Value {
         let Some(entry) = self.server.entry(account).await else { return Value::Null };
         let (lock, closed) = match self.profile {
-            Profile::OpenLdap | Profile::ActiveDirectory => ("pwdAccountLockedTime", "000001010000Z"),
+            Profile::OpenLdap | Profile::ActiveDirectory | Profile::Lldap => ("pwdAccountLockedTime", "000001010000Z"),
             Profile::Ds389 => ("nsAccountLock", "true"),
             Profile::Posix => ("shadowExpire", "1"),
         };

@@ -128,7 +128,7 @@ impl NewAccount {
     fn names(&self, at: &Place<'_>) -> Vec<String> {
         let people = &at.settings.people;
         match at.settings.profile {
-            Profile::OpenLdap | Profile::Ds389 | Profile::Posix => {
+            Profile::OpenLdap | Profile::Ds389 | Profile::Posix | Profile::Lldap => {
                 vec![name::below(&at.settings.login, &self.0.login, people)]
             }
             Profile::ActiveDirectory => {
@@ -148,6 +148,7 @@ impl NewAccount {
         let mut put = |attribute: &str, value: Vec<u8>| attributes.push((attribute.into(), HashSet::from([value])));
         match at.settings.profile {
             Profile::Posix => return Err(ActionError::fail(capability::NO_NUMBERS)),
+            Profile::Lldap => return Err(ActionError::fail(capability::ON_ITS_PAGES)),
             Profile::OpenLdap | Profile::Ds389 => {
                 put("objectClass", b"inetOrgPerson".to_vec());
                 if at.settings.profile == Profile::Ds389 {

@@ -13,11 +13,12 @@ use self::access::Access;
 pub(super) use self::create::NewAccount;
 use self::life::Life;
 use self::profile::Names;
+use super::capability;
 use super::place::Place;
 use crate::connectors::looking::Applied;
 use crate::connectors::membership::Membership;
 use crate::connectors::{ActionError, Call, Observation};
-use crate::run::Evidence;
+use crate::run::{Capability, Evidence};
 use crate::secret::Secret;
 use crate::workflow::ActionKind;
 
@@ -38,8 +39,13 @@ enum Change {
 }
 
 impl Change {
-    fn of(call: &Call) -> Result<Self, ActionError> {
+    fn of(call: &Call, at: &Place<'_>) -> Result<Self, ActionError> {
         use ActionKind as A;
+        if let Capability::Manual(why) | Capability::Unsupported(why) =
+            capability::of(at.system, at.settings, call.action)
+        {
+            return Err(ActionError::fail(why));
+        }
         Ok(match call.action {
             A::AccountDisable => Self::Access(Access::Close),
             A::AccountEnable => Self::Access(Access::Open),
@@ -87,12 +93,12 @@ impl Change {
 
 /// Whether the goal of a call is reached.
 pub(super) async fn observe(call: &Call, at: &Place<'_>) -> Result<Observation, ActionError> {
-    Change::of(call)?.observe(call, at).await
+    Change::of(call, at)?.observe(call, at).await
 }
 
 /// Looks, applies only what differs, and looks again.
 pub(super) async fn perform(call: &Call, at: &Place<'_>, password: Option<&Secret>) -> Result<Evidence, ActionError> {
-    let change = Change::of(call)?;
+    let change = Change::of(call, at)?;
     if let Some(evidence) = change.observe(call, at).await?.before(call.action)? {
         return Ok(evidence);
     }

@@ -19,6 +19,9 @@ impl Place<'_> {
         let found = self.again(entry).await?;
         let set = set_at(self.settings.profile, &found);
         let mut detail = set.map_or("a new password was taken".to_owned(), |at| format!("password set, {at}"));
+        if self.settings.profile == Profile::Lldap {
+            detail.push_str(&self.try_out(&found, password).await);
+        }
         if closed {
             // OpenLDAP takes a new password for a sign that the account is wanted again, and drops the lock.
             if !lock::is_closed(self.settings.profile, &found) {
@@ -30,7 +33,9 @@ impl Place<'_> {
                     detail.push_str(&self.prove_closed(&found, password).await?);
                 }
                 // The directory itself never refuses it: this password is what closes that door.
-                Profile::Posix => detail.push_str("; whoever knew the one before is refused by the directory itself"),
+                Profile::Posix | Profile::Lldap => {
+                    detail.push_str("; whoever knew the one before is refused by the directory itself")
+                }
             }
         }
         // That it is this password cannot be read back.
@@ -39,7 +44,7 @@ impl Place<'_> {
 
     async fn write_password(&self, entry: &Entry, password: &Secret) -> Result<(), ActionError> {
         match self.settings.profile {
-            Profile::OpenLdap | Profile::Ds389 | Profile::Posix => {
+            Profile::OpenLdap | Profile::Ds389 | Profile::Posix | Profile::Lldap => {
                 self.directory.set_password(&entry.dn, password).await
             }
             // The password before the last one is refused at once, the last one lets in for another hour (MS-ADTS
@@ -61,6 +66,17 @@ impl Place<'_> {
         let gone = || ActionError::unknown("the account has another name since, or is gone");
         let id = entry.id(self.settings.profile).ok_or_else(gone)?;
         self.find(&id).await.map_err(in_doubt)?.ok_or_else(gone)
+    }
+
+    /// Signs in with the new password where there is no lock: that it counts is all that shuts out whoever knew the one before.
+    async fn try_out(&self, entry: &Entry, password: &Secret) -> String {
+        match self.directory.answer_to(&entry.dn, password).await {
+            Ok(answer) if answer.rc == error::SUCCESS => {
+                "; it signs in, and whoever knew the one before is refused".to_owned()
+            }
+            Ok(answer) => format!("; a sign-in with it is refused ({})", error::words(&answer)),
+            Err(error) => format!("; whether it signs in could not be tried ({error})"),
+        }
     }
 
     /// Signs in with the new password, which nobody else knows yet: a lock that has no effect would let us in.
@@ -90,7 +106,7 @@ fn unicode(password: &Secret) -> Change {
 /// When the server says that the password was set, as it says it.
 fn set_at(profile: Profile, entry: &Entry) -> Option<String> {
     match profile {
-        Profile::OpenLdap | Profile::Posix => entry.text("pwdChangedTime"),
+        Profile::OpenLdap | Profile::Posix | Profile::Lldap => entry.text("pwdChangedTime"),
         Profile::Ds389 => entry.text("pwdUpdateTime"),
         Profile::ActiveDirectory => entry.text("pwdLastSet").filter(|time| time != "0"),
     }

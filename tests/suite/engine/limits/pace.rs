@@ -52,8 +52,9 @@ async fn paced(app: &App, at_once: Option<u32>, rate: Option<&str>) -> Engine {
         library.insert(workflow.name.clone(), Arc::new(workflow));
     }
     let engine = Engine::new(store, app.systems(), library, "Europe/Zurich", rules);
-    for system in engine.systems().keys() {
-        engine.sync(system).await.expect("reads the system");
+    // By an engine that knows no pace: what a reading takes of it is a test of its own.
+    for system in app.engine.systems().keys() {
+        app.engine.sync(system).await.expect("reads the system");
     }
     engine
 }
@@ -182,6 +183,34 @@ both_with! { 24:
         engine.store().close().await;
     };
 
+    a_reading_keeps_the_rate_and_attempts_keep_it_with_it, async |app: &App| {
+        let engine = paced(app, Some(1), Some("2/min")).await;
+        let begin = app.now();
+        for reading in 1..=2 {
+            engine.sync("mailhost").await.unwrap_or_else(|why| panic!("the reading {reading}: {why}"));
+        }
+        close(&engine, "close", 1).await;
+        let first = claims(app, &engine, 50).await;
+        assert_eq!((on(&first, "mailhost").len(), on(&first, "groupware").len()), (0, 1), "two readings have taken all");
+        assert_eq!(engine.store().take_place("mailhost").await.unwrap(), Some(Duration::from_secs(60)));
+        assert_eq!(engine.store().take_place("groupware").await.unwrap(), None, "others have no limit");
+        let waits = tokio::time::timeout(Duration::from_millis(300), engine.sync("mailhost")).await;
+        assert!(waits.is_err(), "read without room: {waits:?}");
+        let minute = begin + SignedDuration::from_mins(1);
+        app.clock.set(minute);
+        let second = claims(app, &engine, 50).await;
+        assert_eq!(on(&second, "mailhost").len(), 1, "an attempt waits no longer than a reading");
+        engine.sync("mailhost").await.expect("a reading has one page at a time, and so waits for no attempt's end");
+        assert_eq!(engine.store().take_place("mailhost").await.unwrap(), Some(Duration::from_secs(60)));
+        over(app, &engine, &first).await;
+        over(app, &engine, &second).await;
+        assert!(claims(app, &engine, 50).await.is_empty(), "that they are over makes no room");
+        app.clock.set(minute + SignedDuration::from_mins(1));
+        engine.work_off(8).await.unwrap();
+        assert_eq!(app.number("SELECT COUNT(*) FROM steps WHERE state <> 'done'").await, 0);
+        engine.store().close().await;
+    };
+
     what_is_urgent_comes_first_when_there_is_room, async |app: &App| {
         let engine = paced(app, Some(1), None).await;
         for number in 1..=6 {
@@ -291,4 +320,15 @@ async fn daemons_keep_to_the_pace_together_on_postgres() {
 #[tokio::test(flavor = "multi_thread")]
 async fn daemons_keep_to_the_pace_together_on_sqlite() {
     race(Db::Sqlite).await;
+}
+
+both_with! { 1200:
+    each_page_of_a_reading_counts, async |app: &App| {
+        let engine = paced(app, None, Some("4/min")).await;
+        let read = engine.sync("mailhost").await.expect("reads").count.read;
+        assert!((1001..=1500).contains(&read), "three pages: {read}");
+        assert_eq!(engine.store().take_place("mailhost").await.unwrap(), None, "three places are taken, and one is left");
+        assert!(engine.store().take_place("mailhost").await.unwrap().is_some());
+        engine.store().close().await;
+    };
 }
