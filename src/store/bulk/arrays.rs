@@ -5,7 +5,8 @@ use std::fmt::{self, Display, Write as _};
 
 use serde::ser::{self, Impossible, Serialize, SerializeMap, SerializeStruct, Serializer};
 
-/// The fields of each row must be these columns in this order: what is not is refused, not shifted.
+/// The fields of each row must be among these columns and in this order: what is not is refused, not shifted. What a row leaves
+/// out is NULL.
 pub(super) fn of(columns: &[(&'static str, &'static str)], rows: &[impl Serialize]) -> Result<Vec<String>, Refused> {
     let mut arrays = Arrays { columns, texts: vec![String::new(); columns.len()], at: 0, key: String::new() };
     for row in rows {
@@ -51,21 +52,25 @@ impl ser::Error for Refused {
 
 impl Arrays<'_> {
     fn field(&mut self, name: &str, value: &(impl Serialize + ?Sized)) -> Result<(), Refused> {
-        match self.columns.get(self.at) {
-            Some((column, _)) if *column == name => {}
-            other => return Err(Refused(format!("{name} stands in the place of {other:?}"))),
-        }
+        let place = self.columns.iter().skip(self.at).position(|(column, _)| *column == name);
+        let left_out = place.ok_or_else(|| Refused(format!("{name} is no column, or has come too late")))?;
+        self.leave_out(left_out);
         self.texts[self.at].push(',');
         value.serialize(Cell(&mut self.texts[self.at]))?;
         self.at += 1;
         Ok(())
     }
 
-    fn row_ends(&mut self) -> Result<(), Refused> {
-        match std::mem::take(&mut self.at) {
-            whole if whole == self.columns.len() => Ok(()),
-            less => Err(Refused(format!("a row has {less} of {} columns", self.columns.len()))),
+    fn leave_out(&mut self, count: usize) {
+        for text in self.texts.iter_mut().skip(self.at).take(count) {
+            text.push_str(",NULL");
         }
+        self.at += count;
+    }
+
+    fn row_ends(&mut self) {
+        self.leave_out(self.columns.len() - self.at);
+        self.at = 0;
     }
 }
 
@@ -78,7 +83,8 @@ impl SerializeStruct for &mut Arrays<'_> {
     }
 
     fn end(self) -> Result<(), Refused> {
-        self.row_ends()
+        self.row_ends();
+        Ok(())
     }
 }
 
@@ -100,7 +106,8 @@ impl SerializeMap for &mut Arrays<'_> {
     }
 
     fn end(self) -> Result<(), Refused> {
-        self.row_ends()
+        self.row_ends();
+        Ok(())
     }
 }
 
@@ -267,6 +274,7 @@ mod tests {
         id: i64,
         #[serde(flatten)]
         inner: Inner,
+        #[serde(skip_serializing_if = "Option::is_none")]
         till: Option<i64>,
     }
 
@@ -287,12 +295,17 @@ mod tests {
     }
 
     #[test]
+    fn what_a_row_leaves_out_is_null() {
+        let more = [COLUMNS[0], ("before", "TEXT"), COLUMNS[1], COLUMNS[2], ("behind", "TEXT")];
+        let texts = of(&more, &[row(1, Some("Ada"), None), row(2, None, Some(3))]).unwrap();
+        assert_eq!(texts, ["{1,2}", "{NULL,NULL}", "{\"Ada\",NULL}", "{NULL,3}", "{NULL,NULL}"]);
+    }
+
+    #[test]
     fn a_field_in_the_place_of_another_is_refused() {
         let swapped = [COLUMNS[1], COLUMNS[0], COLUMNS[2]];
-        assert!(of(&swapped, &[row(1, None, None)]).unwrap_err().to_string().contains("in the place of"));
-        assert!(of(&COLUMNS[..2], &[row(1, None, None)]).is_err(), "one too many");
-        let more = [COLUMNS[0], COLUMNS[1], COLUMNS[2], ("more", "TEXT")];
-        assert!(of(&more, &[row(1, None, None)]).unwrap_err().to_string().contains("3 of 4"));
+        assert!(of(&swapped, &[row(1, None, None)]).unwrap_err().to_string().contains("come too late"));
+        assert!(of(&COLUMNS[..2], &[row(1, None, Some(1))]).is_err(), "one too many");
         assert!(of(&COLUMNS, &[1_i64]).is_err(), "a number is no row");
     }
 }
