@@ -6,6 +6,7 @@ use sqlx::any::AnyRow;
 
 use super::StoreError;
 use super::books::{STEPS_PER_RUN, json, parse, step_key};
+use super::bulk::Columns;
 use super::flush::Lease;
 use crate::clock::from_millis;
 use crate::run::book::{Decision, Step};
@@ -102,6 +103,34 @@ impl StepTimes {
         }
     }
 }
+
+/// The columns of a [`NewStep`].
+pub(super) const NEW_STEP: Columns = Columns(&[
+    ("run_id", "BIGINT"),
+    ("name", "TEXT"),
+    ("action", "TEXT"),
+    ("system", "TEXT"),
+    ("needs", "TEXT"),
+    ("of_step", "BIGINT"),
+    ("undoes", "BIGINT"),
+    ("lane", "BIGINT"),
+    ("account_id", "BIGINT"),
+    ("at_instant", "BIGINT"),
+    ("at_local", "TEXT"),
+    ("at_fold", "TEXT"),
+    ("delay", "TEXT"),
+    ("id", "BIGINT"),
+    ("state", "TEXT"),
+    ("due_at", "BIGINT"),
+    ("fence", "BIGINT"),
+    ("observe", "BIGINT"),
+    ("lease_until", "BIGINT"),
+    ("lease_owner", "TEXT"),
+    ("data", "TEXT"),
+    ("first_due", "BIGINT"),
+    ("decision", "TEXT"),
+    ("lapses_at", "BIGINT"),
+]);
 
 /// A whole step, as it is written first.
 #[derive(Serialize)]

@@ -180,9 +180,9 @@ async fn make_durable(conn: &mut AnyConnection) -> Result<(), sqlx::Error> {
 /// Connections to PostgreSQL are looked at whenever they are handed out and whenever they come back, and no look takes
 /// longer than [`LOOK`]: what does not answer, or can only be read, is dropped for a new one. So a server that was
 /// restarted, a standby that has taken over and a network that has lost connections are found by the next who writes.
-pub(super) fn postgres_pool() -> AnyPoolOptions {
+pub(super) fn postgres_pool(size: u32) -> AnyPoolOptions {
     AnyPoolOptions::new()
-        .max_connections(12)
+        .max_connections(size)
         .acquire_timeout(CONNECT)
         // `may_write` asks more than a ping does, for the same round trip.
         .test_before_acquire(false)
@@ -190,6 +190,13 @@ pub(super) fn postgres_pool() -> AnyPoolOptions {
         .before_acquire(|conn, _| Box::pin(answered(LOOK, may_write(conn))))
         // Given up in the middle of a query, it may never answer: the pool's own ping would wait for that for ever.
         .after_release(|conn, _| Box::pin(answered(LOOK, async move { conn.ping().await.map(|()| true) })))
+}
+
+/// Connections for turns alone. PostgreSQL keeps its plans by connection and makes them anew the first five times: a pool
+/// hands its connections out in turn, so with many of them most reactions of a quiet daemon would wait for plans, and some
+/// for a connection. One is in use while the other comes back.
+pub(super) fn turn_pool() -> AnyPoolOptions {
+    postgres_pool(2)
 }
 
 /// What every connection is told first: a commit is on disk (and on the synchronous standbys, where there are some)

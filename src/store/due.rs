@@ -82,7 +82,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn until_due(&self) -> Result<Option<Duration>, StoreError> {
-        let mut conn = self.reader().await?;
+        let mut conn = self.reader_of_turns().await?;
         let now = self.times(&mut conn).await?.0;
         let due = self.first_due(&mut conn, now).await?;
         let left = |due: Timestamp| due.as_millisecond().saturating_sub(now.as_millisecond()).max(0);

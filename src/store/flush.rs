@@ -1,9 +1,12 @@
 //! How a [`Book`](crate::run::book::Book) is written back: what changed, with its journal entries, in one transaction.
 
+use std::sync::LazyLock;
+
 use serde::Serialize;
 
 use super::books::{Key, Loaded, json, place};
-use super::columns::{NewStep, StepChange, StepTimes};
+use super::bulk::Texts;
+use super::columns::{NEW_STEP, NewStep, StepChange, StepTimes};
 use super::sql::{Text, rows};
 use super::{Dialect, Store, StoreError, Tx};
 use crate::run::book::{Run, Said, public_id};
@@ -47,20 +50,13 @@ impl Store {
         }
         // Last: an attempt at a step that has just been added may begin where another's lease has just ended.
         if !added.is_empty() {
-            sqlx::query(INSERT_STEPS.of(self.dialect())).bind(json(&added)).execute(tx.conn()).await?;
+            let mut insert = sqlx::query(INSERT_STEPS.of(self.dialect()));
+            for values in NEW_STEP.values(self.dialect(), &added)? {
+                insert = insert.bind(values);
+            }
+            insert.execute(tx.conn()).await?;
         }
         if due {
-            self.notify(tx).await?;
-        }
-        Ok(())
-    }
-
-    /// Writes the steps and the journal of runs whose rows are new, and as they are to be.
-    pub(super) async fn write_new(&self, tx: &mut Tx, changes: &Changes) -> Result<(), StoreError> {
-        let dialect = self.dialect();
-        sqlx::query(INSERT_STEPS.of(dialect)).bind(json(&changes.inserted)).execute(tx.conn()).await?;
-        sqlx::query(INSERT_JOURNAL.of(dialect)).bind(json(&changes.entries)).execute(tx.conn()).await?;
-        if changes.due {
             self.notify(tx).await?;
         }
         Ok(())
@@ -159,8 +155,6 @@ macro_rules! insert_journal {
     };
 }
 
-const INSERT_JOURNAL: Text = Text { sqlite: insert_journal!(sqlite, "$1"), postgres: insert_journal!(postgres, "$1") };
-
 /// All of it in one message to the connection: runs, steps whose leases end, the journal, steps whose leases begin. Leases
 /// that end are written before leases that begin, because one account has one at a time.
 const WRITE: &str = concat!(
@@ -194,16 +188,7 @@ const REPLAN_STEPS: Text = rows!(
     "WHERE steps.id = v.id"
 );
 
-const INSERT_STEPS: Text = rows!(
-    "INSERT INTO steps (id, run_id, name, action, system, account_id, needs, at_instant, at_local, at_fold, delay,
-            of_step, undoes, lane, state, due_at, fence, observe, lease_until, lease_owner, data, first_due, decision)
-     SELECT id, run_id, name, action, system, account_id, needs, at_instant, at_local, at_fold, delay,
-            of_step, undoes, lane, state, due_at, fence, observe, lease_until, lease_owner, data, first_due, decision FROM",
-    { id BIGINT, run_id BIGINT, name TEXT, action TEXT, system TEXT, account_id BIGINT, needs TEXT, at_instant BIGINT,
-      at_local TEXT, at_fold TEXT, delay TEXT, of_step BIGINT, undoes BIGINT, lane BIGINT, state TEXT, due_at BIGINT, fence BIGINT,
-      observe BIGINT, lease_until BIGINT, lease_owner TEXT, data TEXT, first_due BIGINT, decision TEXT },
-    ""
-);
+static INSERT_STEPS: LazyLock<Texts> = LazyLock::new(|| Texts::new(|dialect| NEW_STEP.insert(dialect, "steps", 1)));
 
 #[derive(Serialize)]
 struct Replanned {
@@ -218,9 +203,9 @@ pub(super) struct Changes {
     runs: Vec<RunChange>,
     settled: Vec<StepChange>,
     pub(super) leased: Vec<StepChange>,
-    inserted: Vec<NewStep>,
+    pub(super) inserted: Vec<NewStep>,
     replanned: Vec<Replanned>,
-    entries: Vec<Entry>,
+    pub(super) entries: Vec<Entry>,
     pub(super) due: bool,
 }
 

@@ -196,17 +196,16 @@ impl Store {
         let next = self.take_keys(&mut tx, "person", 0).await?;
         let known = self.by_number(tx.conn(), keys).await?;
         let piece = judge(&known);
+        self.save(&mut tx, next, &piece.people).await?;
         let events = self.write_piece(&mut tx, import.id, first, &piece).await?;
         self.commit(tx).await?;
-        let saved = i64::try_from(piece.people.len()).unwrap_or(i64::MAX);
-        self.has_grown(Growing::People, next, next.saturating_add(saved) - 1).await;
+        let new = piece.people.iter().filter(|person| person.id == 0).count();
+        let new = i64::try_from(new).unwrap_or(i64::MAX);
+        self.has_grown(Growing::People, next, next.saturating_add(new) - 1).await;
         Ok(PieceTaken::Taken(events))
     }
 
     async fn write_piece(&self, tx: &mut Tx, import: i64, first: u64, piece: &Piece) -> Result<usize, StoreError> {
-        if !piece.people.is_empty() {
-            self.upsert(tx, &piece.people).await?;
-        }
         self.keep_passwords(tx, &piece.passwords).await?;
         let events: Vec<&NewEvent> = piece.events.iter().map(|(_, event)| event).collect();
         let accepted = self.accept(tx, &events).await?;
@@ -316,7 +315,7 @@ impl Store {
         self.by_number(&mut conn, keys).await
     }
 
-    async fn by_number(
+    pub(super) async fn by_number(
         &self,
         conn: &mut AnyConnection,
         keys: &[String],

@@ -10,6 +10,7 @@ mod archive;
 mod batches;
 mod books;
 mod boundary;
+mod bulk;
 mod causes;
 mod changes;
 mod checkpoints;
@@ -94,7 +95,7 @@ pub use causes::{Expected, OVERDUE, SilentSource, UnreadSystem};
 pub(crate) use changes::HR;
 pub use checkpoints::Checkpoint;
 pub use connect::sqlite_path;
-use connect::{dialect_of, knock, plain, postgres_pool, shown, sqlite_pool, sqlite_url};
+use connect::{dialect_of, knock, plain, postgres_pool, shown, sqlite_pool, sqlite_url, turn_pool};
 pub use erase::Erased;
 pub use error::StoreError;
 pub use events::{Closing, EventFilter, EventRow, EventState, NewEvent, parse_event_id};
@@ -169,11 +170,19 @@ pub struct Store {
     faults: Option<Arc<Faults>>,
 }
 
+/// Where turns, and what is asked right before them, have their connections.
+struct Turns {
+    writer: AnyPool,
+    reader: AnyPool,
+}
+
 struct Inner {
     url: String,
     dialect: Dialect,
     writer: AnyPool,
     reader: AnyPool,
+    /// For turns, and for the question that precedes them; see [`connect::turn_pool`].
+    turns: Turns,
     clock: Clock,
     keys: KeyRing,
     rules: Rules,
@@ -256,15 +265,17 @@ impl Store {
         let url = if dialect == Dialect::Sqlite { sqlite_url(url)? } else { url.to_owned() };
         let failed = |error: sqlx::Error| StoreError::Open { url: shown(&url), reason: plain(&error) };
         let first = knock(&url, dialect, opening).await.map_err(failed)?;
-        let (writer, reader) = match dialect {
-            Dialect::Sqlite => (
-                sqlite_pool(1).connect(&url).await.map_err(failed)?,
-                sqlite_pool(4).connect(&url).await.map_err(failed)?,
-            ),
+        let (writer, reader, turns) = match dialect {
+            Dialect::Sqlite => {
+                let writer = sqlite_pool(1).connect(&url).await.map_err(failed)?;
+                let reader = sqlite_pool(4).connect(&url).await.map_err(failed)?;
+                (writer.clone(), reader.clone(), Turns { writer, reader })
+            }
             Dialect::Postgres => {
                 // The first connection has shown that it can be reached: what happens from here on is an outage.
-                let pool = postgres_pool().connect_lazy(&url).map_err(failed)?;
-                (pool.clone(), pool)
+                let pool = postgres_pool(10).connect_lazy(&url).map_err(failed)?;
+                let turns = turn_pool().connect_lazy(&url).map_err(failed)?;
+                (pool.clone(), pool, Turns { writer: turns.clone(), reader: turns })
             }
         };
         first.close().await.ok();
@@ -274,6 +285,7 @@ impl Store {
                 dialect,
                 writer,
                 reader,
+                turns,
                 clock,
                 keys,
                 rules: rules.into(),
@@ -339,6 +351,7 @@ impl Store {
     pub async fn close(&self) {
         self.inner.reader.close().await;
         self.inner.writer.close().await;
+        self.inner.turns.writer.close().await;
     }
 
     /// The store's clock: the database's time (PostgreSQL) or this machine's (SQLite), plus the sandbox offset.
@@ -381,7 +394,7 @@ impl Store {
         Ok(sqlx::query_scalar("SELECT COUNT(*) FROM steps WHERE lease_until IS NOT NULL").fetch_one(&mut *conn).await?)
     }
 
-    // Each of the next three is a boundary, named by where it is asked for; hence no `async fn`, which cannot know.
+    // Each of the next five is a boundary, named by where it is asked for; hence no `async fn`, which cannot know.
 
     /// A connection to read with.
     #[track_caller]
@@ -392,24 +405,40 @@ impl Store {
         async move { self.passing(place, "reader", async { Ok(self.inner.reader.acquire().await?) }).await }
     }
 
+    /// As [`Store::reader`], for what is asked before a turn.
+    #[track_caller]
+    pub(crate) fn reader_of_turns(
+        &self,
+    ) -> impl Future<Output = Result<sqlx::pool::PoolConnection<sqlx::Any>, StoreError>> + Send {
+        let place = Location::caller();
+        async move { self.passing(place, "reader", async { Ok(self.inner.turns.reader.acquire().await?) }).await }
+    }
+
     /// Begins a write transaction. SQLite takes the write lock at once (`BEGIN IMMEDIATE`): a transaction that reads
     /// first and writes later would fail when two meet. PostgreSQL locks rows instead.
     #[track_caller]
     pub(crate) fn begin(&self) -> impl Future<Output = Result<Tx, StoreError>> + Send {
-        let place = Location::caller();
-        async move {
-            let begun = self.passing(place, "begin", self.begin_now()).await;
-            if let Err(error) = &begun {
-                self.note(Some(error));
-            }
-            begun
-        }
+        self.begin_on(&self.inner.writer, Location::caller())
     }
 
-    async fn begin_now(&self) -> Result<Tx, StoreError> {
+    /// As [`Store::begin`], for turns.
+    #[track_caller]
+    pub(crate) fn begin_turn(&self) -> impl Future<Output = Result<Tx, StoreError>> + Send {
+        self.begin_on(&self.inner.turns.writer, Location::caller())
+    }
+
+    async fn begin_on(&self, pool: &AnyPool, place: &'static Location<'static>) -> Result<Tx, StoreError> {
+        let begun = self.passing(place, "begin", self.begin_now(pool)).await;
+        if let Err(error) = &begun {
+            self.note(Some(error));
+        }
+        begun
+    }
+
+    async fn begin_now(&self, pool: &AnyPool) -> Result<Tx, StoreError> {
         let mut inner = match self.inner.dialect {
-            Dialect::Sqlite => self.inner.writer.begin_with("BEGIN IMMEDIATE").await?,
-            Dialect::Postgres => self.inner.writer.begin().await?,
+            Dialect::Sqlite => pool.begin_with("BEGIN IMMEDIATE").await?,
+            Dialect::Postgres => pool.begin().await?,
         };
         let (clock, known) = (&self.inner.clock, self.known_tide());
         let before = (clock.now().as_millisecond(), clock.steady());

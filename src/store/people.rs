@@ -1,16 +1,21 @@
 //! People, as HR last told us of them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, FromRow, Row};
 
 use super::books::{json, parse};
+use super::bulk::{self, Texts};
 use super::events::{EventRow, NewEvent};
-use super::sql::{Text, gathered, listed, rows};
+use super::sql::{Text, gathered, listed};
 use super::{Store, StoreError, Tx};
 use crate::run::{Person, PersonStatus};
+
+/// People that are written with one message to the database.
+const AT_ONCE: usize = 250;
 
 #[derive(Serialize)]
 struct Columns<'a> {
@@ -32,29 +37,53 @@ struct Columns<'a> {
     leave_until: Option<String>,
     leave_reason: Option<&'a str>,
     status: &'static str,
-    data_key: String,
+    /// Of somebody new: who is known keeps theirs.
+    data_key: Option<String>,
     updated_at: i64,
 }
 
-const UPSERT: Text = rows!(
-    "INSERT INTO people (id, employee_number, given_name, family_name, display_name, email, private_email,
-            manager_number, department, role, timezone, language, start_date, last_day, leave_from, leave_until,
-            leave_reason, status, data_key, updated_at)
-     SELECT id, employee_number, given_name, family_name, display_name, email, private_email,
-            manager_number, department, role, timezone, language, start_date, last_day, leave_from, leave_until,
-            leave_reason, status, data_key, updated_at FROM",
-    { id BIGINT, employee_number TEXT, given_name TEXT, family_name TEXT, display_name TEXT, email TEXT,
-      private_email TEXT, manager_number TEXT, department TEXT, role TEXT, timezone TEXT, language TEXT,
-      start_date TEXT, last_day TEXT, leave_from TEXT, leave_until TEXT, leave_reason TEXT,
-      status TEXT, data_key TEXT, updated_at BIGINT },
-    "WHERE 1 = 1 ON CONFLICT (employee_number) DO UPDATE SET given_name = excluded.given_name,
-            family_name = excluded.family_name, display_name = excluded.display_name, email = excluded.email,
-            private_email = excluded.private_email, manager_number = excluded.manager_number,
-            department = excluded.department, role = excluded.role, timezone = excluded.timezone,
-            language = excluded.language, start_date = excluded.start_date, last_day = excluded.last_day,
-            leave_from = excluded.leave_from, leave_until = excluded.leave_until,
-            leave_reason = excluded.leave_reason, status = excluded.status, updated_at = excluded.updated_at"
-);
+/// The columns of [`Columns`].
+const PERSON: bulk::Columns = bulk::Columns(&[
+    ("id", "BIGINT"),
+    ("employee_number", "TEXT"),
+    ("given_name", "TEXT"),
+    ("family_name", "TEXT"),
+    ("display_name", "TEXT"),
+    ("email", "TEXT"),
+    ("private_email", "TEXT"),
+    ("manager_number", "TEXT"),
+    ("department", "TEXT"),
+    ("role", "TEXT"),
+    ("timezone", "TEXT"),
+    ("language", "TEXT"),
+    ("start_date", "TEXT"),
+    ("last_day", "TEXT"),
+    ("leave_from", "TEXT"),
+    ("leave_until", "TEXT"),
+    ("leave_reason", "TEXT"),
+    ("status", "TEXT"),
+    ("data_key", "TEXT"),
+    ("updated_at", "BIGINT"),
+]);
+
+/// Somebody new. Whoever writes this has looked, under the lock of the counter, that nobody has the number.
+static ADD: LazyLock<Texts> = LazyLock::new(|| Texts::new(|dialect| PERSON.insert(dialect, "people", 1)));
+
+/// Somebody known: number and data key stay.
+static CHANGE: LazyLock<Texts> = LazyLock::new(|| {
+    Texts::new(|dialect| {
+        let rows = PERSON.rows(dialect, 1);
+        format!(
+            "UPDATE people SET given_name = v.given_name, family_name = v.family_name, display_name = v.display_name,
+                    email = v.email, private_email = v.private_email, manager_number = v.manager_number,
+                    department = v.department, role = v.role, timezone = v.timezone, language = v.language,
+                    start_date = v.start_date, last_day = v.last_day, leave_from = v.leave_from,
+                    leave_until = v.leave_until, leave_reason = v.leave_reason, status = v.status,
+                    updated_at = v.updated_at
+             FROM {rows} WHERE people.id = v.id"
+        )
+    })
+});
 
 /// The columns that make a [`Person`].
 macro_rules! select {
@@ -141,20 +170,53 @@ impl Store {
     /// When the database cannot be written; then nothing has happened.
     pub async fn save_people(&self, people: &[Person], events: &[NewEvent]) -> Result<Vec<EventRow>, StoreError> {
         let mut tx = self.begin().await?;
-        if !people.is_empty() {
-            self.upsert(&mut tx, people).await?;
-        }
+        let first = self.take_keys(&mut tx, "person", 0).await?;
+        let numbers: Vec<String> = people.iter().map(|person| person.employee_number.clone()).collect();
+        let known = self.by_number(tx.conn(), &numbers).await?;
+        let id = |person: &Person| known.get(&person.employee_number).map_or(0, |known| known.id);
+        let people: Vec<Person> = people.iter().map(|person| Person { id: id(person), ..person.clone() }).collect();
+        self.save(&mut tx, first, &people).await?;
         let accepted = self.accept(&mut tx, &events.iter().collect::<Vec<_>>()).await?;
         self.commit(tx).await?;
         Ok(accepted.into_iter().map(|(_, event)| event).collect())
     }
 
-    pub(super) async fn upsert(&self, tx: &mut Tx, people: &[Person]) -> Result<(), StoreError> {
-        let first = self.take_keys(tx, "person", i64::try_from(people.len()).unwrap_or(i64::MAX)).await?;
+    /// Adds those without a key, and changes the others. `first` is the next key of the counter, whose lock the caller has:
+    /// who is without a key is new.
+    pub(super) async fn save(&self, tx: &mut Tx, first: i64, people: &[Person]) -> Result<(), StoreError> {
+        let (new, known): (Vec<&Person>, Vec<&Person>) = people.iter().partition(|person| person.id == 0);
+        if !new.is_empty() {
+            self.take_keys(tx, "person", i64::try_from(new.len()).unwrap_or(i64::MAX)).await?;
+        }
+        let new: Vec<(i64, &Person)> = (first..).zip(new).collect();
+        let known: Vec<(i64, &Person)> = known.into_iter().map(|person| (person.id, person)).collect();
         let updated_at = tx.now.as_millisecond();
-        let mut columns = Vec::with_capacity(people.len());
-        for (id, person) in (first..).zip(people) {
-            columns.push(Columns {
+        let added = new.chunks(AT_ONCE).map(|some| (&*ADD, some, true));
+        let changed = known.chunks(AT_ONCE).map(|some| (&*CHANGE, some, false));
+        let mut pieces = added.chain(changed).map(|(texts, some, are_new)| {
+            let values = PERSON.values(self.dialect(), &self.columns(some, are_new, updated_at)?)?;
+            Ok::<_, StoreError>((texts.of(self.dialect()), values))
+        });
+        let mut piece = pieces.next().transpose()?;
+        while let Some((text, values)) = piece {
+            let query = values.into_iter().fold(sqlx::query(text), |query, values| query.bind(values));
+            // While the database writes these, the next ones are put into words.
+            let (written, next) = tokio::join!(query.execute(tx.conn()), async { pieces.next().transpose() });
+            written?;
+            piece = next?;
+        }
+        Ok(())
+    }
+
+    fn columns<'a>(
+        &self,
+        people: &[(i64, &'a Person)],
+        are_new: bool,
+        updated_at: i64,
+    ) -> Result<Vec<Columns<'a>>, StoreError> {
+        let columns = |(id, person): &(i64, &'a Person)| {
+            let id = *id;
+            Ok::<_, StoreError>(Columns {
                 id,
                 employee_number: &person.employee_number,
                 given_name: &person.given_name,
@@ -173,13 +235,11 @@ impl Store {
                 leave_until: person.leave_until.map(|date| date.to_string()),
                 leave_reason: person.leave_reason.as_deref(),
                 status: person.status.as_str(),
-                // Only a new person's key is kept: an existing row keeps its own.
-                data_key: self.inner.keys.new_data_key(&key_place(id))?.1,
+                data_key: are_new.then(|| self.inner.keys.new_data_key(&key_place(id))).transpose()?.map(|key| key.1),
                 updated_at,
-            });
-        }
-        sqlx::query(UPSERT.of(self.dialect())).bind(json(&columns)).execute(tx.conn()).await?;
-        Ok(())
+            })
+        };
+        people.iter().map(columns).collect()
     }
 
     /// The person with this employee number.

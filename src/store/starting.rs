@@ -1,19 +1,22 @@
 //! Runs are accepted: once per key, one open run for each workflow and subject, any number in one transaction.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
+use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::Row;
 
 use super::books::{Loaded, STEPS_PER_RUN, json, parse};
-use super::flush::Changes;
+use super::bulk::{Columns, Texts};
+use super::columns::NEW_STEP;
+use super::flush::{Changes, PIECE};
 use super::growth::Growing;
 use super::halves::Halves;
 use super::runs::by_key;
-use super::sql::{Text, gathered, keys, listed, rows};
+use super::sql::{Text, gathered, keys, listed};
 use super::turn::usher;
-use super::{Store, StoreError, Tx};
+use super::{Dialect, Store, StoreError, Tx};
 use crate::run::advance::begin;
 use crate::run::book::{Book, Run, Step, public_id};
 use crate::run::journal::{Begun, Fact, GENESIS};
@@ -109,28 +112,29 @@ impl Store {
     pub(super) async fn start_in(&self, tx: &mut Tx, new: &[NewRun]) -> Result<Answers, StoreError> {
         // The counter's row is the lock of acceptance: what is looked up from here on stays true until the commit.
         let first = self.take_keys(tx, "run", 0).await?;
-        let mut known = self.known_before(tx, new).await?;
-        let mut answers = Answers::with_capacity(new.len());
-        let (mut books, mut rest) = (Vec::new(), Vec::new());
-        let mut next = first;
-        for one in new {
-            let answer = match known.answers(one) {
-                Some(answer) => answer,
-                None => self.fresh(tx, next, one, &known).map(|loaded| {
-                    known.enter(one, &loaded);
-                    books.push(loaded);
-                    rest.push(one);
-                    next += 1;
-                    Started::New(next - 1)
-                }),
-            };
-            answers.push(answer);
+        let known = self.known_before(tx, new).await?;
+        let mut making =
+            Making { left: new, known, now: tx.now, next: first, answers: Answers::with_capacity(new.len()) };
+        let mut versions = Versions::new();
+        let mut piece = making.piece(self)?;
+        while !piece.books.is_empty() {
+            for new in &piece.asked {
+                let version = new.workflow.version.as_str();
+                if !versions.contains_key(version) {
+                    versions.insert(version, self.keep_version(tx, &new.workflow).await?);
+                }
+            }
+            let values = piece.values(&versions, self.dialect())?;
+            // While the database writes these, the next ones begin, and are sealed.
+            let (written, next) =
+                tokio::join!(self.write_new(tx, values, piece.changes.due), async { making.piece(self) });
+            written?;
+            piece = next?;
         }
-        if !books.is_empty() {
-            self.take_keys(tx, "run", next - first).await?;
-            self.insert(tx, &mut books, &rest).await?;
+        if making.next > first {
+            self.take_keys(tx, "run", making.next - first).await?;
         }
-        Ok(answers)
+        Ok(making.answers)
     }
 
     /// What the database has of the keys, subjects and people of new runs.
@@ -162,7 +166,7 @@ impl Store {
     }
 
     /// A new run as it begins.
-    fn fresh(&self, tx: &Tx, id: i64, new: &NewRun, known: &Known) -> Result<Loaded, StoreError> {
+    fn fresh(&self, now: Timestamp, id: i64, new: &NewRun, known: &Known) -> Result<Loaded, StoreError> {
         if id > i64::MAX / STEPS_PER_RUN - 1 {
             return Err(StoreError::corrupt("counter", id));
         }
@@ -171,31 +175,80 @@ impl Store {
         let mut book = book(id, new);
         book.say(None, started(new), &Arc::from(new.asked_by.as_str()), new.plan.start);
         let holidays = self.holidays_of(&book);
-        begin(&mut book, &new.plan.steps, holidays, &usher(), tx.now)?;
+        begin(&mut book, &new.plan.steps, holidays, &usher(), now)?;
         Ok(Loaded { book, key, data_key, seq: 0, head: GENESIS.to_owned(), urgent: new.plan.urgent, archived: false })
     }
 
-    /// Writes runs that are not there yet, each with what it was asked for as.
-    async fn insert(&self, tx: &mut Tx, books: &mut [Loaded], asked: &[&NewRun]) -> Result<(), StoreError> {
-        let mut versions: HashMap<&str, i64> = HashMap::new();
-        for new in asked {
-            let version = new.workflow.version.as_str();
-            if !versions.contains_key(version) {
-                versions.insert(version, self.keep_version(tx, &new.workflow).await?);
-            }
+    /// Writes runs that are not there yet, with their steps and the beginning of their journals.
+    async fn write_new(&self, tx: &mut Tx, values: Vec<String>, due: bool) -> Result<(), StoreError> {
+        let mut insert = sqlx::query(INSERT.of(self.dialect()));
+        for values in values {
+            insert = insert.bind(values);
         }
-        let changes = Changes::of(books, None, tx.now.as_millisecond())?;
-        let now = tx.now.as_millisecond();
-        let columns: Vec<RunColumns<'_>> = books
-            .iter()
-            .zip(asked)
-            .filter_map(|(loaded, new)| {
-                let version = versions.get(new.workflow.version.as_str())?;
-                Some(RunColumns::of(loaded, new, *version, now))
-            })
-            .collect();
-        sqlx::query(INSERT_RUNS.of(self.dialect())).bind(json(&columns)).execute(tx.conn()).await?;
-        self.write_new(tx, &changes).await
+        insert.execute(tx.conn()).await?;
+        if due {
+            self.notify(tx).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The versions of workflows that are kept, by their names.
+type Versions<'a> = HashMap<&'a str, i64>;
+
+/// Runs in the making: those that have begun are written while the next ones begin.
+struct Making<'a> {
+    left: &'a [NewRun],
+    known: Known,
+    now: Timestamp,
+    /// The key of the next run.
+    next: i64,
+    answers: Answers,
+}
+
+impl<'a> Making<'a> {
+    /// The next runs, as many as are written with one statement; none where nothing is left.
+    fn piece(&mut self, store: &Store) -> Result<Piece<'a>, StoreError> {
+        let (mut books, mut asked) = (Vec::new(), Vec::new());
+        while let Some((new, left)) = self.left.split_first()
+            && books.len() < PIECE
+        {
+            self.left = left;
+            let answer = match self.known.answers(new) {
+                Some(answer) => answer,
+                None => store.fresh(self.now, self.next, new, &self.known).map(|loaded| {
+                    self.known.enter(new, &loaded);
+                    books.push(loaded);
+                    asked.push(new);
+                    self.next += 1;
+                    Started::New(self.next - 1)
+                }),
+            };
+            self.answers.push(answer);
+        }
+        let changes = Changes::of(&mut books, None, self.now.as_millisecond())?;
+        Ok(Piece { books, asked, changes, now: self.now.as_millisecond() })
+    }
+}
+
+/// New runs that have begun, each with what it was asked for as, and what is to be written of them.
+struct Piece<'a> {
+    books: Vec<Loaded>,
+    asked: Vec<&'a NewRun>,
+    changes: Changes,
+    now: i64,
+}
+
+impl Piece<'_> {
+    fn values(&self, versions: &Versions<'_>, dialect: Dialect) -> Result<Vec<String>, StoreError> {
+        let columns = self.books.iter().zip(&self.asked).filter_map(|(loaded, new)| {
+            let version = versions.get(new.workflow.version.as_str())?;
+            Some(RunColumns::of(loaded, new, *version, self.now))
+        });
+        let mut values = RUN.values(dialect, &columns.collect::<Vec<_>>())?;
+        values.extend(NEW_STEP.values(dialect, &self.changes.inserted)?);
+        values.extend(ENTRY.values(dialect, &self.changes.entries)?);
+        Ok(values)
     }
 }
 
@@ -277,16 +330,59 @@ macro_rules! data_keys {
 
 const DATA_KEYS: Text = Text { sqlite: data_keys!(sqlite), postgres: data_keys!(postgres) };
 
-const INSERT_RUNS: Text = rows!(
-    "INSERT INTO runs (id, workflow, version_id, subject, person_id, account_id, state, trigger_key, started_by,
-            asked_by, inputs, zone, started_at, ended_at, lane, seq, head, undoes)
-     SELECT id, workflow, version_id, subject, person_id, account_id, state, trigger_key, started_by,
-            asked_by, inputs, zone, started_at, ended_at, lane, seq, head, undoes FROM",
-    { id BIGINT, workflow TEXT, version_id BIGINT, subject TEXT, person_id BIGINT, account_id BIGINT, state TEXT,
-      trigger_key TEXT, started_by TEXT, asked_by TEXT, inputs TEXT, zone TEXT, started_at BIGINT, ended_at BIGINT,
-      lane BIGINT, seq BIGINT, head TEXT, undoes BIGINT },
-    ""
-);
+/// The columns of [`RunColumns`].
+const RUN: Columns = Columns(&[
+    ("id", "BIGINT"),
+    ("workflow", "TEXT"),
+    ("version_id", "BIGINT"),
+    ("subject", "TEXT"),
+    ("person_id", "BIGINT"),
+    ("account_id", "BIGINT"),
+    ("state", "TEXT"),
+    ("trigger_key", "TEXT"),
+    ("started_by", "TEXT"),
+    ("asked_by", "TEXT"),
+    ("inputs", "TEXT"),
+    ("zone", "TEXT"),
+    ("started_at", "BIGINT"),
+    ("ended_at", "BIGINT"),
+    ("lane", "BIGINT"),
+    ("seq", "BIGINT"),
+    ("head", "TEXT"),
+    ("undoes", "BIGINT"),
+]);
+
+/// The columns of an entry of the journal.
+const ENTRY: Columns = Columns(&[
+    ("run", "BIGINT"),
+    ("seq", "BIGINT"),
+    ("at", "BIGINT"),
+    ("step", "BIGINT"),
+    ("actor", "TEXT"),
+    ("body", "TEXT"),
+    ("sealed", "TEXT"),
+    ("hash", "TEXT"),
+]);
+
+/// Runs, their steps, and the beginning of their journals, in one message.
+static INSERT: LazyLock<Texts> = LazyLock::new(|| {
+    Texts::new(|dialect| {
+        let (to_steps, to_journal) =
+            (1 + RUN.parameters(dialect), 1 + RUN.parameters(dialect) + NEW_STEP.parameters(dialect));
+        let runs = RUN.insert(dialect, "runs", 1);
+        let steps = NEW_STEP.insert(dialect, "steps", to_steps);
+        let entries = ENTRY.rows(dialect, to_journal);
+        let journal = format!(
+            "INSERT INTO journal (run_id, seq, at, step, actor, body, sealed, hash)
+             SELECT run, seq, at, step, actor, body, sealed, hash FROM {entries}"
+        );
+        match dialect {
+            Dialect::Sqlite => format!("{runs}; {steps}; {journal}"),
+            // References are looked at when all of it has happened.
+            Dialect::Postgres => format!("WITH r AS ({runs}), s AS ({steps}) {journal}"),
+        }
+    })
+});
 
 #[derive(Serialize)]
 struct RunColumns<'a> {

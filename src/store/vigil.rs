@@ -55,7 +55,7 @@ impl Store {
     /// Begins a transaction that may claim. What is wrong with clocks or database has been told when it begins.
     pub(super) async fn begin_watched(&self) -> Result<Tx, StoreError> {
         loop {
-            let mut tx = self.begin().await?;
+            let mut tx = self.begin_turn().await?;
             let look = tx.look;
             match self.alarm(&mut tx).await? {
                 None => return Ok(tx),

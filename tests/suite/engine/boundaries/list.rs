@@ -27,8 +27,10 @@ struct Boundary {
 }
 
 /// What the boundaries of the store are called where it asks for them.
-const WORDS: [(&str, &str); 4] = [
+const WORDS: [(&str, &str); 6] = [
     ("self.begin()", "begin"),
+    ("self.begin_turn()", "begin"),
+    ("self.reader_of_turns()", "reader"),
     ("self.commit(", "commit"),
     ("self.reader()", "reader"),
     ("self.store.reader()", "reader"),
