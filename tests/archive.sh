@@ -11,35 +11,16 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-if [ -z "${USHER:-}" ]; then
-    cargo build --release --quiet </dev/null
-    USHER=${CARGO_TARGET_DIR:-target}/release/usher
-fi
-usher=$(realpath "$USHER")
-megabytes=${1:-2048}
-work=$(mktemp -d "${TMPDIR:-/tmp}/usher-archive.XXXXXX")
-chmod 755 "$work"
-dovecot='' daemon=''
-finish() {
-    [ -z "$daemon" ] || kill "$daemon" 2>/dev/null || true
-    [ -z "$dovecot" ] || kill -KILL -- "-$dovecot" 2>/dev/null || true
-    rm -rf "$work"
-}
-trap finish EXIT
-cd "$work"
+source tests/dovecot.sh
 
-user=$(id -un) group=$(id -gn) as=()
-if [ "$(id -u)" = 0 ]; then
-    user=dovecot group=dovecot
-    as=(setpriv "--reuid=$user" "--regid=$group" --clear-groups)
-fi
-read -r imap http web < <(python3 -c 'import socket
-s = [socket.socket() for _ in range(3)]
-for x in s: x.bind(("127.0.0.1", 0))
-print(*[x.getsockname()[1] for x in s])')
+usher=$(built)
+megabytes=${1:-2048}
+daemon=''
+finish() { [ -z "$daemon" ] || { kill "$daemon" && wait "$daemon"; } 2>/dev/null || true; }
+furnished archive
+read -r imap http web < <(ports 3)
 
 # Mail as it is: letters with an attachment in BASE64 now and then, 50 kB on average.
-mkdir -p run state mail/ada home
 python3 - "$megabytes" <<'MAIL'
 import base64, os, random, sys
 random.seed(7)
@@ -64,62 +45,9 @@ while left > 0:
 MAIL
 printf 'ada@example.org:{PLAIN}x::::::\n' >users
 printf 'usher@example.org:{PLAIN}master::::::\n' >masters
-printf 'topsecret' >key
 printf 'master' >master
-cat >dovecot.conf <<CONF
-base_dir = $work/run
-state_dir = $work/state
-log_path = $work/dovecot.log
-listen = 127.0.0.1
-protocols = imap
-ssl = no
-disable_plaintext_auth = no
-default_internal_user = $user
-default_internal_group = $group
-default_login_user = $user
-first_valid_uid = 0
-mail_home = $work/mail/%n
-mail_location = maildir:~/Maildir
-doveadm_api_key = topsecret
-passdb {
-  driver = passwd-file
-  args = $work/masters
-  master = yes
-}
-passdb {
-  driver = passwd-file
-  args = username_format=%u $work/users
-}
-userdb {
-  driver = passwd-file
-  args = username_format=%u $work/users
-  default_fields = uid=$user gid=$group
-}
-namespace inbox {
-  inbox = yes
-  separator = /
-}
-service imap-login {
-  chroot =
-  inet_listener imap {
-    port = $imap
-  }
-}
-service doveadm {
-  inet_listener http {
-    address = 127.0.0.1
-    port = $http
-  }
-}
-service anvil {
-  chroot =
-}
-$(for name in stats aggregator ipc director old-stats imap-urlauth-login; do printf 'service %s {\n  chroot =\n}\n' "$name"; done)
-CONF
-[ "$(id -u)" != 0 ] || chown -R "$user:$group" run state mail users masters dovecot.conf .
-setsid "${as[@]}" /usr/sbin/dovecot -F -c "$work/dovecot.conf" >dovecot.out 2>&1 &
-dovecot=$!
-for _ in $(seq 200); do (exec 3<>"/dev/tcp/127.0.0.1/$imap") 2>/dev/null && break || sleep 0.05; done
+configured </dev/null
+started
 
 bad=0
 figure() { # name, value, limit, unit, least or most
@@ -128,7 +56,6 @@ figure() { # name, value, limit, unit, least or most
 }
 
 # Once for the indexes of both; then measured.
-doveadm() { "${as[@]}" /usr/bin/doveadm -c "$work/dovecot.conf" "$@"; }
 doveadm index -u ada@example.org '*'
 mkdir backup && { [ "$(id -u)" != 0 ] || chown "$user:$group" backup; }
 began=$(date +%s%3N)
@@ -169,7 +96,7 @@ printf 'employee_number,given_name,family_name,email\n1001,Ada,Keller,ada@exampl
 { "$usher" check && "$usher" people import people.csv && "$usher" accounts sync; } >setup.log 2>&1 || { cat setup.log; exit 1; }
 "$usher" serve >serve.log 2>&1 &
 daemon=$!
-for _ in $(seq 200); do (exec 3<>"/dev/tcp/127.0.0.1/$web") 2>/dev/null && break || sleep 0.05; done
+up "$web"
 base=$(awk '/^VmHWM/ { print $2 }' "/proc/$daemon/status")
 began=$(date +%s%3N)
 "$usher" run start keep-mail --person 1001 --now --yes >start.log 2>&1 || { cat start.log serve.log; exit 1; }

@@ -15,35 +15,18 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-if [ -z "${USHER:-}" ]; then
-    cargo build --release --quiet </dev/null
-    USHER=${CARGO_TARGET_DIR:-target}/release/usher
-fi
-usher=$(realpath "$USHER")
+source tests/dovecot.sh
+
+usher=$(built)
 people=${1:-1000}
-work=$(mktemp -d "${TMPDIR:-/tmp}/usher-departures.XXXXXX")
-chmod 755 "$work"
-dovecot='' slapd='' daemon='' sessions=''
+slapd='' daemon='' sessions=''
 finish() {
     [ -z "$daemon" ] || kill "$daemon" 2>/dev/null || true
     [ -z "$sessions" ] || kill "$sessions" 2>/dev/null || true
     [ -z "$slapd" ] || kill "$slapd" 2>/dev/null || true
-    [ -z "$dovecot" ] || kill -KILL -- "-$dovecot" 2>/dev/null || true
-    [ -n "${KEEP:-}" ] || rm -rf "$work"
 }
-trap finish EXIT
-cd "$work"
-
-user=$(id -un) group=$(id -gn) as=()
-if [ "$(id -u)" = 0 ]; then
-    user=dovecot group=dovecot
-    as=(setpriv "--reuid=$user" "--regid=$group" --clear-groups)
-fi
-read -r ldap ldaps imap sieve http web < <(python3 -c 'import socket
-s = [socket.socket() for _ in range(6)]
-for x in s: x.bind(("127.0.0.1", 0))
-print(*[x.getsockname()[1] for x in s])')
-up() { for _ in $(seq 400); do (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null && return || sleep 0.05; done; echo "nothing answers on port $1"; exit 1; }
+furnished departures
+read -r ldap ldaps imap sieve http web < <(ports 6)
 
 {
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3 -subj '/CN=usher test CA' \
@@ -142,62 +125,21 @@ admin=(-x -H "ldap://127.0.0.1:$ldap" -D cn=admin,dc=example,dc=org -w admin)
 ldapadd "${admin[@]}" -f groups.ldif >/dev/null
 
 # ── Dovecot ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-mkdir run state mail
-: >deny
+install -o "$user" -g "$group" /dev/null deny
 printf 'usher@example.org:{PLAIN}master-Password-1::::::\n' >masters
 printf 'master-Password-1' >master
-printf 'topsecret' >key
 printf 'svc-Password-1' >password
-cat >dovecot.conf <<CONF
-base_dir = $work/run
-state_dir = $work/state
-log_path = $work/dovecot.log
-listen = 127.0.0.1
+configured <<CONF
 protocols = imap sieve
 ssl = yes
 ssl_cert = <$work/cert.pem
 ssl_key = <$work/key.pem
-disable_plaintext_auth = no
 auth_failure_delay = 0
 auth_cache_size = 1M
-default_internal_user = $user
-default_internal_group = $group
-default_login_user = $user
-first_valid_uid = 0
-mail_home = $work/mail/%n
-mail_location = maildir:~/Maildir
-doveadm_api_key = topsecret
 passdb {
   driver = passwd-file
   args = username_format=%u $work/deny
   deny = yes
-}
-passdb {
-  driver = passwd-file
-  args = $work/masters
-  master = yes
-}
-passdb {
-  driver = passwd-file
-  args = username_format=%u $work/users
-}
-userdb {
-  driver = passwd-file
-  args = username_format=%u $work/users
-  default_fields = uid=$user gid=$group
-}
-namespace inbox {
-  inbox = yes
-  separator = /
-}
-service imap-login {
-  chroot =
-  inet_listener imap {
-    port = $imap
-  }
-  inet_listener imaps {
-    port = 0
-  }
 }
 service managesieve-login {
   chroot =
@@ -205,24 +147,12 @@ service managesieve-login {
     port = $sieve
   }
 }
-service doveadm {
-  inet_listener http {
-    address = 127.0.0.1
-    port = $http
-  }
-}
-service anvil {
-  chroot =
-}
 plugin {
   sieve = file:~/sieve;active=~/.dovecot.sieve
 }
-$(for name in stats aggregator ipc director old-stats imap-urlauth-login; do printf 'service %s {\n  chroot =\n}\n' "$name"; done)
 CONF
-[ "$(id -u)" != 0 ] || chown -R "$user:$group" run state mail users deny masters dovecot.conf .
-setsid "${as[@]}" /usr/sbin/dovecot -F -c "$work/dovecot.conf" >dovecot.out 2>&1 &
-dovecot=$!
-up "$imap" && up "$sieve" && up "$http"
+started
+up "$sieve"
 
 # Every tenth has an open session; they wait for it to be ended.
 python3 - "$imap" "$people" <<'SESSIONS' &

@@ -66,7 +66,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("reqwest", &["outbound", "archive", "connectors", "mail", "config"]),
     ("rpassword", &["cli"]),
     ("rust_xlsxwriter", &["report"]),
-    ("rustix", &["connectors"]),
+    ("rustix", &["connectors", "main"]),
     ("rustls", &["outbound", "connectors"]),
     ("rustls-native-certs", &["outbound"]),
     ("saphyr-parser", &["workflow"]),

@@ -221,6 +221,14 @@ impl HalfArchived {
         done(&self.connector, ActionKind::MailArchive, Value::Null, ADA).await
     }
 
+    /// What is in the archive, and what Dovecot has said meanwhile.
+    fn told(&self) -> String {
+        let name = ArchiveName::of("mailhost", ADA, "run_1/mail.archive");
+        let found = unpacked(&self.dav.root("jdoe").join(name.as_str()));
+        let kept: Vec<&String> = found.files.keys().collect();
+        format!("{kept:#?}\n{:#}\n{}", found.manifest.content, self.server.read("dovecot.log"))
+    }
+
     async fn is_whole(&self) {
         let name = ArchiveName::of("mailhost", ADA, "run_1/mail.archive");
         let found = unpacked(&self.dav.root("jdoe").join(name.as_str()));
@@ -244,7 +252,7 @@ async fn an_archive_that_was_cut_is_gone_on_with() {
     assert_eq!((mails(server, ADA, "INBOX").await.len(), mails(server, ADA, "Old").await.len()), (13, 11));
     let before = half.line.back();
     let said = half.go_on().await;
-    assert!(said.contains("24 mails in 2 folders") && said.contains("gone on with behind"), "{said}");
+    assert!(said.contains("24 mails in 2 folders") && said.contains("gone on with behind"), "{said}\n{}", half.told());
     let read = half.line.back() - before;
     assert!(read < 30_000_000, "{read} bytes were read once more");
     half.is_whole().await;
