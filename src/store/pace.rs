@@ -183,7 +183,7 @@ impl Store {
             }
             let again = || plus(tx.now, LOOK_AGAIN);
             let until = none.then(|| room.pace.next(&room.starts).unwrap_or_else(again).as_millisecond());
-            full += usize::from(none && !room.closed);
+            full += usize::from(none);
             noted = true;
             sqlx::query("UPDATE systems SET paced = $1, paced_until = $2 WHERE name = $3")
                 .bind(room.pace.rate.map(|_| json(&room.starts)))

@@ -70,11 +70,40 @@ impl Server {
     async fn listens(&mut self) -> bool {
         let end = Instant::now() + Duration::from_secs(30);
         while Instant::now() < end && self.process.try_wait().is_ok_and(|ended| ended.is_none()) {
-            if tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await.is_ok() {
-                return self.process.try_wait().is_ok_and(|ended| ended.is_none());
+            if listens(self.process.id(), self.port) {
+                return true;
             }
             usher::clock::pause(Duration::from_millis(20)).await;
         }
         false
     }
+}
+
+/// Whether it is this process that listens on a port. Another test's server may have taken it since it was free, and would
+/// answer in its place.
+fn listens(process: u32, port: u16) -> bool {
+    let tables = ["tcp", "tcp6"].map(|table| std::fs::read_to_string(format!("/proc/net/{table}")).unwrap_or_default());
+    let sockets: Vec<String> =
+        tables.iter().flat_map(|table| table.lines()).filter_map(|line| listening(line, port)).collect();
+    let Ok(files) = std::fs::read_dir(format!("/proc/{process}/fd")) else { return false };
+    let links = files.flatten().filter_map(|file| std::fs::read_link(file.path()).ok());
+    links.map(|link| link.display().to_string()).any(|link| sockets.contains(&link))
+}
+
+/// The socket of a line of the kernel's table, `socket:[123]`, where somebody listens on this port (proc_pid_net(5)).
+fn listening(line: &str, port: u16) -> Option<String> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let own = words.get(1)?.ends_with(&format!(":{port:04X}")) && *words.get(3)? == "0A";
+    own.then(|| words.get(9).map(|inode| format!("socket:[{inode}]"))).flatten()
+}
+
+#[tokio::test]
+async fn nobody_else_is_taken_for_ones_own_server() {
+    let stranger = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let taken = stranger.local_addr().expect("an address").port();
+    assert!(listens(std::process::id(), taken));
+    let mut other = Command::new("sleep").arg("60").spawn().expect("starts");
+    assert!(!listens(other.id(), taken), "a port that another process has");
+    other.kill().and_then(|()| other.wait()).expect("ends");
+    assert!(!listens(std::process::id(), free_port()), "a port that nobody has");
 }

@@ -258,6 +258,19 @@ async fn an_archive_that_was_cut_is_gone_on_with() {
     half.is_whole().await;
 }
 
+/// A folder has been read already when another mail arrives there.
+#[tokio::test]
+async fn what_arrives_while_it_is_read_is_in_the_archive_too() {
+    let half = HalfArchived::start().await;
+    let mut ada = signed_in(&half.server, ADA).await;
+    let arrives = half.line.still(10_000_000, async {
+        ada.append("INBOX", None, None, mail("late", 1000)).await.expect("a mail");
+    });
+    let (said, ()) = tokio::join!(half.go_on(), arrives);
+    assert!(said.contains("25 mails in 2 folders"), "{said}\n{}", half.told());
+    half.is_whole().await;
+}
+
 /// Dovecot has lost its list of a folder's numbers and made another: what is in the archive counts no more.
 #[tokio::test]
 async fn an_archive_begins_anew_where_a_folder_was_numbered_anew() {

@@ -56,6 +56,11 @@ async fn a_copy_that_was_cut_is_gone_on_with_and_nothing_is_there_twice() {
         settings
     })
     .await;
+    // What is read ends in the middle, when some are copied already.
+    line.back_after(1_500_000);
+    let outcome = act(&connector, ActionKind::MailTransfer, transfer(), ADA).await;
+    assert!(matches!(outcome, Err(ActionError::Unknown { .. })), "{outcome:?}");
+    line.back_after(u64::MAX);
     // In the middle of the small ones, in the middle of the long one, and right behind it.
     for bytes in [1_000_000, 3_500_000] {
         line.after(bytes);

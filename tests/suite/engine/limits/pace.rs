@@ -160,6 +160,7 @@ both_with! { 24:
         app.clock.set(begin + SignedDuration::from_secs(1));
         over(app, &engine, &first).await;
         assert!(claims(app, &engine, 50).await.is_empty(), "that they are over makes no room");
+        assert!(engine.store().at_rest().await.unwrap(), "what waits for room is not due");
         let minute = begin + SignedDuration::from_mins(1);
         assert_eq!(engine.store().next_due().await.unwrap(), Some(minute));
         app.clock.set(minute - SignedDuration::from_millis(1));
@@ -228,6 +229,21 @@ both_with! { 24:
         let next = claims(app, &engine, 50).await;
         assert_eq!(next.iter().map(|claim| claim.run).collect::<Vec<_>>(), [urgent]);
         over(app, &engine, &next).await;
+        engine.store().close().await;
+    };
+
+    a_system_that_is_looked_at_again_is_in_nobodys_way, async |app: &App| {
+        let engine = paced(app, Some(2), None).await;
+        for number in 1..=20 {
+            close(&engine, "close", number).await;
+        }
+        let open = claims(app, &engine, 50).await;
+        assert_eq!((on(&open, "mailhost").len(), on(&open, "groupware").len()), (2, 20));
+        // The two take their time; behind the eighteen others comes one that need not wait.
+        app.clock.set(app.now() + SignedDuration::from_secs(11));
+        close(&engine, "close", 21).await;
+        let next = claims(app, &engine, 4).await;
+        assert_eq!((on(&next, "mailhost").len(), on(&next, "groupware").len()), (0, 1));
         engine.store().close().await;
     };
 
