@@ -132,14 +132,19 @@ impl Claimer {
                 continue;
             }
             breathed = false;
-            // With an outcome in hand there is a turn anyhow, and that looks for itself.
-            let due = self.waiting.is_empty() && permits > 0 && !self.quiet && self.anything_due().await;
+            // With an outcome in hand there is a turn anyhow, and that looks for itself. What this process has made due need
+            // not be asked for.
+            let idle = self.waiting.is_empty() && permits > 0;
+            let told = idle && self.store.made_due();
+            let due = told || idle && !self.quiet && self.anything_due().await;
             if self.waiting.is_empty() && !due {
                 // Without a free hand, only an outcome brings anything new.
                 let until_due = if permits > 0 { self.until_due } else { None };
                 self.sleep(until_due, &mut shutdown).await;
             } else {
                 self.turn(permits).await;
+                // Whether anything else is due has not been asked.
+                self.quiet &= !told;
             }
         }
     }

@@ -35,11 +35,11 @@ impl Store {
         let pieces = books.chunks_mut(PIECE);
         let mut left = pieces.len();
         let mut pieces = pieces.map(|piece| Changes::of(piece, lease, now));
-        let (mut due, mut begun, mut added) = (false, Vec::new(), Vec::new());
+        let (mut due, mut begun, mut added) = (None, Vec::new(), Vec::new());
         let mut piece = pieces.next().transpose()?;
         while let Some(mut changes) = piece {
             left -= 1;
-            due |= changes.due;
+            due = earlier(due, changes.due);
             begun.append(&mut changes.leased);
             added.append(&mut changes.inserted);
             let leases = if left == 0 { std::mem::take(&mut begun) } else { Vec::new() };
@@ -56,10 +56,7 @@ impl Store {
             }
             insert.execute(tx.conn()).await?;
         }
-        if due {
-            self.notify(tx).await?;
-        }
-        Ok(())
+        self.tell_due(tx, due).await
     }
 
     /// Writes a piece of what changed; then, with the last one, the leases that begin.
@@ -206,7 +203,13 @@ pub(super) struct Changes {
     pub(super) inserted: Vec<NewStep>,
     replanned: Vec<Replanned>,
     pub(super) entries: Vec<Entry>,
-    pub(super) due: bool,
+    /// When the first of its steps is due, where any is (epoch milliseconds).
+    pub(super) due: Option<i64>,
+}
+
+/// The earlier of two instants that may not be there.
+pub(super) fn earlier(one: Option<i64>, other: Option<i64>) -> Option<i64> {
+    one.into_iter().chain(other).min()
 }
 
 impl Changes {
@@ -234,7 +237,7 @@ impl Changes {
         for ordinal in std::mem::take(&mut book.dirty) {
             let Some(step) = book.step(ordinal) else { continue };
             let change = StepChange::of(book.run.id, step, lease)?;
-            self.due |= change.due_at.is_some();
+            self.due = earlier(self.due, change.due_at);
             if usize::from(ordinal) >= book.stored {
                 self.inserted.push(NewStep::of(book.run.id, step, urgent, change));
                 continue;

@@ -9,7 +9,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::books::Loaded;
 use super::claim::is_due;
 use super::desk::Desk;
-use super::flush::{Changes, Lease, PIECE};
+use super::flush::{Changes, Lease, PIECE, earlier};
 use super::turn::{TurnReport, TurnRequest};
 use super::{Store, StoreError, Tx};
 use crate::clock::plus;
@@ -121,18 +121,16 @@ impl Store {
         let lease = Lease { until, owner: request.owner };
         let mut judging = Judging { books, desk, request, report, in_hand, round, lease, over: false };
         let mut written = false;
-        let mut due = false;
+        let mut due = None;
         let mut piece = self.next_piece(&line, &mut judging).await?;
         while let Some(changes) = piece {
             let (done, next) = tokio::join!(self.write_judged(&line, &changes), self.next_piece(&line, &mut judging));
             done?;
             written = true;
-            due |= changes.due;
+            due = earlier(due, changes.due);
             piece = next?;
         }
-        if due {
-            self.notify(*line.tx().await).await?;
-        }
+        self.tell_due(*line.tx().await, due).await?;
         Ok(written)
     }
 

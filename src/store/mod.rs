@@ -198,6 +198,8 @@ struct Inner {
     shelf: Mutex<shelf::Shelf>,
     /// Told after every commit of this process that may have made a step due.
     wake: tokio::sync::Notify,
+    /// One of them has.
+    made_due: std::sync::atomic::AtomicBool,
     /// Told when a mail may have been posted.
     mail: tokio::sync::Notify,
     commits: std::sync::atomic::AtomicU64,
@@ -232,6 +234,8 @@ pub(crate) struct Tx {
     tide: i64,
     /// How far it was known to have come before it was asked.
     known: i64,
+    /// It makes something due.
+    made_due: bool,
 }
 
 impl Tx {
@@ -296,6 +300,7 @@ impl Store {
                 unreadable: Mutex::default(),
                 shelf: Mutex::default(),
                 wake: tokio::sync::Notify::new(),
+                made_due: std::sync::atomic::AtomicBool::new(false),
                 mail: tokio::sync::Notify::new(),
                 commits: std::sync::atomic::AtomicU64::new(0),
                 others: std::sync::atomic::AtomicU64::new(0),
@@ -445,15 +450,17 @@ impl Store {
         let (now, real, tide) = self.times_and_tide(&mut inner).await?;
         let after = (clock.now().as_millisecond(), clock.steady());
         let look = Look { real: real.as_millisecond(), machine: (before.0, after.0), steady: (before.1, after.1) };
-        Ok(Tx { inner, now, real, look, tide, known })
+        Ok(Tx { inner, now, real, look, tide, known, made_due: false })
     }
 
     /// Makes a transaction last, and wakes the claimer: something may have become due.
     #[track_caller]
     pub(crate) fn commit(&self, tx: Tx) -> impl Future<Output = Result<(), StoreError>> + Send {
+        let made_due = tx.made_due;
         let committed = self.commit_turn(tx);
         async move {
             committed.await?;
+            self.inner.made_due.fetch_or(made_due, std::sync::atomic::Ordering::AcqRel);
             self.inner.wake.notify_one();
             Ok(())
         }

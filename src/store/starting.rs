@@ -10,7 +10,7 @@ use sqlx::Row;
 use super::books::{Loaded, STEPS_PER_RUN, json, parse};
 use super::bulk::{Columns, Texts};
 use super::columns::NEW_STEP;
-use super::flush::{Changes, PIECE};
+use super::flush::{Changes, PIECE, earlier};
 use super::growth::Growing;
 use super::halves::Halves;
 use super::runs::by_key;
@@ -115,7 +115,7 @@ impl Store {
         let known = self.known_before(tx, new).await?;
         let mut making =
             Making { left: new, known, now: tx.now, next: first, answers: Answers::with_capacity(new.len()) };
-        let mut versions = Versions::new();
+        let (mut versions, mut due) = (Versions::new(), None);
         let mut piece = making.piece(self)?;
         while !piece.books.is_empty() {
             for new in &piece.asked {
@@ -124,16 +124,20 @@ impl Store {
                     versions.insert(version, self.keep_version(tx, &new.workflow).await?);
                 }
             }
-            let values = piece.values(&versions, self.dialect())?;
+            due = earlier(due, piece.due);
+            let mut insert = sqlx::query(INSERT.of(self.dialect()));
+            for values in piece.values(&versions, self.dialect())? {
+                insert = insert.bind(values);
+            }
             // While the database writes these, the next ones begin, and are sealed.
-            let (written, next) =
-                tokio::join!(self.write_new(tx, values, piece.changes.due), async { making.piece(self) });
+            let (written, next) = tokio::join!(insert.execute(tx.conn()), async { making.piece(self) });
             written?;
             piece = next?;
         }
         if making.next > first {
             self.take_keys(tx, "run", making.next - first).await?;
         }
+        self.tell_due(tx, due).await?;
         Ok(making.answers)
     }
 
@@ -178,19 +182,6 @@ impl Store {
         begin(&mut book, &new.plan.steps, holidays, &usher(), now)?;
         Ok(Loaded { book, key, data_key, seq: 0, head: GENESIS.to_owned(), urgent: new.plan.urgent, archived: false })
     }
-
-    /// Writes runs that are not there yet, with their steps and the beginning of their journals.
-    async fn write_new(&self, tx: &mut Tx, values: Vec<String>, due: bool) -> Result<(), StoreError> {
-        let mut insert = sqlx::query(INSERT.of(self.dialect()));
-        for values in values {
-            insert = insert.bind(values);
-        }
-        insert.execute(tx.conn()).await?;
-        if due {
-            self.notify(tx).await?;
-        }
-        Ok(())
-    }
 }
 
 /// The versions of workflows that are kept, by their names.
@@ -226,8 +217,10 @@ impl<'a> Making<'a> {
             };
             self.answers.push(answer);
         }
-        let changes = Changes::of(&mut books, None, self.now.as_millisecond())?;
-        Ok(Piece { books, asked, changes, now: self.now.as_millisecond() })
+        let (now, dialect) = (self.now.as_millisecond(), store.dialect());
+        let changes = Changes::of(&mut books, None, now)?;
+        let (steps, entries) = (NEW_STEP.values(dialect, &changes.inserted)?, ENTRY.values(dialect, &changes.entries)?);
+        Ok(Piece { books, asked, steps, entries, due: changes.due, now })
     }
 }
 
@@ -235,19 +228,21 @@ impl<'a> Making<'a> {
 struct Piece<'a> {
     books: Vec<Loaded>,
     asked: Vec<&'a NewRun>,
-    changes: Changes,
+    steps: Vec<String>,
+    entries: Vec<String>,
+    due: Option<i64>,
     now: i64,
 }
 
 impl Piece<'_> {
-    fn values(&self, versions: &Versions<'_>, dialect: Dialect) -> Result<Vec<String>, StoreError> {
+    fn values(&mut self, versions: &Versions<'_>, dialect: Dialect) -> Result<Vec<String>, StoreError> {
         let columns = self.books.iter().zip(&self.asked).filter_map(|(loaded, new)| {
             let version = versions.get(new.workflow.version.as_str())?;
             Some(RunColumns::of(loaded, new, *version, self.now))
         });
         let mut values = RUN.values(dialect, &columns.collect::<Vec<_>>())?;
-        values.extend(NEW_STEP.values(dialect, &self.changes.inserted)?);
-        values.extend(ENTRY.values(dialect, &self.changes.entries)?);
+        values.append(&mut self.steps);
+        values.append(&mut self.entries);
         Ok(values)
     }
 }

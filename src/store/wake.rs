@@ -85,6 +85,11 @@ impl Store {
         self.inner.wake.notified().await;
     }
 
+    /// Whether a commit of this process has made something due since this was last asked: then nobody need ask the database.
+    pub fn made_due(&self) -> bool {
+        self.inner.made_due.swap(false, Ordering::AcqRel)
+    }
+
     /// Grows with every commit of this process, and whenever others may have written something: while it stays the same,
     /// whatever was read of the record would be read again. Without a [`Watch`] others are not seen.
     pub fn changes(&self) -> u64 {
@@ -137,6 +142,14 @@ impl Store {
              WHERE datname = current_database() AND application_name LIKE 'usher keys %'",
         );
         Ok(labels.fetch_all(&mut *conn).await?)
+    }
+
+    /// In the transaction that gives a step a due time (epoch milliseconds): the other daemons are told, and this process's
+    /// claimer, where it has come.
+    pub(super) async fn tell_due(&self, tx: &mut super::Tx, due: Option<i64>) -> Result<(), StoreError> {
+        let Some(due) = due else { return Ok(()) };
+        tx.made_due |= due <= tx.now.as_millisecond();
+        self.notify(tx).await
     }
 
     /// Tells the other daemons, in the transaction that makes something due: they hear it when it commits.

@@ -6,8 +6,8 @@ use jiff::SignedDuration;
 use usher::run::settle::Outcome;
 use usher::run::{RunState, StepState};
 
-use super::{people_only, run_of, small_run, small_run_due};
-use crate::harness::{App, completion, done, zurich};
+use super::{SMALL, people_only, run_of, small_run, small_run_due};
+use crate::harness::{App, completion, done, request, zurich};
 
 /// Two plain steps, one after the other.
 const CHAIN: &str = "
@@ -71,6 +71,19 @@ both! {
         app.complete(&next[0], done()).await;
         assert_eq!(app.run_state(run).await, RunState::Completed);
         assert_eq!(app.store.until_due().await.unwrap(), None);
+    };
+
+    what_a_commit_makes_due_is_known_without_asking, async |app: &App| {
+        people_only(app).await;
+        let engine = app.restarted(app.systems(), &[("small", SMALL)]).await;
+        for (now, person, due) in [("2027-01-29T17:59", "1005", false), ("2027-01-29T18:00", "1006", true)] {
+            app.clock.set(zurich(now));
+            assert!(!engine.store().made_due(), "nothing was started");
+            engine.start(request("small", person, &[("last_day", "2027-01-29")])).await.unwrap();
+            assert_eq!(engine.store().made_due(), due, "at {now}");
+            assert!(!engine.store().made_due(), "it is told once");
+        }
+        engine.store().close().await;
     };
 
     no_more_is_handed_out_than_there_are_permits, async |app: &App| {
