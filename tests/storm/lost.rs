@@ -13,6 +13,9 @@ use crate::proxy::{Proxy, Weather};
 use crate::server::Server;
 use crate::storm::turn;
 
+/// As many connections as a store has for whatever is no turn.
+const ALL: i64 = 10;
+
 /// A record on a server of its own, and the way to it.
 struct Place {
     url: String,
@@ -69,7 +72,7 @@ async fn connections_that_were_given_up_make_room_for_others() {
     for sql in ["BEGIN", "LOCK TABLE trips IN ACCESS EXCLUSIVE MODE"] {
         sqlx::query(sql).execute(&mut wall).await.expect(sql);
     }
-    let questions: Vec<_> = (0..12)
+    let questions: Vec<_> = (0..ALL)
         .map(|_| {
             let store = place.store.clone();
             tokio::spawn(async move { store.trips(false).await.map(drop) })
@@ -78,7 +81,7 @@ async fn connections_that_were_given_up_make_room_for_others() {
     // Within a transaction it would be the same each time.
     let mut eye = AnyConnection::connect(&place.url).await.expect("connects");
     let asked = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    while sqlx::query_scalar::<_, i64>(asked).fetch_one(&mut eye).await.expect(asked) < 12 {
+    while sqlx::query_scalar::<_, i64>(asked).fetch_one(&mut eye).await.expect(asked) < ALL {
         clock::pause(Duration::from_millis(10)).await;
     }
     place.way.weather(Weather::Silent);
