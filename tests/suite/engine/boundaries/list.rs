@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Functions with a boundary that the story cannot lead to, and why that is no loss.
-pub(super) const ELSEWHERE: [(&str, &str); 6] = [
+pub(super) const ELSEWHERE: [(&str, &str); 7] = [
     (
         "clear_the_way",
         "it looks who keeps a person's order waiting, again and again; without an answer PostgreSQL ends them a little later",
@@ -16,6 +16,10 @@ pub(super) const ELSEWHERE: [(&str, &str); 6] = [
         "the story's systems keep their archives by themselves; without it an archive does not look finished, and is gone on with",
     ),
     ("read_ahead", "it makes turns shorter where many runs begin; without it a turn reads for itself"),
+    (
+        "take_place",
+        "the story's systems have no rate; a reading that gets no answer here ends, keeps what it had, and begins anew at its time",
+    ),
     ("write_bare", "only `usher bench` calls it, on a database that is thrown away"),
 ];
 

@@ -244,6 +244,9 @@ both_with! { 24:
         close(&engine, "close", 21).await;
         let next = claims(app, &engine, 4).await;
         assert_eq!((on(&next, "mailhost").len(), on(&next, "groupware").len()), (0, 1));
+        over(app, &engine, &open).await;
+        over(app, &engine, &next).await;
+        engine.work_off(8).await.unwrap();
         engine.store().close().await;
     };
 
