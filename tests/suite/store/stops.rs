@@ -212,7 +212,7 @@ async fn a_rehire_waits_for_the_deletion_that_is_being_claimed() {
         let ada = other.person("1005").await.unwrap().unwrap();
         let rehired = usher::run::Person { status: usher::run::PersonStatus::Active, last_day: None, ..ada };
         let telling = tokio::spawn(async move { other.save_people(&[rehired], &[]).await });
-        until_blocked(app, "INSERT INTO people", || telling.is_finished()).await;
+        until_blocked(app, "UPDATE people", || telling.is_finished()).await;
         assert!(
             !telling.is_finished(),
             "HR's word was accepted while a deletion was being claimed that does not know of it"
