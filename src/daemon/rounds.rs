@@ -160,10 +160,11 @@ impl Round {
         failures.extend(part(store, &patience.reminders, engine.remind()).await);
         failures.extend(part(store, &patience.keys, store.follow_keys()).await);
         let rewrapped = store.unless_silent(&patience.rewrapping, store.rewrap_in_passing()).await;
-        let goes_on = rewrapped.as_ref().is_ok_and(|goes_on| *goes_on);
-        failures.extend(rewrapped.err().map(|error| error.to_string()));
-        failures.extend(part(store, &patience.checkpoints, engine.checkpoint()).await);
         // One small batch a round: whoever is waiting for the database waits for that at most.
+        let checkpoint = store.unless_silent(&patience.checkpoints, engine.checkpoint()).await;
+        let goes_on = *rewrapped.as_ref().unwrap_or(&false) || *checkpoint.as_ref().unwrap_or(&false);
+        failures.extend(rewrapped.err().map(|error| error.to_string()));
+        failures.extend(checkpoint.err().map(|error| error.to_string()));
         failures.extend(part(store, &patience.archive, engine.archive_some()).await);
         let next = match store.unless_silent(&patience.next, until_next(engine)).await {
             Ok(next) => next.unwrap_or(QUIET).min(QUIET),

@@ -47,11 +47,19 @@ pub enum CheckpointError {
 
 impl Engine {
     /// Makes a checkpoint where one is due, and writes those that `[audit] checkpoint_file` has not heard of to its end.
+    /// Answers whether the next one follows at once, because more runs have gone on than one covers.
     ///
     /// # Errors
     /// [`CheckpointError`]; what is made and not written is written the next time.
-    pub async fn checkpoint(&self) -> Result<(), CheckpointError> {
-        self.store().checkpoint(EVERY).await?;
+    pub async fn checkpoint(&self) -> Result<bool, CheckpointError> {
+        let every = if self.inner.checkpoints_follow.load(Ordering::Relaxed) { Duration::ZERO } else { EVERY };
+        let follows = self.store().checkpoint(every).await?.is_some_and(|made| made.more);
+        self.inner.checkpoints_follow.store(follows, Ordering::Relaxed);
+        self.keep_checkpoints().await?;
+        Ok(follows)
+    }
+
+    async fn keep_checkpoints(&self) -> Result<(), CheckpointError> {
         let Some(path) = &self.inner.fittings.checkpoint_file else { return Ok(()) };
         let inside = self.store().last_checkpoint().await?.map_or(0, |last| last.tree_size);
         // Another daemon may have made one: each writes them all to its own file. What is wrong is told once.

@@ -126,6 +126,10 @@ impl Claimer {
                 }
             }
             let permits = self.free_hands();
+            if permits > 0 && self.store.made_urgent() {
+                self.urgent_turn().await;
+                continue;
+            }
             if self.waiting.is_empty() && permits > 0 && !breathed && self.keeper.in_flight() > 0 {
                 self.wait(BREATH, &mut shutdown).await;
                 breathed = true;
@@ -225,11 +229,28 @@ impl Claimer {
         }
     }
 
+    /// A short turn for what is urgent alone: the next one, with all that has ended and all that goes on, takes many times
+    /// as long.
+    async fn urgent_turn(&mut self) {
+        let (permits, horizon) = (self.permits.available_permits(), self.keeper.horizon());
+        // Where no hand is free, the next turn frees some, and begins with what is urgent.
+        if permits == 0 {
+            return;
+        }
+        match self.write(Vec::new(), permits, permits).await {
+            Ok(report) => self.hand_out(report, horizon).await,
+            Err(error) => {
+                self.unsure |= error.is_outage();
+                self.backoff(&error).await;
+            }
+        }
+    }
+
     async fn turn(&mut self, permits: usize) {
         let batch = std::mem::take(&mut self.waiting);
         let completions = batch.iter().map(|report| report.completion.clone()).collect();
         let horizon = self.keeper.horizon();
-        match self.write(completions, permits).await {
+        match self.write(completions, permits, self.settings.reserved()).await {
             Ok(report) => {
                 self.failures = 0;
                 self.counts.last_turn.store(self.store.steady().max(1), Ordering::Relaxed);
@@ -262,12 +283,17 @@ impl Claimer {
         }));
     }
 
-    async fn write(&self, completions: Vec<Completion>, permits: usize) -> Result<TurnReport, StoreError> {
+    async fn write(
+        &self,
+        completions: Vec<Completion>,
+        permits: usize,
+        reserved: usize,
+    ) -> Result<TurnReport, StoreError> {
         self.counts.turns.fetch_add(1, Ordering::Relaxed);
         let request = TurnRequest {
             completions,
             permits,
-            reserved: self.settings.reserved(),
+            reserved,
             owner: &self.owner,
             lease: self.settings.lease,
             systems: &self.systems,
@@ -299,7 +325,7 @@ impl Claimer {
             self.backoff(error).await;
         }
         for report in batch {
-            match self.write(vec![report.completion.clone()], 0).await {
+            match self.write(vec![report.completion.clone()], 0, 0).await {
                 Ok(written) => self.recorded(vec![report], written.stale),
                 Err(error) if error.is_outage() => {
                     self.waiting.push(report);

@@ -4,6 +4,7 @@
 //! Nothing hangs on it. What is read goes on the [shelf](super::shelf), where nothing is believed without its chain's end.
 
 use super::books::{Hold, parse};
+use super::flush::PIECE;
 use super::sql::{Text, gathered};
 use super::{Store, StoreError};
 
@@ -47,9 +48,13 @@ impl Store {
             let shelf = self.shelf();
             runs.retain(|run| !shelf.has(*run));
         }
-        let mut books = Vec::with_capacity(runs.len());
-        self.read(&mut conn, &runs, Hold::WaitReadable, &mut books).await?;
-        self.shelf().put_by(books);
+        // A few at a time: a turn that has its answer meanwhile goes first.
+        for some in runs.chunks(PIECE) {
+            let mut books = Vec::with_capacity(some.len());
+            self.read(&mut conn, some, Hold::WaitReadable, &mut books).await?;
+            self.shelf().put_by(books);
+            tokio::task::yield_now().await;
+        }
         Ok(())
     }
 }

@@ -29,6 +29,15 @@ pub struct Checkpoint {
     pub note: String,
 }
 
+/// A checkpoint that was just made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MadeCheckpoint {
+    /// It.
+    pub checkpoint: Checkpoint,
+    /// More runs may have gone on than one checkpoint covers.
+    pub more: bool,
+}
+
 /// Runs whose journal went on since the last checkpoint, in the order in which everybody locks runs.
 macro_rules! changed {
     ($dialect:ident, $lock:literal) => {
@@ -61,33 +70,29 @@ struct Leaf {
 }
 
 impl Store {
-    /// Makes a checkpoint when the last one is older than `every` and a run's journal went on since; answers those made.
-    /// Of several daemons one makes it.
+    /// Makes a checkpoint when the last one is older than `every` and a run's journal went on since. Of several daemons one
+    /// makes it.
     ///
     /// # Errors
     /// When the database cannot be written, or the last checkpoint is not one that this house has signed over this tree:
     /// nothing is signed then.
-    pub async fn checkpoint(&self, every: Duration) -> Result<Vec<Checkpoint>, StoreError> {
-        let mut made = Vec::new();
+    pub async fn checkpoint(&self, every: Duration) -> Result<Option<MadeCheckpoint>, StoreError> {
         if !self.checkpoint_is_due(every).await? {
-            return Ok(made);
+            return Ok(None);
         }
         let signer = self.note_signer().await?;
-        loop {
-            let mut tx = self.begin().await?;
-            self.take_keys(&mut tx, "checkpoint", 0).await?;
-            // Another daemon may have been here meanwhile.
-            let before = tx.now.as_millisecond() - millis(every);
-            if made.is_empty() && !is_due(tx.conn(), before).await? {
-                return Ok(made);
-            }
-            let Some((checkpoint, heads)) = self.extend(&mut tx, &signer).await? else { return Ok(made) };
-            self.commit(tx).await?;
-            made.push(checkpoint);
-            if heads < HEADS {
-                return Ok(made);
-            }
+        let mut tx = self.begin().await?;
+        self.take_keys(&mut tx, "checkpoint", 0).await?;
+        // Another daemon may have been here meanwhile.
+        let before = tx.now.as_millisecond() - millis(every);
+        if !is_due(tx.conn(), before).await? {
+            return Ok(None);
         }
+        let made = self.extend(&mut tx, &signer).await?;
+        if made.is_some() {
+            self.commit(tx).await?;
+        }
+        Ok(made)
     }
 
     async fn checkpoint_is_due(&self, every: Duration) -> Result<bool, StoreError> {
@@ -96,7 +101,7 @@ impl Store {
         is_due(&mut conn, now - millis(every)).await
     }
 
-    async fn extend(&self, tx: &mut Tx, signer: &NoteSigner) -> Result<Option<(Checkpoint, i64)>, StoreError> {
+    async fn extend(&self, tx: &mut Tx, signer: &NoteSigner) -> Result<Option<MadeCheckpoint>, StoreError> {
         let mut tree = last_tree(tx.conn(), &signer.verifier()).await?;
         let changed: String = sqlx::query_scalar(CHANGED.of(self.dialect())).bind(HEADS).fetch_one(tx.conn()).await?;
         let changed: Vec<(i64, i64, String)> = parse("runs that went on", &changed)?;
@@ -124,7 +129,7 @@ impl Store {
             .bind(&checkpoint.note)
             .execute(tx.conn())
             .await?;
-        Ok(Some((checkpoint, i64::try_from(leaves.len()).unwrap_or(HEADS))))
+        Ok(Some(MadeCheckpoint { checkpoint, more: i64::try_from(leaves.len()) == Ok(HEADS) }))
     }
 
     /// What checkpoints are signed with: made once, kept in the record, sealed by the master key.

@@ -8,6 +8,7 @@ use super::books::{Key, Loaded, json, place};
 use super::bulk::Texts;
 use super::columns::{NEW_STEP, NewStep, StepChange, StepTimes};
 use super::sql::{Text, rows};
+use super::wake::Due;
 use super::{Dialect, Store, StoreError, Tx};
 use crate::run::book::{Run, Said, public_id};
 use crate::run::journal::{self, Entry, Fact};
@@ -35,11 +36,11 @@ impl Store {
         let pieces = books.chunks_mut(PIECE);
         let mut left = pieces.len();
         let mut pieces = pieces.map(|piece| Changes::of(piece, lease, now));
-        let (mut due, mut begun, mut added) = (None, Vec::new(), Vec::new());
+        let (mut due, mut begun, mut added) = (Due::default(), Vec::new(), Vec::new());
         let mut piece = pieces.next().transpose()?;
         while let Some(mut changes) = piece {
             left -= 1;
-            due = earlier(due, changes.due);
+            due = due.or(changes.due);
             begun.append(&mut changes.leased);
             added.append(&mut changes.inserted);
             let leases = if left == 0 { std::mem::take(&mut begun) } else { Vec::new() };
@@ -203,13 +204,8 @@ pub(super) struct Changes {
     pub(super) inserted: Vec<NewStep>,
     replanned: Vec<Replanned>,
     pub(super) entries: Vec<Entry>,
-    /// When the first of its steps is due, where any is (epoch milliseconds).
-    pub(super) due: Option<i64>,
-}
-
-/// The earlier of two instants that may not be there.
-pub(super) fn earlier(one: Option<i64>, other: Option<i64>) -> Option<i64> {
-    one.into_iter().chain(other).min()
+    /// When its steps are due.
+    pub(super) due: Due,
 }
 
 impl Changes {
@@ -237,7 +233,7 @@ impl Changes {
         for ordinal in std::mem::take(&mut book.dirty) {
             let Some(step) = book.step(ordinal) else { continue };
             let change = StepChange::of(book.run.id, step, lease)?;
-            self.due = earlier(self.due, change.due_at);
+            self.due.note(change.due_at, urgent);
             if usize::from(ordinal) >= book.stored {
                 self.inserted.push(NewStep::of(book.run.id, step, urgent, change));
                 continue;

@@ -9,8 +9,9 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::books::Loaded;
 use super::claim::is_due;
 use super::desk::Desk;
-use super::flush::{Changes, Lease, PIECE, earlier};
+use super::flush::{Changes, Lease, PIECE};
 use super::turn::{TurnReport, TurnRequest};
+use super::wake::Due as DueTimes;
 use super::{Store, StoreError, Tx};
 use crate::clock::plus;
 use crate::run::StepState;
@@ -121,13 +122,13 @@ impl Store {
         let lease = Lease { until, owner: request.owner };
         let mut judging = Judging { books, desk, request, report, in_hand, round, lease, over: false };
         let mut written = false;
-        let mut due = None;
+        let mut due = DueTimes::default();
         let mut piece = self.next_piece(&line, &mut judging).await?;
         while let Some(changes) = piece {
             let (done, next) = tokio::join!(self.write_judged(&line, &changes), self.next_piece(&line, &mut judging));
             done?;
             written = true;
-            due = earlier(due, changes.due);
+            due = due.or(changes.due);
             piece = next?;
         }
         self.tell_due(*line.tx().await, due).await?;

@@ -70,6 +70,7 @@ mod starting;
 mod stored;
 mod subjects;
 mod tasks;
+mod transaction;
 mod trips;
 mod turn;
 mod unanswered;
@@ -93,7 +94,7 @@ pub use accounts::{Binding, SyncCount};
 pub use archive::PutAway;
 pub use causes::{Expected, OVERDUE, SilentSource, UnreadSystem};
 pub(crate) use changes::HR;
-pub use checkpoints::Checkpoint;
+pub use checkpoints::{Checkpoint, MadeCheckpoint};
 pub use connect::sqlite_path;
 use connect::{dialect_of, knock, plain, postgres_pool, shown, sqlite_pool, sqlite_url, turn_pool};
 pub use erase::Erased;
@@ -127,6 +128,7 @@ pub use starting::{NewRun, Started};
 pub use stored::{StoredRow, resolve};
 pub use subjects::Called;
 pub use tasks::{Scene, Waiting, reason_words};
+pub(crate) use transaction::Tx;
 pub use trips::TripRow;
 pub use turn::{Archived, Claim, Completion, TurnReport, TurnRequest};
 pub use waits::{About, Told, Wait, WaitKind};
@@ -135,7 +137,6 @@ pub use wake::Watch;
 use crate::clock::{self, Clock};
 use crate::faults::Faults;
 use crate::run::book::Book;
-use crate::run::drift::Look;
 use crate::run::{Conventions, Governing, Holidays, Rules};
 use crate::secret::{DataKey, KeyRing};
 use crate::workflow::Workflow;
@@ -198,8 +199,10 @@ struct Inner {
     shelf: Mutex<shelf::Shelf>,
     /// Told after every commit of this process that may have made a step due.
     wake: tokio::sync::Notify,
-    /// One of them has.
-    made_due: std::sync::atomic::AtomicBool,
+    /// What this process has made due since its claimer looked.
+    due: wake::JustDue,
+    /// What this process is called where it tells others: it need not hear of itself.
+    name: String,
     /// Told when a mail may have been posted.
     mail: tokio::sync::Notify,
     commits: std::sync::atomic::AtomicU64,
@@ -218,34 +221,6 @@ struct Inner {
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Store").field("dialect", &self.inner.dialect).finish_non_exhaustive()
-    }
-}
-
-/// A write transaction with its "now".
-pub(crate) struct Tx {
-    inner: sqlx::Transaction<'static, sqlx::Any>,
-    /// The store's clock: real time plus the sandbox offset. Due times are judged by it.
-    pub(crate) now: Timestamp,
-    /// Real time: leases.
-    pub(crate) real: Timestamp,
-    /// All clocks, when it began.
-    look: Look,
-    /// How far the database has come.
-    tide: i64,
-    /// How far it was known to have come before it was asked.
-    known: i64,
-    /// It makes something due.
-    made_due: bool,
-}
-
-impl Tx {
-    pub(crate) fn conn(&mut self) -> &mut AnyConnection {
-        &mut self.inner
-    }
-
-    /// Ends it without a trace.
-    pub(crate) async fn leave(self) -> Result<(), StoreError> {
-        Ok(self.inner.rollback().await?)
     }
 }
 
@@ -300,7 +275,8 @@ impl Store {
                 unreadable: Mutex::default(),
                 shelf: Mutex::default(),
                 wake: tokio::sync::Notify::new(),
-                made_due: std::sync::atomic::AtomicBool::new(false),
+                due: wake::JustDue::default(),
+                name: format!("{:016x}", rand::random::<u64>()),
                 mail: tokio::sync::Notify::new(),
                 commits: std::sync::atomic::AtomicU64::new(0),
                 others: std::sync::atomic::AtomicU64::new(0),
@@ -417,76 +393,6 @@ impl Store {
     ) -> impl Future<Output = Result<sqlx::pool::PoolConnection<sqlx::Any>, StoreError>> + Send {
         let place = Location::caller();
         async move { self.passing(place, "reader", async { Ok(self.inner.turns.reader.acquire().await?) }).await }
-    }
-
-    /// Begins a write transaction. SQLite takes the write lock at once (`BEGIN IMMEDIATE`): a transaction that reads
-    /// first and writes later would fail when two meet. PostgreSQL locks rows instead.
-    #[track_caller]
-    pub(crate) fn begin(&self) -> impl Future<Output = Result<Tx, StoreError>> + Send {
-        self.begin_on(&self.inner.writer, Location::caller())
-    }
-
-    /// As [`Store::begin`], for turns.
-    #[track_caller]
-    pub(crate) fn begin_turn(&self) -> impl Future<Output = Result<Tx, StoreError>> + Send {
-        self.begin_on(&self.inner.turns.writer, Location::caller())
-    }
-
-    async fn begin_on(&self, pool: &AnyPool, place: &'static Location<'static>) -> Result<Tx, StoreError> {
-        let begun = self.passing(place, "begin", self.begin_now(pool)).await;
-        if let Err(error) = &begun {
-            self.note(Some(error));
-        }
-        begun
-    }
-
-    async fn begin_now(&self, pool: &AnyPool) -> Result<Tx, StoreError> {
-        let mut inner = match self.inner.dialect {
-            Dialect::Sqlite => pool.begin_with("BEGIN IMMEDIATE").await?,
-            Dialect::Postgres => pool.begin().await?,
-        };
-        let (clock, known) = (&self.inner.clock, self.known_tide());
-        let before = (clock.now().as_millisecond(), clock.steady());
-        let (now, real, tide) = self.times_and_tide(&mut inner).await?;
-        let after = (clock.now().as_millisecond(), clock.steady());
-        let look = Look { real: real.as_millisecond(), machine: (before.0, after.0), steady: (before.1, after.1) };
-        Ok(Tx { inner, now, real, look, tide, known, made_due: false })
-    }
-
-    /// Makes a transaction last, and wakes the claimer: something may have become due.
-    #[track_caller]
-    pub(crate) fn commit(&self, tx: Tx) -> impl Future<Output = Result<(), StoreError>> + Send {
-        let made_due = tx.made_due;
-        let committed = self.commit_turn(tx);
-        async move {
-            committed.await?;
-            self.inner.made_due.fetch_or(made_due, std::sync::atomic::Ordering::AcqRel);
-            self.inner.wake.notify_one();
-            Ok(())
-        }
-    }
-
-    /// As [`Store::commit`], for the claimer's own turn, of which it need not be told.
-    #[track_caller]
-    fn commit_turn(&self, tx: Tx) -> impl Future<Output = Result<(), StoreError>> + Send {
-        let place = Location::caller();
-        async move {
-            let mut tx = tx;
-            if self.inner.tells
-                && let Err(error) = self.notify(&mut tx).await
-            {
-                self.note(Some(&error));
-                return Err(error);
-            }
-            let committed = self.passing(place, "commit", tx.inner.commit()).await;
-            if let Err(error) = committed.map_err(silence::of_commit) {
-                self.note(Some(&error));
-                return Err(error);
-            }
-            self.note(None);
-            self.inner.commits.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            Ok(())
-        }
     }
 
     /// Why this process cannot write at the moment (a full disk, a database that is gone): nothing that changes

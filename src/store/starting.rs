@@ -10,12 +10,13 @@ use sqlx::Row;
 use super::books::{Loaded, STEPS_PER_RUN, json, parse};
 use super::bulk::{Columns, Texts};
 use super::columns::NEW_STEP;
-use super::flush::{Changes, PIECE, earlier};
+use super::flush::{Changes, PIECE};
 use super::growth::Growing;
 use super::halves::Halves;
 use super::runs::by_key;
 use super::sql::{Text, gathered, keys, listed};
 use super::turn::usher;
+use super::wake::Due;
 use super::{Dialect, Store, StoreError, Tx};
 use crate::run::advance::begin;
 use crate::run::book::{Book, Run, Step, public_id};
@@ -115,7 +116,7 @@ impl Store {
         let known = self.known_before(tx, new).await?;
         let mut making =
             Making { left: new, known, now: tx.now, next: first, answers: Answers::with_capacity(new.len()) };
-        let (mut versions, mut due) = (Versions::new(), None);
+        let (mut versions, mut due) = (Versions::new(), Due::default());
         let mut piece = making.piece(self)?;
         while !piece.books.is_empty() {
             for new in &piece.asked {
@@ -124,7 +125,7 @@ impl Store {
                     versions.insert(version, self.keep_version(tx, &new.workflow).await?);
                 }
             }
-            due = earlier(due, piece.due);
+            due = due.or(piece.due);
             let mut insert = sqlx::query(INSERT.of(self.dialect()));
             for values in piece.values(&versions, self.dialect())? {
                 insert = insert.bind(values);
@@ -230,7 +231,7 @@ struct Piece<'a> {
     asked: Vec<&'a NewRun>,
     steps: Vec<String>,
     entries: Vec<String>,
-    due: Option<i64>,
+    due: Due,
     now: i64,
 }
 

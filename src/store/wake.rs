@@ -1,15 +1,52 @@
 //! What tells a daemon that a step may have become due: its own commits, other processes' commits, other daemons'.
 
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use sqlx::postgres::PgListener;
 
 use super::connect::sqlite_path;
-use super::{CHANNEL, Dialect, Store, StoreError};
+use super::{CHANNEL, Dialect, Store, StoreError, Tx};
 use crate::clock;
 use crate::secret::KeyRing;
+
+/// When the first of some steps is due, and the first of those in the urgent lane (epoch milliseconds), where any is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Due {
+    first: Option<i64>,
+    urgent: Option<i64>,
+}
+
+impl Due {
+    /// One more step.
+    pub(super) fn note(&mut self, due: Option<i64>, urgent: bool) {
+        *self = self.or(Self { first: due, urgent: due.filter(|_| urgent) });
+    }
+
+    /// Of both.
+    pub(super) fn or(self, other: Self) -> Self {
+        let earlier = |one: Option<i64>, other: Option<i64>| one.into_iter().chain(other).min();
+        Self { first: earlier(self.first, other.first), urgent: earlier(self.urgent, other.urgent) }
+    }
+}
+
+/// What a transaction makes due at once.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct MadeDue {
+    any: bool,
+    urgent: bool,
+}
+
+/// What has just become due, until the claimer has asked.
+#[derive(Debug, Default)]
+pub(super) struct JustDue {
+    any: AtomicBool,
+    urgent: AtomicBool,
+}
+
+/// What a notification says of what is urgent, behind the name of whoever tells.
+const URGENT: &str = " urgent";
 
 /// Watches for writes by others. SQLite has no way to tell: every commit goes into the file of its log, whose time and
 /// length are looked at twice a second, and only where they have changed is the database asked for its version.
@@ -87,7 +124,20 @@ impl Store {
 
     /// Whether a commit of this process has made something due since this was last asked: then nobody need ask the database.
     pub fn made_due(&self) -> bool {
-        self.inner.made_due.swap(false, Ordering::AcqRel)
+        self.inner.due.any.swap(false, Ordering::AcqRel)
+    }
+
+    /// Whether something urgent was made due since this was last asked, by a commit of this process, or by another that has
+    /// told.
+    pub fn made_urgent(&self) -> bool {
+        self.inner.due.urgent.swap(false, Ordering::AcqRel)
+    }
+
+    /// After a commit: wakes the claimer.
+    pub(super) fn wake(&self, made: MadeDue) {
+        self.inner.due.any.fetch_or(made.any, Ordering::AcqRel);
+        self.inner.due.urgent.fetch_or(made.urgent, Ordering::AcqRel);
+        self.inner.wake.notify_one();
     }
 
     /// Grows with every commit of this process, and whenever others may have written something: while it stays the same,
@@ -144,18 +194,27 @@ impl Store {
         Ok(labels.fetch_all(&mut *conn).await?)
     }
 
-    /// In the transaction that gives a step a due time (epoch milliseconds): the other daemons are told, and this process's
-    /// claimer, where it has come.
-    pub(super) async fn tell_due(&self, tx: &mut super::Tx, due: Option<i64>) -> Result<(), StoreError> {
-        let Some(due) = due else { return Ok(()) };
-        tx.made_due |= due <= tx.now.as_millisecond();
-        self.notify(tx).await
+    /// In the transaction that gives steps a due time: the other daemons are told, and this process's claimer, where it has
+    /// come.
+    pub(super) async fn tell_due(&self, tx: &mut Tx, due: Due) -> Result<(), StoreError> {
+        if due.first.is_none() {
+            return Ok(());
+        }
+        let come = |due: Option<i64>| due.is_some_and(|due| due <= tx.now.as_millisecond());
+        let made = MadeDue { any: tx.due.any || come(due.first), urgent: tx.due.urgent || come(due.urgent) };
+        tx.due = made;
+        self.notify_of(tx, if made.urgent { URGENT } else { "" }).await
     }
 
     /// Tells the other daemons, in the transaction that makes something due: they hear it when it commits.
-    pub(super) async fn notify(&self, tx: &mut super::Tx) -> Result<(), StoreError> {
+    pub(super) async fn notify(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        self.notify_of(tx, "").await
+    }
+
+    async fn notify_of(&self, tx: &mut Tx, what: &str) -> Result<(), StoreError> {
         if self.inner.dialect == Dialect::Postgres {
-            sqlx::query("SELECT CAST(pg_notify($1, '') AS TEXT)").bind(CHANNEL).execute(tx.conn()).await?;
+            let notify = sqlx::query("SELECT CAST(pg_notify($1, $2) AS TEXT)").bind(CHANNEL);
+            notify.bind(format!("{}{what}", self.inner.name)).execute(tx.conn()).await?;
         }
         Ok(())
     }
@@ -176,6 +235,9 @@ impl Watch {
     /// # Errors
     /// When the connection is lost; the caller starts a new watch.
     pub async fn next(&mut self) -> Result<(), StoreError> {
+        let inner = &self.store.inner;
+        // The claimer hears of this process's commits by themselves, and knows what they have made due: this may come before.
+        let mut own = false;
         match &mut self.kind {
             Kind::Sqlite { conn, version, log } => loop {
                 clock::pause(POLL).await;
@@ -189,25 +251,32 @@ impl Watch {
                 }
             },
             Kind::Postgres { listener, told } => {
-                let again = heard(listener).await?;
-                if again || *told != self.store.inner.keys.label() {
+                let said = heard(listener).await?;
+                if said.is_none() || *told != self.store.inner.keys.label() {
                     *told = tell_keys(listener, &self.store.inner.keys).await?;
                 }
+                let from = said.as_deref().unwrap_or_default();
+                let urgent = from.ends_with(URGENT);
+                own = from.trim_end_matches(URGENT) == inner.name;
+                inner.due.urgent.fetch_or(urgent && !own, Ordering::AcqRel);
             }
         }
-        self.store.inner.others.fetch_add(1, Ordering::Relaxed);
-        self.store.inner.wake.notify_one();
-        self.store.inner.mail.notify_one();
+        inner.others.fetch_add(1, Ordering::Relaxed);
+        if !own {
+            inner.wake.notify_one();
+        }
+        inner.mail.notify_one();
         Ok(())
     }
 }
 
 /// Waits for a notification, or for a lost connection that was made again: then one may have been missed. A connection
-/// on which nothing comes is asked from time to time whether it is still there. Says whether it was made again.
-async fn heard(listener: &mut PgListener) -> Result<bool, StoreError> {
+/// on which nothing comes is asked from time to time whether it is still there. Answers what was said; nothing where the
+/// connection was made again.
+async fn heard(listener: &mut PgListener) -> Result<Option<String>, StoreError> {
     loop {
         if let Ok(heard) = tokio::time::timeout(QUIET, listener.try_recv()).await {
-            return Ok(heard?.is_none());
+            return Ok(heard?.map(|heard| heard.payload().to_owned()));
         }
         let asked = tokio::time::timeout(ANSWER, sqlx::query("SELECT 1").execute(&mut *listener)).await;
         asked.map_err(|_| StoreError::Unanswered { reason: format!("no answer within {} s", ANSWER.as_secs()) })??;

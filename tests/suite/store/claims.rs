@@ -5,9 +5,11 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use usher::run::settle::Outcome;
 use usher::run::{RunState, StepState};
+use usher::store::{Store, TurnRequest};
 
 use super::{SMALL, people_only, run_of, small_run, small_run_due};
-use crate::harness::{App, completion, done, request, zurich};
+use crate::database::Db;
+use crate::harness::{App, LEASE, completion, done, request, zurich};
 
 /// Two plain steps, one after the other.
 const CHAIN: &str = "
@@ -32,6 +34,17 @@ inputs:
   last_day: { type: date, required: true }
 steps:
   - { id: cut, action: sessions.revoke, systems: mailhost, at: last_day 19:00 }
+";
+
+/// The same, ahead of everything else.
+const URGENT: &str = "
+workflow: urgent
+title: Urgent
+for: person
+priority: urgent
+on: { manual: true }
+steps:
+  - { id: cut, action: sessions.revoke, systems: mailhost }
 ";
 
 /// The first step elsewhere, and then a cut.
@@ -84,6 +97,62 @@ both! {
             assert!(!engine.store().made_due(), "it is told once");
         }
         engine.store().close().await;
+    };
+
+    what_is_urgent_is_told_to_every_daemon_and_begins_alone, async |app: &App| {
+        people_only(app).await;
+        let engine = app.restarted(app.systems(), &[("small", SMALL), ("urgent", URGENT)]).await;
+        let other = app.another_store().await;
+        let mut watch = other.watch().await.unwrap();
+        app.clock.set(zurich("2027-01-29T18:00"));
+        engine.start(request("small", "1005", &[("last_day", "2027-01-29")])).await.unwrap();
+        assert!(!engine.store().made_urgent(), "it is due, and not urgent");
+        watch.next().await.unwrap();
+        assert!(!other.made_urgent());
+        let urgent = engine.start(request("urgent", "1006", &[])).await.unwrap().id();
+        assert!(engine.store().made_urgent());
+        assert!(!engine.store().made_urgent(), "it is told once");
+        watch.next().await.unwrap();
+        // Nobody tells on SQLite, where there is one daemon.
+        assert_eq!(other.made_urgent(), app.home.db == Db::Postgres);
+        let systems = app.engine.system_names();
+        let alone = TurnRequest { completions: Vec::new(), permits: 8, reserved: 8, owner: "test", lease: LEASE, systems: &systems };
+        let claims = app.store.turn(&alone).await.unwrap().claims;
+        let labels: Vec<_> = claims.iter().map(|claim| (claim.run, claim.label.as_str())).collect();
+        assert_eq!(labels, [(urgent, "cut@mailhost")]);
+        assert!(app.store.turn(&alone).await.unwrap().claims.is_empty());
+        app.complete(&claims[0], done()).await;
+        app.drain().await;
+        drop(watch);
+        engine.store().close().await;
+        other.close().await;
+    };
+
+    nobody_is_woken_by_what_it_has_told_itself, async |app: &App| {
+        if app.home.db == Db::Sqlite {
+            // It only sees that something was written.
+            return;
+        }
+        people_only(app).await;
+        let engine = app.restarted(app.systems(), &[("small", SMALL)]).await;
+        let other = app.another_store().await;
+        let (mut here, mut there) = (engine.store().watch().await.unwrap(), other.watch().await.unwrap());
+        engine.start(request("small", "1005", &[("last_day", "2027-01-29")])).await.unwrap();
+        // The commit itself has.
+        engine.store().committed().await;
+        let changes = engine.store().changes();
+        here.next().await.unwrap();
+        there.next().await.unwrap();
+        assert!(engine.store().changes() > changes, "but something has changed");
+        let woken = async |store: &Store| {
+            let woken = futures::future::select(Box::pin(store.committed()), Box::pin(tokio::task::yield_now()));
+            matches!(woken.await, futures::future::Either::Left(_))
+        };
+        assert!(!woken(engine.store()).await);
+        assert!(woken(&other).await);
+        drop((here, there));
+        engine.store().close().await;
+        other.close().await;
     };
 
     no_more_is_handed_out_than_there_are_permits, async |app: &App| {

@@ -11,8 +11,8 @@ use usher::run::checkpoint::{TreeHead, notes_in};
 use usher::secret::{NoteVerifier, open_note};
 use usher::store::{Checkpoint, Proof};
 
-use super::{people_only, small_run, small_run_due};
-use crate::harness::App;
+use super::{SMALL, people_only, small_run, small_run_due};
+use crate::harness::{App, request};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -36,7 +36,7 @@ async fn doubts(app: &App, outside: &[String]) -> Vec<String> {
 }
 
 async fn checkpoint(app: &App) -> Vec<Checkpoint> {
-    app.store.checkpoint(HOUR).await.unwrap()
+    app.store.checkpoint(HOUR).await.unwrap().into_iter().map(|made| made.checkpoint).collect()
 }
 
 /// An hour later somebody says something to a run.
@@ -72,6 +72,35 @@ both! {
         assert_eq!(proof(app, &[]).await, Proof { checkpoints: 2, outside: 0, heads: 2, doubts: Vec::new() });
     };
 
+    what_one_does_not_cover_the_next_one_does_at_once, async |app: &App| {
+        let people = 502;
+        let row = |n: usize| format!("{n:05},Robin,Crowd {n},2020-01-06,active\n");
+        let csv: String = (1..=people).map(row).collect();
+        app.told(&format!("employee_number,given_name,family_name,start_date,status\n{csv}")).await;
+        let engine = app.restarted(app.systems(), &[("small", SMALL)]).await;
+        let mut asked: Vec<_> =
+            (1..=people).map(|n| request("small", &format!("{n:05}"), &[("last_day", "2027-01-29")])).collect();
+        let later = asked.split_off(501);
+        assert!(engine.start_many(&asked).await.unwrap().iter().all(Result::is_ok));
+        let sizes = async || {
+            let made = app.store.checkpoints_after(0, 10).await.unwrap();
+            made.iter().map(|one| one.tree_size).collect::<Vec<_>>()
+        };
+        assert!(engine.checkpoint().await.unwrap(), "one is left");
+        assert_eq!(sizes().await, [500]);
+        assert!(!engine.checkpoint().await.unwrap());
+        assert_eq!(sizes().await, [500, 501]);
+        // The next one waits for its hour again.
+        assert!(engine.start_many(&later).await.unwrap().iter().all(Result::is_ok));
+        assert!(!engine.checkpoint().await.unwrap());
+        assert_eq!(sizes().await, [500, 501]);
+        app.clock.set(app.now() + jiff::SignedDuration::from_hours(1));
+        assert!(!engine.checkpoint().await.unwrap());
+        assert_eq!(sizes().await, [500, 501, 502]);
+        assert_eq!(proof(app, &[]).await.doubts, Vec::new());
+        engine.store().close().await;
+    };
+
     of_several_daemons_one_makes_it, async |app: &App| {
         people_only(app).await;
         let run = small_run(app).await;
@@ -79,7 +108,7 @@ both! {
         for round in 0..12 {
             an_hour_with_news(app, run).await;
             let made = futures::future::join_all(stores.iter().map(|store| store.checkpoint(HOUR))).await;
-            let made: usize = made.into_iter().map(|made| made.unwrap().len()).sum();
+            let made = made.into_iter().filter(|made| made.as_ref().unwrap().is_some()).count();
             assert_eq!(made, 1, "round {round}");
         }
         let proof = proof(app, &[]).await;
