@@ -2,6 +2,8 @@
 //! was made when a table was nearly empty reads all of it, and goes on doing so among a million rows. Autovacuum tells it
 //! about once a minute; what is taken in by the thousand must not wait for that.
 
+use sqlx::Connection;
+
 use super::{Dialect, Store, StoreError};
 
 /// Below this, reading a whole table costs nothing.
@@ -37,8 +39,11 @@ impl Store {
 
     async fn analyze(&self, what: Growing) -> Result<(), StoreError> {
         let mut conn = self.reader().await?;
-        sqlx::query(what.analyze()).execute(&mut *conn).await?;
-        Ok(())
+        let mut tx = conn.begin().await?;
+        // What matters is how many rows there are: a sample of 3,000 tells it as well as one of 30,000, in a tenth of the time.
+        sqlx::query("SET LOCAL default_statistics_target = 10").execute(&mut *tx).await?;
+        sqlx::query(what.analyze()).execute(&mut *tx).await?;
+        Ok(tx.commit().await?)
     }
 }
 
