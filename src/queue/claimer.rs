@@ -125,11 +125,13 @@ impl Claimer {
                     return;
                 }
             }
-            let permits = self.free_hands();
-            if permits > 0 && self.store.made_urgent() {
+            if self.hands.is_some() && self.store.made_urgent() {
                 self.urgent_turn().await;
-                continue;
+                if self.unsure {
+                    continue;
+                }
             }
+            let permits = self.free_hands();
             if self.waiting.is_empty() && permits > 0 && !breathed && self.keeper.in_flight() > 0 {
                 self.wait(BREATH, &mut shutdown).await;
                 breathed = true;

@@ -3,12 +3,13 @@
 use std::sync::LazyLock;
 
 use serde::Serialize;
+use sqlx::query::Query;
 
 use super::books::{Key, Loaded, json, place};
 use super::bulk::Texts;
 use super::columns::{NEW_STEP, NewStep, StepChange, StepTimes};
 use super::sql::{Text, rows};
-use super::wake::Due;
+use super::wake::DueTimes;
 use super::{Dialect, Store, StoreError, Tx};
 use crate::run::book::{Run, Said, public_id};
 use crate::run::journal::{self, Entry, Fact};
@@ -36,7 +37,7 @@ impl Store {
         let pieces = books.chunks_mut(PIECE);
         let mut left = pieces.len();
         let mut pieces = pieces.map(|piece| Changes::of(piece, lease, now));
-        let (mut due, mut begun, mut added) = (Due::default(), Vec::new(), Vec::new());
+        let (mut due, mut begun, mut added) = (DueTimes::default(), Vec::new(), Vec::new());
         let mut piece = pieces.next().transpose()?;
         while let Some(mut changes) = piece {
             left -= 1;
@@ -51,11 +52,9 @@ impl Store {
         }
         // Last: an attempt at a step that has just been added may begin where another's lease has just ended.
         if !added.is_empty() {
-            let mut insert = sqlx::query(INSERT_STEPS.of(self.dialect()));
-            for values in NEW_STEP.values(self.dialect(), &added)? {
-                insert = insert.bind(values);
-            }
-            insert.execute(tx.conn()).await?;
+            let (insert, rows) =
+                (sqlx::query(INSERT_STEPS.of(self.dialect())), NEW_STEP.values(self.dialect(), &added)?);
+            rows.into_iter().fold(insert, Query::bind).execute(tx.conn()).await?;
         }
         self.tell_due(tx, due).await
     }
@@ -205,7 +204,7 @@ pub(super) struct Changes {
     replanned: Vec<Replanned>,
     pub(super) entries: Vec<Entry>,
     /// When its steps are due.
-    pub(super) due: Due,
+    pub(super) due: DueTimes,
 }
 
 impl Changes {

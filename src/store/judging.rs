@@ -11,7 +11,7 @@ use super::claim::is_due;
 use super::desk::Desk;
 use super::flush::{Changes, Lease, PIECE};
 use super::turn::{TurnReport, TurnRequest};
-use super::wake::Due as DueTimes;
+use super::wake::DueTimes;
 use super::{Store, StoreError, Tx};
 use crate::clock::plus;
 use crate::run::StepState;

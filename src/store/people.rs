@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
+use sqlx::query::Query;
 use sqlx::{AnyConnection, FromRow, Row};
 
 use super::books::{json, parse};
@@ -199,7 +200,7 @@ impl Store {
         });
         let mut piece = pieces.next().transpose()?;
         while let Some((text, values)) = piece {
-            let query = values.into_iter().fold(sqlx::query(text), |query, values| query.bind(values));
+            let query = values.into_iter().fold(sqlx::query(text), Query::bind);
             // While the database writes these, the next ones are put into words.
             let (written, next) = tokio::join!(query.execute(tx.conn()), async { pieces.next().transpose() });
             written?;

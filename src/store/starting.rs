@@ -1,14 +1,14 @@
 //! Runs are accepted: once per key, one open run for each workflow and subject, any number in one transaction.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::Serialize;
 use sqlx::Row;
+use sqlx::query::Query;
 
+use self::rows::{ENTRY, INSERT, RUN, RunColumns};
 use super::books::{Loaded, STEPS_PER_RUN, json, parse};
-use super::bulk::{Columns, Texts};
 use super::columns::NEW_STEP;
 use super::flush::{Changes, PIECE};
 use super::growth::Growing;
@@ -16,13 +16,15 @@ use super::halves::Halves;
 use super::runs::by_key;
 use super::sql::{Text, gathered, keys, listed};
 use super::turn::usher;
-use super::wake::Due;
+use super::wake::DueTimes;
 use super::{Dialect, Store, StoreError, Tx};
 use crate::run::advance::begin;
 use crate::run::book::{Book, Run, Step, public_id};
 use crate::run::journal::{Begun, Fact, GENESIS};
 use crate::run::{Plan, RunState};
 use crate::workflow::{SubjectKind, Workflow};
+
+mod rows;
 
 /// A run to be accepted.
 #[derive(Clone, Debug)]
@@ -116,7 +118,7 @@ impl Store {
         let known = self.known_before(tx, new).await?;
         let mut making =
             Making { left: new, known, now: tx.now, next: first, answers: Answers::with_capacity(new.len()) };
-        let (mut versions, mut due) = (Versions::new(), Due::default());
+        let (mut versions, mut due) = (Versions::new(), DueTimes::default());
         let mut piece = making.piece(self)?;
         while !piece.books.is_empty() {
             for new in &piece.asked {
@@ -126,10 +128,8 @@ impl Store {
                 }
             }
             due = due.or(piece.due);
-            let mut insert = sqlx::query(INSERT.of(self.dialect()));
-            for values in piece.values(&versions, self.dialect())? {
-                insert = insert.bind(values);
-            }
+            let rows = piece.values(&versions, self.dialect())?;
+            let insert = rows.into_iter().fold(sqlx::query(INSERT.of(self.dialect())), Query::bind);
             // While the database writes these, the next ones begin, and are sealed.
             let (written, next) = tokio::join!(insert.execute(tx.conn()), async { making.piece(self) });
             written?;
@@ -231,7 +231,7 @@ struct Piece<'a> {
     asked: Vec<&'a NewRun>,
     steps: Vec<String>,
     entries: Vec<String>,
-    due: Due,
+    due: DueTimes,
     now: i64,
 }
 
@@ -325,108 +325,6 @@ macro_rules! data_keys {
 }
 
 const DATA_KEYS: Text = Text { sqlite: data_keys!(sqlite), postgres: data_keys!(postgres) };
-
-/// The columns of [`RunColumns`].
-const RUN: Columns = Columns(&[
-    ("id", "BIGINT"),
-    ("workflow", "TEXT"),
-    ("version_id", "BIGINT"),
-    ("subject", "TEXT"),
-    ("person_id", "BIGINT"),
-    ("account_id", "BIGINT"),
-    ("state", "TEXT"),
-    ("trigger_key", "TEXT"),
-    ("started_by", "TEXT"),
-    ("asked_by", "TEXT"),
-    ("inputs", "TEXT"),
-    ("zone", "TEXT"),
-    ("started_at", "BIGINT"),
-    ("ended_at", "BIGINT"),
-    ("lane", "BIGINT"),
-    ("seq", "BIGINT"),
-    ("head", "TEXT"),
-    ("undoes", "BIGINT"),
-]);
-
-/// The columns of an entry of the journal.
-const ENTRY: Columns = Columns(&[
-    ("run", "BIGINT"),
-    ("seq", "BIGINT"),
-    ("at", "BIGINT"),
-    ("step", "BIGINT"),
-    ("actor", "TEXT"),
-    ("body", "TEXT"),
-    ("sealed", "TEXT"),
-    ("hash", "TEXT"),
-]);
-
-/// Runs, their steps, and the beginning of their journals, in one message.
-static INSERT: LazyLock<Texts> = LazyLock::new(|| {
-    Texts::new(|dialect| {
-        let (to_steps, to_journal) =
-            (1 + RUN.parameters(dialect), 1 + RUN.parameters(dialect) + NEW_STEP.parameters(dialect));
-        let runs = RUN.insert(dialect, "runs", 1);
-        let steps = NEW_STEP.insert(dialect, "steps", to_steps);
-        let entries = ENTRY.rows(dialect, to_journal);
-        let journal = format!(
-            "INSERT INTO journal (run_id, seq, at, step, actor, body, sealed, hash)
-             SELECT run, seq, at, step, actor, body, sealed, hash FROM {entries}"
-        );
-        match dialect {
-            Dialect::Sqlite => format!("{runs}; {steps}; {journal}"),
-            // References are looked at when all of it has happened.
-            Dialect::Postgres => format!("WITH r AS ({runs}), s AS ({steps}) {journal}"),
-        }
-    })
-});
-
-#[derive(Serialize)]
-struct RunColumns<'a> {
-    id: i64,
-    workflow: &'a str,
-    version_id: i64,
-    subject: &'static str,
-    person_id: Option<i64>,
-    account_id: Option<i64>,
-    state: &'static str,
-    trigger_key: Option<&'a str>,
-    started_by: &'a str,
-    asked_by: &'a str,
-    inputs: String,
-    zone: &'a str,
-    started_at: i64,
-    ended_at: Option<i64>,
-    lane: i64,
-    seq: i64,
-    head: &'a str,
-    undoes: Option<i64>,
-}
-
-impl<'a> RunColumns<'a> {
-    fn of(loaded: &'a Loaded, new: &'a NewRun, version_id: i64, now: i64) -> Self {
-        let run = &loaded.book.run;
-        Self {
-            id: run.id,
-            workflow: &run.name,
-            version_id,
-            subject: run.subject.as_str(),
-            person_id: run.person,
-            account_id: run.account,
-            state: run.state.as_str(),
-            trigger_key: new.key.as_deref(),
-            started_by: &run.trigger,
-            asked_by: &run.asked_by,
-            inputs: json(&run.inputs),
-            zone: &run.zone,
-            started_at: run.start.as_millisecond(),
-            ended_at: run.state.is_over().then_some(now),
-            lane: i64::from(!loaded.urgent),
-            seq: run.seq,
-            head: &run.head,
-            undoes: run.undoes,
-        }
-    }
-}
 
 fn book(id: i64, new: &NewRun) -> Book {
     let run = Run {

@@ -13,12 +13,12 @@ use crate::secret::KeyRing;
 
 /// When the first of some steps is due, and the first of those in the urgent lane (epoch milliseconds), where any is.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Due {
+pub(super) struct DueTimes {
     first: Option<i64>,
     urgent: Option<i64>,
 }
 
-impl Due {
+impl DueTimes {
     /// One more step.
     pub(super) fn note(&mut self, due: Option<i64>, urgent: bool) {
         *self = self.or(Self { first: due, urgent: due.filter(|_| urgent) });
@@ -196,7 +196,7 @@ impl Store {
 
     /// In the transaction that gives steps a due time: the other daemons are told, and this process's claimer, where it has
     /// come.
-    pub(super) async fn tell_due(&self, tx: &mut Tx, due: Due) -> Result<(), StoreError> {
+    pub(super) async fn tell_due(&self, tx: &mut Tx, due: DueTimes) -> Result<(), StoreError> {
         if due.first.is_none() {
             return Ok(());
         }
