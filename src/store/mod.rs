@@ -375,7 +375,8 @@ impl Store {
         Ok(sqlx::query_scalar("SELECT COUNT(*) FROM steps WHERE lease_until IS NOT NULL").fetch_one(&mut *conn).await?)
     }
 
-    // Each of the next five is a boundary, named by where it is asked for; hence no `async fn`, which cannot know.
+    // Each of the next two is a boundary, as are beginning and committing (`transaction.rs`), named by where it is asked for;
+    // hence no `async fn`, which cannot know.
 
     /// A connection to read with.
     #[track_caller]

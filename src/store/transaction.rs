@@ -1,4 +1,5 @@
-//! A write transaction: how it begins, with its "now", and how it is made to last.
+//! A write transaction: how it begins, with its "now", and how it is made to last. Beginning and committing are boundaries, named
+//! by where they are asked for; hence no `async fn`, which cannot know.
 
 use std::future::Future;
 use std::panic::Location;
