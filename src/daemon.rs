@@ -326,7 +326,7 @@ pub async fn serve(config: &Config) -> Result<(), StartError> {
         Ok(Err(error)) => tracing::warn!(%error, "how far the record has come could not be written down at the end"),
         Err(_) => tracing::warn!("how far the record has come could not be written down at the end"),
     }
-    tokio::time::timeout(LEAVE, store.close()).await.ok();
+    store.close().await;
     tracing::info!("stopped");
     Ok(())
 }

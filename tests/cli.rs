@@ -31,7 +31,9 @@ mod refusals;
 #[path = "cli/secrets.rs"]
 mod secrets;
 
-use std::path::Path;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use assert_cmd::Command;
@@ -48,11 +50,43 @@ fn usher(folder: &Path) -> Command {
     command
 }
 
+/// How long a command may take. What should be refused and is not may go on for ever.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 fn said(command: &mut Command) -> (i32, String, String) {
-    // What should be refused and is not may go on for ever.
-    let output = command.timeout(Duration::from_secs(30)).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    let (over, ends) = std::sync::mpsc::channel::<()>();
+    let (output, seen) = std::thread::scope(|scope| {
+        let look = move || {
+            (ends.recv_timeout(PATIENCE / 2) == Err(RecvTimeoutError::Timeout)).then(long_lived).unwrap_or_default()
+        };
+        let look = scope.spawn(look);
+        let output = command.timeout(PATIENCE).output();
+        drop(over);
+        (output.unwrap(), look.join().unwrap())
+    });
+    let (out, err) = (text(output.stdout), text(output.stderr));
+    let code = output.status.code();
+    (code.unwrap_or_else(|| panic!("{command:?}: {}\n{seen}\nout: {out}\nerr: {err}", output.status)), out, err)
+}
+
+/// What this process's children are and what each of their threads waits in, for one that does not end.
+fn long_lived() -> String {
+    let ours = format!("PPid:\t{}\n", std::process::id());
+    let read = |path: PathBuf| std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).replace('\0', " "));
+    let entries = |path: &Path| std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut text = String::from("commands under way:");
+    for process in entries(Path::new("/proc")) {
+        if !read(process.join("status")).is_ok_and(|status| status.contains(&ours)) {
+            continue;
+        }
+        let _ = write!(text, "\n{} {}", process.display(), read(process.join("cmdline")).unwrap_or_default());
+        for thread in entries(&process.join("task")) {
+            let of = |name: &str| read(thread.join(name)).unwrap_or_default();
+            let _ = write!(text, "\n  {} | {} | {}", of("stat").trim(), of("wchan"), of("syscall").trim());
+        }
+    }
+    text
 }
 
 #[test]

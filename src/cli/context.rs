@@ -1,12 +1,14 @@
 //! What a command may touch.
 
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use clap::Args;
 
 use super::error::CliError;
 use super::output::Output;
 use crate::config::{Config, Surroundings};
+use crate::store::Store;
 
 /// What every command takes.
 #[derive(Clone, Debug, Default, Args)]
@@ -37,12 +39,31 @@ pub struct Context {
     pub out: Output,
     /// Environment and working directory.
     pub around: Surroundings,
+    /// The databases that were opened.
+    opened: Mutex<Vec<Store>>,
 }
 
 impl Context {
     /// The context of this process.
     pub fn of_process(globals: Globals) -> Self {
-        Self { out: Output::standard(globals.json), around: Surroundings::of_process(), globals }
+        Self {
+            out: Output::standard(globals.json),
+            around: Surroundings::of_process(),
+            globals,
+            opened: Mutex::default(),
+        }
+    }
+
+    /// A database that is closed when the command has ended, however it ends.
+    pub(super) fn keep(&self, store: &Store) {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).push(store.clone());
+    }
+
+    /// Leaves every database that was opened.
+    pub(super) async fn leave(&mut self) {
+        for store in std::mem::take(self.opened.get_mut().unwrap_or_else(PoisonError::into_inner)) {
+            store.close().await;
+        }
     }
 
     /// The configuration.

@@ -13,7 +13,7 @@ use super::error::{CliError, Exit};
 use super::output::instant;
 use crate::clock::Clock;
 use crate::config::{Config, DatabasePlace};
-use crate::daemon;
+use crate::daemon::{self, StartError};
 use crate::engine::Engine;
 use crate::engine::library::Library;
 use crate::store::{FileLock, Opening, Store};
@@ -33,13 +33,23 @@ pub(super) struct House {
 }
 
 impl Context {
+    /// The configured database.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub(super) async fn store(&self, config: &Config) -> Result<Store, StartError> {
+        let store = daemon::open_store(config, Opening::Existing, Clock::System).await?;
+        self.keep(&store);
+        Ok(store)
+    }
+
     /// The record alone: for looking, and for orders to runs that are there.
     ///
     /// # Errors
     /// When the configuration is wrong or the database cannot be used.
     pub(super) async fn record(&self) -> Result<House, CliError> {
         let config = self.config()?;
-        let store = daemon::open_store(&config, Opening::Existing, Clock::System).await?;
+        let store = self.store(&config).await?;
         Ok(House::new(daemon::assemble(&config, store, BTreeMap::new(), Library::default()), config))
     }
 
@@ -51,7 +61,7 @@ impl Context {
         let config = self.config()?;
         let library = daemon::open_library(&config)?;
         let systems = daemon::open_systems(&config)?;
-        let store = daemon::open_store(&config, Opening::Existing, Clock::System).await?;
+        let store = self.store(&config).await?;
         let mistakes = library.diagnostics.iter().filter(|found| found.severity == Severity::Error).cloned().collect();
         let house = House::new(daemon::assemble(&config, store, systems, library), config);
         Ok(House { mistakes, ..house })
@@ -64,6 +74,7 @@ impl Context {
     pub(super) async fn whole_house(&self) -> Result<House, CliError> {
         let config = self.config()?;
         let engine = daemon::open_engine(&config, Opening::Existing, Clock::System).await?;
+        self.keep(engine.store());
         Ok(House::new(engine, config))
     }
 }

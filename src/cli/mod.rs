@@ -214,7 +214,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     logging::start(cli.command.teller(), cli.globals.verbose);
     let mut context = Context::of_process(cli.globals);
     let outcome = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(cli.command.run(&mut context)),
+        Ok(runtime) => runtime.block_on(async {
+            let outcome = cli.command.run(&mut context).await;
+            context.leave().await;
+            outcome
+        }),
         Err(error) => Err(CliError::environment("runtime", format!("threads cannot be started: {error}"))),
     };
     match outcome {

@@ -224,6 +224,9 @@ impl std::fmt::Debug for Store {
     }
 }
 
+/// How long leaving a database may take.
+const LEAVE: Duration = Duration::from_secs(1);
+
 /// The channel that daemons on one PostgreSQL listen to.
 pub(crate) const CHANNEL: &str = "usher_due";
 
@@ -328,11 +331,12 @@ impl Store {
         self.inner.commits.load(std::sync::atomic::Ordering::Relaxed)
     }
 
-    /// Ends all connections.
+    /// Ends all connections: a server is told, and SQLite's file is whole without its log. A database that does not answer
+    /// holds nobody up ([`LEAVE`]).
     pub async fn close(&self) {
-        self.inner.reader.close().await;
-        self.inner.writer.close().await;
-        self.inner.turns.writer.close().await;
+        let Inner { reader, writer, turns, .. } = &*self.inner;
+        let all = async { tokio::join!(reader.close(), writer.close(), turns.writer.close()) };
+        tokio::time::timeout(LEAVE, all).await.ok();
     }
 
     /// The store's clock: the database's time (PostgreSQL) or this machine's (SQLite), plus the sandbox offset.

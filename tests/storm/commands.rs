@@ -2,6 +2,9 @@
 //! twice.
 
 use std::process::Output;
+use std::time::{Duration, Instant};
+
+use usher::clock;
 
 use crate::daemon::{Daemon, Surroundings};
 use crate::proxy::{Cut, Proxy};
@@ -155,4 +158,27 @@ async fn an_approval_over_a_cut_is_known_or_given_again() {
     house.town.live_to_the_end().await;
     house.town.count().await.assert_right();
     daemon.terminate().await;
+}
+
+/// A connection that is dropped instead of ended is a line in the server's log, and a session that it counts as lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_ends_takes_leave_of_the_server() {
+    let _turn = turn().await;
+    let server = Server::start().await;
+    let town = Town::quiet(3, 3, &server.database().await, TROUBLED).await;
+    town.engine.store().close().await;
+    let around = Surroundings::of(&town.folder);
+    for (arguments, code) in [(&["run", "list"][..], 0), (&["run", "show", "run_99"], 3), (&["doctor"], 0)] {
+        let output = around.usher(arguments).await;
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {output:?}");
+    }
+    let began = Instant::now();
+    while server.number("SELECT COUNT(*) FROM pg_stat_activity WHERE datname LIKE 'storm_%'").await != Some(0) {
+        clock::pause(Duration::from_millis(20)).await;
+        assert!(began.elapsed() < Duration::from_secs(30), "nobody is left behind");
+    }
+    let sessions = "SELECT SUM(sessions) FROM pg_stat_database WHERE datname LIKE 'storm_%'";
+    assert!(server.number(sessions).await >= Some(9), "each command has come");
+    let lost = "SELECT SUM(sessions_abandoned) FROM pg_stat_database WHERE datname LIKE 'storm_%'";
+    assert_eq!(server.number(lost).await, Some(0));
 }

@@ -32,6 +32,7 @@ impl Surroundings {
     fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_usher"));
         command.current_dir(&self.folder).stdin(Stdio::null()).env("USHER_LOG", "warn");
+        command.env("USHER_DATA_DIR", self.folder.join("data"));
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }

@@ -191,7 +191,7 @@ impl Server {
         conn.close().await.ok();
     }
 
-    async fn number(&self, sql: &str) -> Option<i64> {
+    pub(crate) async fn number(&self, sql: &str) -> Option<i64> {
         let mut conn = self.connect().await.ok()?;
         let found = sqlx::query_scalar(AssertSqlSafe(format!("SELECT CAST(({sql}) AS BIGINT)"))).fetch_one(&mut conn);
         found.await.ok()

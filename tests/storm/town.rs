@@ -58,7 +58,9 @@ impl Town {
         std::fs::write(folder.join("usher.toml"), configuration(url)).expect("writes");
         std::fs::create_dir(folder.join("workflows")).expect("a folder");
 
-        let around = Surroundings { folder: folder.clone(), ..Surroundings::of_process() };
+        let data = folder.join("data").to_str().expect("a path that is text").to_owned();
+        let mut around = Surroundings { folder: folder.clone(), ..Surroundings::of_process() };
+        around.variables.insert("USHER_DATA_DIR".to_owned(), data);
         let config = Config::load(&[], None, &around).expect("a configuration");
         let engine = daemon::open_engine(&config, Opening::Migrate, Clock::System).await.expect("opens");
         let state = match &config.systems["directory"].kind {

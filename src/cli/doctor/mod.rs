@@ -74,11 +74,11 @@ impl Doctor {
         let (config, mut checks) = setup::configuration(context);
         checks.push(setup::workflows(&config));
         checks.push(setup::key(&config));
-        checks.extend(setup::systems(&config).await);
-        checks.push(setup::archive(&config).await);
-        checks.extend(setup::mail(&config).await);
-        checks.extend(watch::webhook(&config).await);
-        checks.extend(record::record(&config).await);
+        checks.extend(setup::systems(context, &config).await);
+        checks.push(setup::archive(context, &config).await);
+        checks.extend(setup::mail(context, &config).await);
+        checks.extend(watch::webhook(context, &config).await);
+        checks.extend(record::record(context, &config).await);
         let sick = checks.iter().any(|check| check.verdict == Verdict::Bad);
         if context.out.is_json() {
             context.out.document(&serde_json::json!({ "ok": !sick, "checks": checks }), false)?;

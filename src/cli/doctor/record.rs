@@ -3,24 +3,23 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::super::CliError;
 use super::super::counted::counted;
+use super::super::{CliError, Context};
 use super::Check;
 use crate::clock::Clock;
 use crate::config::{Config, DatabasePlace};
-use crate::daemon;
-use crate::store::{Carrier, Dialect, EventFilter, EventState, FileLock, OVERDUE, Opening, Store};
+use crate::store::{Carrier, Dialect, EventFilter, EventState, FileLock, OVERDUE, Store};
 
 /// More than this between two clocks is worth a word.
 const APART_MS: u64 = 5_000;
 
 /// The record and everything in it.
-pub(super) async fn record(config: &Config) -> Vec<Check> {
+pub(super) async fn record(context: &Context, config: &Config) -> Vec<Check> {
     if let Some(path) = missing_file(&config.database.place) {
         let found = format!("{} does not exist yet", path.display());
         return vec![Check::warn("database", found).help("the first command that needs it makes it")];
     }
-    let store = match daemon::open_store(config, Opening::Existing, Clock::System).await {
+    let store = match context.store(config).await {
         Ok(store) => store,
         Err(error) => return vec![Check::failed("database", error)],
     };
@@ -33,11 +32,11 @@ pub(super) async fn record(config: &Config) -> Vec<Check> {
 }
 
 /// The record, where there is one that opens: looking makes none.
-pub(super) async fn existing(config: &Config) -> Option<Store> {
+pub(super) async fn existing(context: &Context, config: &Config) -> Option<Store> {
     if missing_file(&config.database.place).is_some() {
         return None;
     }
-    daemon::open_store(config, Opening::Existing, Clock::System).await.ok()
+    context.store(config).await.ok()
 }
 
 fn missing_file(place: &DatabasePlace) -> Option<&Path> {

@@ -65,13 +65,13 @@ pub(super) fn key(config: &Config) -> Check {
 }
 
 /// Whether each system answers.
-pub(super) async fn systems(config: &Config) -> Vec<Check> {
+pub(super) async fn systems(context: &Context, config: &Config) -> Vec<Check> {
     let systems = match daemon::open_systems(config) {
         Ok(systems) => systems,
         Err(error) => return vec![Check::failed("systems", error)],
     };
     // Some keep their secrets there.
-    let store = existing(config).await;
+    let store = existing(context, config).await;
     let mut checks = Vec::new();
     for (name, connector) in systems {
         let connector = match &store {
@@ -90,8 +90,8 @@ pub(super) async fn systems(config: &Config) -> Vec<Check> {
 }
 
 /// Whether archives can be kept.
-pub(super) async fn archive(config: &Config) -> Check {
-    let Some(store) = existing(config).await else {
+pub(super) async fn archive(context: &Context, config: &Config) -> Check {
+    let Some(store) = existing(context, config).await else {
         return Check::ok("archive", format!("archives will go to {}", config.archive.place));
     };
     match daemon::open_archive(config, &store).test().await {
@@ -101,13 +101,13 @@ pub(super) async fn archive(config: &Config) -> Check {
 }
 
 /// Whether mail can be sent, and somebody hears of what goes wrong.
-pub(super) async fn mail(config: &Config) -> Vec<Check> {
+pub(super) async fn mail(context: &Context, config: &Config) -> Vec<Check> {
     let (Some(mut room), mistakes) = daemon::open_mail(config) else {
         let found = "no mail server is configured: notices are left out, and nobody is told what waits or has stopped";
         return vec![Check::warn("mail", found).help("write [mail] into usher.toml; `usher init` shows how")];
     };
     if room.settings().needs_store()
-        && let Some(store) = existing(config).await
+        && let Some(store) = existing(context, config).await
     {
         room = room.with_store(store);
     }

@@ -1,19 +1,18 @@
 //! What is watched: overdue cuts, silent sources, systems that cannot be read, the mark outside the database, the webhook.
 
-use super::super::CliError;
 use super::super::counted::counted;
+use super::super::{CliError, Context};
 use super::Check;
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon;
 use crate::mail::Webhook;
-use crate::store::{MarkStanding, Opening, Store};
+use crate::store::{MarkStanding, Store};
 
 /// Whether the webhook could be used; nothing is sent.
-pub(super) async fn webhook(config: &Config) -> Option<Check> {
+pub(super) async fn webhook(context: &Context, config: &Config) -> Option<Check> {
     let mut webhook = Webhook::open(config.webhook.clone()?);
     if webhook.needs_store()
-        && let Ok(store) = daemon::open_store(config, Opening::Existing, Clock::System).await
+        && let Ok(store) = context.store(config).await
     {
         webhook = webhook.with_store(store);
     }
