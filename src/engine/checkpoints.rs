@@ -4,7 +4,7 @@
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use super::Engine;
@@ -45,6 +45,24 @@ pub enum CheckpointError {
     },
 }
 
+/// What the round remembers of checkpoints.
+#[derive(Debug)]
+pub(super) struct Checkpoints {
+    /// The last one has not covered all runs that had gone on: the next one is not due in an hour, but now.
+    follow: AtomicBool,
+    /// The tree size of the one that was last looked at for the file outside.
+    seen: AtomicI64,
+}
+
+/// What stands for a file that was not looked at yet.
+const NOTHING_SEEN: i64 = -1;
+
+impl Default for Checkpoints {
+    fn default() -> Self {
+        Self { follow: AtomicBool::new(false), seen: AtomicI64::new(NOTHING_SEEN) }
+    }
+}
+
 impl Engine {
     /// Makes a checkpoint where one is due, and writes those that `[audit] checkpoint_file` has not heard of to its end.
     /// Answers whether the next one follows at once, because more runs have gone on than one covers.
@@ -52,9 +70,9 @@ impl Engine {
     /// # Errors
     /// [`CheckpointError`]; what is made and not written is written the next time.
     pub async fn checkpoint(&self) -> Result<bool, CheckpointError> {
-        let every = if self.inner.checkpoints_follow.load(Ordering::Relaxed) { Duration::ZERO } else { EVERY };
+        let every = if self.inner.checkpoints.follow.load(Ordering::Relaxed) { Duration::ZERO } else { EVERY };
         let follows = self.store().checkpoint(every).await?.is_some_and(|made| made.more);
-        self.inner.checkpoints_follow.store(follows, Ordering::Relaxed);
+        self.inner.checkpoints.follow.store(follows, Ordering::Relaxed);
         self.keep_checkpoints().await?;
         Ok(follows)
     }
@@ -63,12 +81,12 @@ impl Engine {
         let Some(path) = &self.inner.fittings.checkpoint_file else { return Ok(()) };
         let inside = self.store().last_checkpoint().await?.map_or(0, |last| last.tree_size);
         // Another daemon may have made one: each writes them all to its own file. What is wrong is told once.
-        if self.inner.checkpoint_seen.swap(inside, Ordering::Relaxed) == inside {
+        if self.inner.checkpoints.seen.swap(inside, Ordering::Relaxed) == inside {
             return Ok(());
         }
         let written = self.write_checkpoints(path, inside).await;
         if !matches!(written, Ok(()) | Err(CheckpointError::CutOff { .. })) {
-            self.inner.checkpoint_seen.store(NOTHING_SEEN, Ordering::Relaxed);
+            self.inner.checkpoints.seen.store(NOTHING_SEEN, Ordering::Relaxed);
         }
         written
     }
@@ -88,9 +106,6 @@ impl Engine {
         }
     }
 }
-
-/// What stands for a file that was not looked at yet.
-pub(super) const NOTHING_SEEN: i64 = -1;
 
 /// The tree size of the last whole checkpoint in the file; 0 without one.
 fn last_size(path: &Path) -> io::Result<i64> {

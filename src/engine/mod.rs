@@ -23,9 +23,9 @@ pub mod trigger;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::time::Duration;
 
+use self::checkpoints::Checkpoints;
 pub use self::outside::Outside;
 use crate::connectors::Connector;
 use crate::mail::{MailRoom, Webhook};
@@ -50,10 +50,7 @@ struct Inner {
     zone: String,
     rules: Rules,
     fittings: Fittings,
-    /// The last checkpoint has not covered all runs that had gone on: the next one is not due in an hour, but now.
-    checkpoints_follow: AtomicBool,
-    /// The tree size of the checkpoint that was last looked at for the file outside.
-    checkpoint_seen: AtomicI64,
+    checkpoints: Checkpoints,
 }
 
 /// What an engine has besides a record, systems and workflows.
@@ -121,21 +118,9 @@ impl Engine {
         let governing = systems.iter().map(|(name, connector)| (name.clone(), connector.governing()));
         // Without systems at hand, those that the configuration tells of stay as they are.
         let store = if systems.is_empty() { store } else { store.with_governing(governing.collect()) };
-        let (checkpoints_follow, checkpoint_seen) = (AtomicBool::default(), AtomicI64::new(checkpoints::NOTHING_SEEN));
+        let checkpoints = Checkpoints::default();
         let zone = zone.into();
-        Self {
-            inner: Arc::new(Inner {
-                store,
-                systems,
-                names,
-                library,
-                zone,
-                rules,
-                fittings,
-                checkpoints_follow,
-                checkpoint_seen,
-            }),
-        }
+        Self { inner: Arc::new(Inner { store, systems, names, library, zone, rules, fittings, checkpoints }) }
     }
 
     /// The mail room, where one is configured.

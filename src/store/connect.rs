@@ -16,6 +16,9 @@ const CONNECT: Duration = Duration::from_secs(6);
 /// How long a connection may take to answer the shortest of questions.
 const LOOK: Duration = Duration::from_secs(2);
 
+/// So old, a connection to a server is replaced: what the server keeps for it only grows.
+const LIFETIME: Duration = Duration::from_secs(30 * 60);
+
 /// How long a daemon that starts waits for its server.
 const SERVER_STARTS: Duration = Duration::from_secs(10);
 
@@ -148,10 +151,14 @@ fn may_pass(error: &sqlx::Error) -> bool {
     }
 }
 
+/// A pool that nobody tidies up in the background. sqlx (0.9) goes over as many connections as it counts idle ones, and
+/// where one comes back and is taken at the same time it counts one less than none: 2⁶⁴, and a core is busy for ever.
+fn untended(size: u32) -> AnyPoolOptions {
+    AnyPoolOptions::new().max_connections(size).min_connections(0).idle_timeout(None).max_lifetime(None)
+}
+
 pub(super) fn sqlite_pool(size: u32) -> AnyPoolOptions {
-    AnyPoolOptions::new()
-        .max_connections(size)
-        .min_connections(0)
+    untended(size)
         .acquire_timeout(Duration::from_secs(10))
         // A file is not away; a ping would only be one more message to the connection's thread.
         .test_before_acquire(false)
@@ -181,13 +188,14 @@ async fn make_durable(conn: &mut AnyConnection) -> Result<(), sqlx::Error> {
 /// longer than [`LOOK`]: what does not answer, or can only be read, is dropped for a new one. So a server that was
 /// restarted, a standby that has taken over and a network that has lost connections are found by the next who writes.
 pub(super) fn postgres_pool(size: u32) -> AnyPoolOptions {
-    AnyPoolOptions::new()
-        .max_connections(size)
+    untended(size)
         .acquire_timeout(CONNECT)
         // `may_write` asks more than a ping does, for the same round trip.
         .test_before_acquire(false)
         .after_connect(|conn, _| Box::pin(answered(LOOK, greet(conn))))
-        .before_acquire(|conn, _| Box::pin(answered(LOOK, may_write(conn))))
+        .before_acquire(|conn, about| {
+            Box::pin(answered(LOOK, async move { Ok(about.age < LIFETIME && may_write(conn).await?) }))
+        })
         // Given up in the middle of a query, it may never answer: the pool's own ping would wait for that for ever.
         .after_release(|conn, _| Box::pin(answered(LOOK, async move { conn.ping().await.map(|()| true) })))
 }
@@ -262,6 +270,15 @@ mod tests {
         let ring = KeyRing::open_or_create(&folder.join("usher.key")).unwrap();
         let url = format!("sqlite:{}", folder.join("usher.db").display());
         Store::open(&url, Opening::Migrate, Clock::System, ring, Holidays::default()).await.unwrap()
+    }
+
+    /// See [`untended`].
+    #[test]
+    fn no_pool_is_tended_in_the_background() {
+        for pool in [sqlite_pool(1), sqlite_pool(4), postgres_pool(10), turn_pool()] {
+            let tended = (pool.get_max_lifetime(), pool.get_idle_timeout(), pool.get_min_connections());
+            assert_eq!(tended, (None, None, 0), "{pool:?}");
+        }
     }
 
     /// Guarantee 13: after a write that the disk had no room for, the next one goes through.
