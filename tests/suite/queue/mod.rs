@@ -1,7 +1,7 @@
 //! The real daemon with the real clock: apalis' workers over the steps table.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, watch};
@@ -17,7 +17,9 @@ use usher::run::{Holidays, Rules};
 use usher::store::{Opening, Store};
 
 use crate::database::Db;
-use crate::harness::{App, play, systems_of, turn_of};
+use crate::harness::{App, play, request, systems_of, turn_of, zurich};
+use crate::store::claims::URGENT;
+use crate::store::{SMALL, people_only};
 
 /// The daemon's engine, by the real clock, with `leavers` people whose last day was yesterday: their ways in are to be
 /// closed now, and nothing else yet.
@@ -261,7 +263,7 @@ both! {
         let running = tokio::spawn(queue::run(store, settings, "test".into(), names, Arc::default(), perform, stopped));
         eventually("four hands are held", async || begun.load(Ordering::SeqCst) == 4).await;
         let asked = Instant::now();
-        house.engine.start(crate::harness::request("emergency-block", "00000", &[])).await.unwrap();
+        house.engine.start(request("emergency-block", "00000", &[])).await.unwrap();
         let blocked = || house.company.account_view("mailhost", "m-00000").unwrap().unwrap().status;
         eventually("blocked", async || blocked() == usher::run::AccountStatus::Disabled).await;
         assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
@@ -269,6 +271,37 @@ both! {
         gate.add_permits(100);
         running.await.unwrap();
         house.engine.store().close().await;
+    };
+
+    what_is_urgent_begins_in_a_turn_of_its_own, async |app: &App| {
+        people_only(app).await;
+        app.clock.set(zurich("2027-01-29T18:00"));
+        let engine = app.restarted(app.systems(), &[("small", SMALL), ("urgent", URGENT)]).await;
+        engine.start(request("small", "1005", &[("last_day", "2027-01-29")])).await.unwrap();
+        engine.start(request("urgent", "1006", &[])).await.unwrap();
+        let (stop, stopped) = watch::channel(false);
+        let (begun, gate) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Semaphore::new(0)));
+        let (worker, list, door) = (engine.clone(), Arc::clone(&begun), Arc::clone(&gate));
+        let perform = move |attempt: Arc<Attempt>| {
+            let (engine, list, door) = (worker.clone(), Arc::clone(&list), Arc::clone(&door));
+            async move {
+                list.lock().unwrap().push(attempt.claim.label.clone());
+                let _through = door.acquire().await.unwrap();
+                engine.execute(&attempt.claim, || attempt.lease_stands()).await
+            }
+        };
+        let counts = Arc::new(Counts::default());
+        let (store, names) = (engine.store().clone(), engine.system_names());
+        let running = queue::run(store, Settings::default(), "test".into(), names, Arc::clone(&counts), perform, stopped);
+        let running = tokio::spawn(running);
+        eventually("all that is due has begun", async || begun.lock().unwrap().len() == 3).await;
+        // With one of them, all three would be its claims.
+        assert_eq!(counts.turns.load(Ordering::Relaxed), 2);
+        assert_eq!(begun.lock().unwrap()[0], "cut@mailhost");
+        gate.add_permits(100);
+        stop.send_replace(true);
+        running.await.unwrap();
+        engine.store().close().await;
     };
 
     what_hr_tells_a_command_is_followed_by_an_idle_daemon, async |app: &App| {
@@ -315,7 +348,7 @@ both! {
         let beside = app.another_store().await;
         let engine = Engine::new(beside.clone(), systems_of(&house.company), app.engine.library().clone(), "UTC", Holidays::default());
         let asked = Instant::now();
-        let mut block = crate::harness::request("emergency-block", "00000", &[]);
+        let mut block = request("emergency-block", "00000", &[]);
         block.start = Some(house.engine.store().now().await.unwrap());
         engine.start(block).await.unwrap();
         let blocked = || house.company.account_view("mailhost", "m-00000").unwrap().unwrap().status;

@@ -37,7 +37,7 @@ steps:
 ";
 
 /// The same, ahead of everything else.
-const URGENT: &str = "
+pub const URGENT: &str = "
 workflow: urgent
 title: Urgent
 for: person

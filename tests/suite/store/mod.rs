@@ -1,7 +1,7 @@
 //! The record, function by function.
 
 mod checkpoints;
-mod claims;
+pub mod claims;
 mod journal;
 mod leases;
 mod lost;
