@@ -332,7 +332,7 @@ impl Store {
     }
 
     /// Ends all connections: a server is told, and SQLite's file is whole without its log. A database that does not answer
-    /// holds nobody up ([`LEAVE`]).
+    /// holds nobody up for more than a second.
     pub async fn close(&self) {
         let Inner { reader, writer, turns, .. } = &*self.inner;
         let all = async { tokio::join!(reader.close(), writer.close(), turns.writer.close()) };

@@ -74,11 +74,16 @@ impl Doctor {
         let (config, mut checks) = setup::configuration(context);
         checks.push(setup::workflows(&config));
         checks.push(setup::key(&config));
-        checks.extend(setup::systems(context, &config).await);
-        checks.push(setup::archive(context, &config).await);
-        checks.extend(setup::mail(context, &config).await);
-        checks.extend(watch::webhook(context, &config).await);
-        checks.extend(record::record(context, &config).await);
+        let record = record::open(context, &config).await;
+        let store = record.as_ref().ok();
+        checks.extend(setup::systems(&config, store).await);
+        checks.push(setup::archive(&config, store).await);
+        checks.extend(setup::mail(&config, store).await);
+        checks.extend(watch::webhook(&config, store).await);
+        match record {
+            Ok(store) => checks.extend(record::record(&config, &store).await),
+            Err(found) => checks.push(found),
+        }
         let sick = checks.iter().any(|check| check.verdict == Verdict::Bad);
         if context.out.is_json() {
             context.out.document(&serde_json::json!({ "ok": !sick, "checks": checks }), false)?;

@@ -13,30 +13,23 @@ use crate::store::{Carrier, Dialect, EventFilter, EventState, FileLock, OVERDUE,
 /// More than this between two clocks is worth a word.
 const APART_MS: u64 = 5_000;
 
-/// The record and everything in it.
-pub(super) async fn record(context: &Context, config: &Config) -> Vec<Check> {
+/// The record, where there is one that opens: looking makes none. Else, what was found instead.
+pub(super) async fn open(context: &Context, config: &Config) -> Result<Store, Check> {
     if let Some(path) = missing_file(&config.database.place) {
         let found = format!("{} does not exist yet", path.display());
-        return vec![Check::warn("database", found).help("the first command that needs it makes it")];
+        return Err(Check::warn("database", found).help("the first command that needs it makes it"));
     }
-    let store = match context.store(config).await {
-        Ok(store) => store,
-        Err(error) => return vec![Check::failed("database", error)],
-    };
-    let mut checks = vec![durable(&store)];
-    match work(config, &store).await {
+    context.store(config).await.map_err(|error| Check::failed("database", error))
+}
+
+/// The record and everything in it.
+pub(super) async fn record(config: &Config, store: &Store) -> Vec<Check> {
+    let mut checks = vec![durable(store)];
+    match work(config, store).await {
         Ok(more) => checks.extend(more),
         Err(error) => checks.push(Check::failed("database", error)),
     }
     checks
-}
-
-/// The record, where there is one that opens: looking makes none.
-pub(super) async fn existing(context: &Context, config: &Config) -> Option<Store> {
-    if missing_file(&config.database.place).is_some() {
-        return None;
-    }
-    context.store(config).await.ok()
 }
 
 fn missing_file(place: &DatabasePlace) -> Option<&Path> {

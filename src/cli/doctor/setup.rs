@@ -3,10 +3,10 @@
 use super::super::Context;
 use super::super::counted::counted;
 use super::Check;
-use super::record::existing;
 use crate::config::{Config, DatabasePlace, KeySettings};
 use crate::daemon;
 use crate::secret::KeyRing;
+use crate::store::Store;
 use crate::workflow::Severity;
 
 /// The configuration, as far as it is right, and what was found.
@@ -65,16 +65,15 @@ pub(super) fn key(config: &Config) -> Check {
 }
 
 /// Whether each system answers.
-pub(super) async fn systems(context: &Context, config: &Config) -> Vec<Check> {
+pub(super) async fn systems(config: &Config, store: Option<&Store>) -> Vec<Check> {
     let systems = match daemon::open_systems(config) {
         Ok(systems) => systems,
         Err(error) => return vec![Check::failed("systems", error)],
     };
-    // Some keep their secrets there.
-    let store = existing(context, config).await;
     let mut checks = Vec::new();
     for (name, connector) in systems {
-        let connector = match &store {
+        // Some keep their secrets there.
+        let connector = match store {
             Some(store) => connector.with_store(store).with_archive(&daemon::open_archive(config, store)),
             None => connector,
         };
@@ -90,26 +89,26 @@ pub(super) async fn systems(context: &Context, config: &Config) -> Vec<Check> {
 }
 
 /// Whether archives can be kept.
-pub(super) async fn archive(context: &Context, config: &Config) -> Check {
-    let Some(store) = existing(context, config).await else {
+pub(super) async fn archive(config: &Config, store: Option<&Store>) -> Check {
+    let Some(store) = store else {
         return Check::ok("archive", format!("archives will go to {}", config.archive.place));
     };
-    match daemon::open_archive(config, &store).test().await {
+    match daemon::open_archive(config, store).test().await {
         Ok(found) => Check::ok("archive", found),
         Err(why) => Check::bad("archive", why.to_string()).help("see [archive] in usher.toml"),
     }
 }
 
 /// Whether mail can be sent, and somebody hears of what goes wrong.
-pub(super) async fn mail(context: &Context, config: &Config) -> Vec<Check> {
+pub(super) async fn mail(config: &Config, store: Option<&Store>) -> Vec<Check> {
     let (Some(mut room), mistakes) = daemon::open_mail(config) else {
         let found = "no mail server is configured: notices are left out, and nobody is told what waits or has stopped";
         return vec![Check::warn("mail", found).help("write [mail] into usher.toml; `usher init` shows how")];
     };
     if room.settings().needs_store()
-        && let Some(store) = existing(context, config).await
+        && let Some(store) = store
     {
-        room = room.with_store(store);
+        room = room.with_store(store.clone());
     }
     let mut checks = vec![match room.transport().test().await {
         Ok(found) => Check::ok("mail", found),

@@ -1,7 +1,7 @@
 //! What is watched: overdue cuts, silent sources, systems that cannot be read, the mark outside the database, the webhook.
 
+use super::super::CliError;
 use super::super::counted::counted;
-use super::super::{CliError, Context};
 use super::Check;
 use crate::config::Config;
 use crate::daemon;
@@ -9,12 +9,12 @@ use crate::mail::Webhook;
 use crate::store::{MarkStanding, Store};
 
 /// Whether the webhook could be used; nothing is sent.
-pub(super) async fn webhook(context: &Context, config: &Config) -> Option<Check> {
+pub(super) async fn webhook(config: &Config, store: Option<&Store>) -> Option<Check> {
     let mut webhook = Webhook::open(config.webhook.clone()?);
     if webhook.needs_store()
-        && let Ok(store) = context.store(config).await
+        && let Some(store) = store
     {
-        webhook = webhook.with_store(store);
+        webhook = webhook.with_store(store.clone());
     }
     Some(match webhook.check().await {
         Ok(()) => Check::ok("webhook", webhook.place()),
